@@ -1,0 +1,62 @@
+/* What the commands share: the option parser, exit codes, the progress line.
+ * A command parses, calls the library and prints; results go to stdout, all else to stderr. */
+#ifndef BCL_CLI_H
+#define BCL_CLI_H
+
+#include "util/util.h"
+
+enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2 };
+
+typedef enum bcl_option_kind {
+    BCL_OPTION_FLAG,  /* bool: --json */
+    BCL_OPTION_INT,   /* int64_t, min <= x <= max */
+    BCL_OPTION_REAL,  /* double, min <= x <= max */
+    BCL_OPTION_TEXT,  /* const char *; with `choices` ("a|b|c") only these */
+    BCL_OPTION_LIST,  /* bcl_list: --data A B C, also given several times */
+    BCL_OPTION_GROUP, /* a heading in the help; only `help` counts */
+    BCL_OPTION_END
+} bcl_option_kind;
+
+typedef struct bcl_list {
+    const char **items;
+    size_t count, capacity;
+} bcl_list;
+
+typedef struct bcl_option {
+    bcl_option_kind kind;
+    const char *name;       /* without the dashes; NULL with LIST: the command's plain words */
+    void *value;            /* of the kind's type; keeps what it has if the option is not given */
+    const char *value_name; /* in the help: "PATH…", "N" */
+    const char *help;
+    const char *choices;
+    double min, max; /* both 0: no limit */
+    bool *given;     /* set if the option was given; may be NULL */
+} bcl_option;
+
+typedef struct bcl_command {
+    const char *name;    /* "data stats" */
+    const char *usage;   /* the words behind "bertcl NAME " */
+    const char *summary; /* one line */
+    const char *details; /* paragraphs behind the options, may be NULL */
+} bcl_command;
+
+/* Reads argv[first..]. Options are `--name value`, `--name=value` and `--` to end them. Returns -1
+ * to go on, or the exit code to leave with: 0 after --help (printed on stdout), 2 after an error
+ * (one line on stderr). Lists are freed by bcl_list_free. */
+int bcl_options_parse(const bcl_command *command, const bcl_option *options, int argc, char **argv,
+                      int first);
+void bcl_list_free(bcl_list *list);
+/* "bertcl: MESSAGE" on stderr; returns the exit code that goes with the status. */
+int bcl_cli_error(bcl_status status);
+/* "bertcl NAME: MESSAGE" with a hint at --help; returns BCL_EXIT_USAGE. */
+int bcl_cli_usage(const bcl_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One file each; argv[0] is the command's name. Each returns the exit code. */
+int bcl_cli_data(int argc, char **argv);
+int bcl_cli_devices(int argc, char **argv);
+int bcl_cli_eval(int argc, char **argv);
+int bcl_cli_tokenize(int argc, char **argv);
+int bcl_cli_train(int argc, char **argv);
+
+#endif

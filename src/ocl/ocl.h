@@ -1,0 +1,114 @@
+/* The OpenCL layer: devices found by probing, one device opened, programs, buffers, launches.
+ * Knows nothing of BERT. One process loads one driver (several clash). */
+#ifndef BCL_OCL_H
+#define BCL_OCL_H
+
+#include "util/util.h"
+
+#include <CL/cl.h>
+
+/* ---- devices ---- */
+
+typedef struct bcl_device_info {
+    char id[64];        /* "pocl:0" */
+    char name[256], vendor[256], driver[256], version[256];
+    char library[1024]; /* the driver's .icd file */
+    bool gpu, cpu;
+    bool available;     /* false: `problem` says why */
+    char problem[512];
+    uint64_t memory, max_allocation, local_memory; /* bytes */
+    uint32_t compute_units, clock_mhz, alignment /* bytes, of sub-buffers */, float_vector;
+    size_t max_work_group;
+    bool fp16, fp64;
+} bcl_device_info;
+
+/* Every device of every installed driver, each driver probed in a child process; drivers that
+ * fail are one entry with available = false. */
+bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count);
+
+typedef struct bcl_device bcl_device;
+
+/* Opens a device by id, or the best one for NULL. Must be the process's first OpenCL call. */
+bcl_status bcl_device_open(bcl_device **out, const char *id);
+void bcl_device_free(bcl_device *device);
+const bcl_device_info *bcl_device_about(const bcl_device *device);
+cl_context bcl_device_context(const bcl_device *device);
+cl_command_queue bcl_device_queue(const bcl_device *device);
+
+/* ---- kernels: cl/FILE compiled with OPTIONS, once per device ---- */
+
+typedef struct bcl_kernel bcl_kernel;
+/* Owned by the device. `options` are -D words on top of the device's own, or "". The message of a
+ * failed build holds the compiler's log. */
+bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *device, const char *file, const char *name,
+                          const char *options);
+/* Largest work-group this kernel can run with. */
+size_t bcl_kernel_max_group(const bcl_kernel *kernel);
+
+typedef struct bcl_arg {
+    size_t size;
+    const void *pointer; /* NULL: &value, or local memory of `size` bytes */
+    bool local;
+    union {
+        cl_mem mem;
+        cl_int i;
+        cl_uint u;
+        cl_float f;
+        cl_ulong l;
+    } value;
+} bcl_arg;
+static inline bcl_arg bcl_mem(cl_mem x) {
+    return (bcl_arg){.size = sizeof x, .value.mem = x};
+}
+static inline bcl_arg bcl_int(int x) {
+    return (bcl_arg){.size = sizeof(cl_int), .value.i = x};
+}
+static inline bcl_arg bcl_uint(uint32_t x) {
+    return (bcl_arg){.size = sizeof(cl_uint), .value.u = x};
+}
+static inline bcl_arg bcl_float(float x) {
+    return (bcl_arg){.size = sizeof(cl_float), .value.f = x};
+}
+static inline bcl_arg bcl_local(size_t bytes) {
+    return (bcl_arg){.size = bytes, .local = true};
+}
+
+typedef struct bcl_grid {
+    size_t groups[3]; /* work-groups in each dimension; 0 counts as 1 */
+    size_t local[3];  /* work-items of a group; 0 counts as 1 */
+} bcl_grid;
+
+/* Sets the arguments by a running index, checks their number against the kernel's, queues. An empty
+ * grid (groups[0] == 0) is an error of the caller. Not to be called from two threads at once. */
+bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, size_t count);
+#define BCL_LAUNCH(kernel, grid, ...)                                                              \
+    bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
+               sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
+
+/* ---- buffers ---- */
+
+/* A buffer of `bytes` (at least 1). Out of memory names `what` and the bytes. */
+bcl_status bcl_buffer_create(cl_mem *out, bcl_device *device, size_t bytes, const char *what);
+/* A view of a buffer; offset must be a multiple of bcl_device_info.alignment. */
+bcl_status bcl_buffer_view(cl_mem *out, cl_mem buffer, size_t offset, size_t bytes);
+void bcl_buffer_free(cl_mem *buffer);
+/* Blocking when `wait`; otherwise `host` must stay until the queue has passed. */
+bcl_status bcl_buffer_write(bcl_device *device, cl_mem buffer, size_t offset, const void *host,
+                            size_t bytes, bool wait);
+bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, void *host,
+                           size_t bytes, bool wait);
+bcl_status bcl_buffer_zero(bcl_device *device, cl_mem buffer, size_t offset, size_t bytes);
+bcl_status bcl_device_finish(bcl_device *device);
+
+/* An OpenCL error as a status: out-of-memory codes give BCL_ERROR_DEVICE_MEMORY. */
+bcl_status bcl_cl_fail(cl_int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define BCL_CL(call)                                                                               \
+    do {                                                                                           \
+        cl_int cl_code = (call);                                                                   \
+        if (cl_code != CL_SUCCESS) {                                                               \
+            status = bcl_cl_fail(cl_code, "%s", #call);                                            \
+            goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+#endif

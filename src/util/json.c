@@ -1,0 +1,90 @@
+/* Typed reads from cJSON whose errors name the file and the key. */
+#include "util/util.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+bcl_status bcl_json_read(cJSON **out, const char *path) {
+    bcl_status status = BCL_OK;
+    char *text = NULL;
+    const char *end = NULL;
+    size_t size = 0;
+    BCL_TRY(bcl_file_read(&text, &size, path));
+    if (memchr(text, 0, size))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: found a NUL, expected JSON text", path,
+                 strlen(text));
+    if (!(*out = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1)))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %td: not valid JSON", path, end ? end - text : 0);
+out:
+    free(text);
+    return status;
+}
+
+bcl_status bcl_json_write(const cJSON *json, const char *path) {
+    bcl_string s = {0};
+    bcl_status status = BCL_OK;
+    char *text = cJSON_Print(json);
+    if (!text)
+        BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory while printing JSON", path);
+    BCL_TRY(bcl_string_addf(&s, "%s\n", text));
+    BCL_TRY(bcl_file_write(path, s.data, s.size));
+out:
+    cJSON_free(text);
+    bcl_string_free(&s);
+    return status;
+}
+
+static const cJSON *find(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return item && !cJSON_IsNull(item) ? item : NULL;
+}
+
+bcl_status bcl_json_int(int64_t *out, const cJSON *object, const char *key, int64_t fallback,
+                        int64_t min, int64_t max, const char *path) {
+    const cJSON *item = find(object, key);
+    *out = fallback;
+    if (!item)
+        return BCL_OK;
+    double x = item->valuedouble;
+    if (!cJSON_IsNumber(item) || x != floor(x) || x < (double)min || x > (double)max)
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected a whole number of %lld to %lld",
+                        path, key, (long long)min, (long long)max);
+    *out = (int64_t)x;
+    return BCL_OK;
+}
+
+bcl_status bcl_json_double(double *out, const cJSON *object, const char *key, double fallback,
+                           const char *path) {
+    const cJSON *item = find(object, key);
+    *out = fallback;
+    if (!item)
+        return BCL_OK;
+    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected a number", path, key);
+    *out = item->valuedouble;
+    return BCL_OK;
+}
+
+bcl_status bcl_json_bool(bool *out, const cJSON *object, const char *key, bool fallback,
+                         const char *path) {
+    const cJSON *item = find(object, key);
+    *out = fallback;
+    if (!item)
+        return BCL_OK;
+    if (!cJSON_IsBool(item))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected true or false", path, key);
+    *out = cJSON_IsTrue(item);
+    return BCL_OK;
+}
+
+bcl_status bcl_json_text(const char **out, const cJSON *object, const char *key,
+                         const char *fallback, const char *path) {
+    const cJSON *item = find(object, key);
+    *out = fallback;
+    if (!item)
+        return BCL_OK;
+    if (!cJSON_IsString(item))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected a string", path, key);
+    *out = item->valuestring;
+    return BCL_OK;
+}

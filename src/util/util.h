@@ -1,0 +1,146 @@
+/* What every folder may use: status and message, memory, strings, files, random numbers, JSON.
+ * Knows nothing of BERT or OpenCL. */
+#ifndef BCL_UTIL_H
+#define BCL_UTIL_H
+
+#include <bertcl/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- status: set the message where the error is seen, pass the code up unchanged ---- */
+
+/* Formats the thread's message and returns `code`, so that a failure is one statement. */
+bcl_status bcl_fail(bcl_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* As bcl_fail(BCL_ERROR_IO, ...), with ": " and strerror(errno) appended. */
+bcl_status bcl_fail_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Needs a local `bcl_status status` and a label `out:`, where everything is freed. */
+#define BCL_TRY(call)                                                                              \
+    do {                                                                                           \
+        if ((status = (call)) != BCL_OK)                                                           \
+            goto out;                                                                              \
+    } while (0)
+
+/* Fails with a code and a message and goes to `out:`. */
+#define BCL_FAIL(...)                                                                              \
+    do {                                                                                           \
+        status = bcl_fail(__VA_ARGS__);                                                            \
+        goto out;                                                                                  \
+    } while (0)
+
+/* ---- memory ---- */
+
+/* Zeroed memory for `count` elements of `size` bytes; NULL with the message set when the product
+ * overflows or memory is short. A count of 0 gives a valid pointer. */
+void *bcl_calloc(size_t count, size_t size);
+/* p = zeroed array of n elements, else goes to `out:` */
+#define BCL_NEW(p, n)                                                                              \
+    do {                                                                                           \
+        if (((p) = bcl_calloc((n), sizeof *(p))) == NULL) {                                        \
+            status = BCL_ERROR_MEMORY;                                                             \
+            goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+/* Makes room for `need` elements in the array at *pointer of *capacity elements (doubling). New
+ * elements are not zeroed. On failure the array stays as it was. */
+bcl_status bcl_grow(void *pointer, size_t *capacity, size_t need, size_t element_size);
+/* *out = a * b; false on overflow. */
+bool bcl_multiply(size_t *out, size_t a, size_t b);
+bcl_status bcl_strdup(char **out, const char *text);
+/* printf into a new string */
+bcl_status bcl_format(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A growable byte string; always NUL-terminated once something was added. Zero-initialise. */
+typedef struct bcl_string {
+    char *data;
+    size_t size; /* bytes, without the NUL */
+    size_t capacity;
+} bcl_string;
+bcl_status bcl_string_add(bcl_string *s, const void *bytes, size_t size);
+bcl_status bcl_string_addf(bcl_string *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void bcl_string_free(bcl_string *s);
+
+/* ---- files ---- */
+
+/* Reads a whole file into new memory, with a NUL behind it. */
+bcl_status bcl_file_read(char **data, size_t *size, const char *path);
+bool bcl_path_exists(const char *path);
+bool bcl_path_is_directory(const char *path);
+bcl_status bcl_path_join(char **out, const char *directory, const char *name);
+/* The last component of a path (points into it). */
+const char *bcl_path_name(const char *path);
+/* mkdir -p */
+bcl_status bcl_directory_create(const char *path);
+/* Names in a directory without "." and "..", sorted by bytes as sorted(os.listdir()) does. */
+bcl_status bcl_directory_list(char ***names, size_t *count, const char *path);
+void bcl_strings_free(char **strings, size_t count);
+/* rm -r; a path that does not exist is fine. */
+bcl_status bcl_path_remove(const char *path);
+/* Renames and syncs the directory that holds the new name. */
+bcl_status bcl_path_rename(const char *from, const char *to);
+
+/* A file that appears under its name only when it is complete: written as a temporary name beside
+ * it, synced, renamed. Every path ends in commit or discard. */
+typedef struct bcl_writer {
+    FILE *file;
+    char *path;
+    char *temporary;
+} bcl_writer;
+bcl_status bcl_writer_open(bcl_writer *w, const char *path);
+bcl_status bcl_writer_write(bcl_writer *w, const void *data, size_t size);
+bcl_status bcl_writer_commit(bcl_writer *w);
+/* Removes the temporary file; does nothing after a commit or on a zeroed writer. */
+void bcl_writer_discard(bcl_writer *w);
+/* Open, write, commit. */
+bcl_status bcl_file_write(const char *path, const void *data, size_t size);
+
+/* A read-only memory map of a file. An empty file gives data NULL, size 0. */
+typedef struct bcl_map {
+    const unsigned char *data;
+    size_t size;
+} bcl_map;
+bcl_status bcl_map_open(bcl_map *map, const char *path);
+void bcl_map_close(bcl_map *map);
+
+/* ---- time and process ---- */
+double bcl_seconds(void);       /* monotonic, s */
+double bcl_peak_rss_mb(void);   /* of this process, MiB */
+bool bcl_interrupted(void);     /* SIGINT or SIGTERM was received since bcl_interrupt_catch() */
+void bcl_interrupt_catch(void); /* the first signal sets the flag, the second ends the process */
+
+/* ---- random numbers ---- */
+
+/* Philox4x32-10 (Salmon et al., SC 2011): four words for a counter and a key; the same function as
+ * cl/philox.h, so that host and device draw the same numbers. */
+void bcl_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+/* SplitMix64's finaliser: spreads seeds and step numbers over keys. */
+uint64_t bcl_mix64(uint64_t x);
+/* order = a permutation of 0..n-1 drawn from the seed (Fisher-Yates). */
+void bcl_shuffle(uint32_t *order, size_t n, uint64_t seed);
+/* n draws of N(0, std^2). */
+void bcl_normal(float *out, size_t n, float std, uint64_t seed);
+
+/* ---- JSON over cJSON ---- */
+struct cJSON;
+/* Parses a whole file; the message names the file and the byte. */
+bcl_status bcl_json_read(struct cJSON **out, const char *path);
+/* Writes pretty-printed JSON with a final newline, atomically. */
+bcl_status bcl_json_write(const struct cJSON *json, const char *path);
+/* item = object[key] as a number >= min and <= max and whole; `fallback` if absent or null. */
+bcl_status bcl_json_int(int64_t *out, const struct cJSON *object, const char *key, int64_t fallback,
+                        int64_t min, int64_t max, const char *path);
+bcl_status bcl_json_double(double *out, const struct cJSON *object, const char *key,
+                           double fallback, const char *path);
+bcl_status bcl_json_bool(bool *out, const struct cJSON *object, const char *key, bool fallback,
+                         const char *path);
+/* Points into the object; `fallback` (may be NULL) if absent or null. */
+bcl_status bcl_json_text(const char **out, const struct cJSON *object, const char *key,
+                         const char *fallback, const char *path);
+
+#endif
