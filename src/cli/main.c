@@ -8,6 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"devices", bcl_cli_devices, "the OpenCL devices of this machine, tested"},
     {NULL, NULL, NULL},
 };
 

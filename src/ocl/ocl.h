@@ -10,11 +10,11 @@
 /* ---- devices ---- */
 
 typedef struct bcl_device_info {
-    char id[64];        /* "pocl:0" */
+    char id[64]; /* "pocl:0" */
     char name[256], vendor[256], driver[256], version[256];
     char library[1024]; /* the driver's .icd file */
     bool gpu, cpu;
-    bool available;     /* false: `problem` says why */
+    bool available; /* false: `problem` says why */
     char problem[512];
     uint64_t memory, max_allocation, local_memory; /* bytes */
     uint32_t compute_units, clock_mhz, alignment /* bytes, of sub-buffers */, float_vector;
@@ -28,10 +28,15 @@ bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count);
 
 typedef struct bcl_device bcl_device;
 
-/* Opens a device by id, or the best one for NULL. Must be the process's first OpenCL call. */
-bcl_status bcl_device_open(bcl_device **out, const char *id);
+/* Opens a device by id, or the best one for NULL, and tests it. Must be the process's first OpenCL
+ * call. With `profile`, every launch is timed by an event, see bcl_device_profile. */
+bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile);
 void bcl_device_free(bcl_device *device);
 const bcl_device_info *bcl_device_about(const bcl_device *device);
+/* Vector width (floats) and work-items of a group for kernels that give each row to one group: wide
+ * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. */
+int bcl_device_vector(const bcl_device *device);
+size_t bcl_device_row_items(const bcl_device *device);
 cl_context bcl_device_context(const bcl_device *device);
 cl_command_queue bcl_device_queue(const bcl_device *device);
 
@@ -85,13 +90,22 @@ bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, si
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
                sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
 
+typedef struct bcl_profile_row {
+    const char *kernel; /* owned by the device */
+    uint64_t launches;
+    double ms;
+} bcl_profile_row;
+/* Time per kernel so far, slowest first. Waits for the queue. *rows is owned by the caller. */
+bcl_status bcl_device_profile(bcl_profile_row **rows, size_t *count, bcl_device *device);
+
 /* ---- buffers ---- */
 
 /* A buffer of `bytes` (at least 1). Out of memory names `what` and the bytes. */
 bcl_status bcl_buffer_create(cl_mem *out, bcl_device *device, size_t bytes, const char *what);
 /* A view of a buffer; offset must be a multiple of bcl_device_info.alignment. */
 bcl_status bcl_buffer_view(cl_mem *out, cl_mem buffer, size_t offset, size_t bytes);
-void bcl_buffer_free(cl_mem *buffer);
+/* Takes NULL and a NULL buffer; sets it to NULL. */
+void bcl_buffer_free(bcl_device *device, cl_mem *buffer);
 /* Blocking when `wait`; otherwise `host` must stay until the queue has passed. */
 bcl_status bcl_buffer_write(bcl_device *device, cl_mem buffer, size_t offset, const void *host,
                             size_t bytes, bool wait);

@@ -1,0 +1,49 @@
+/* What the files of ocl/ share and nobody else sees. */
+#ifndef BCL_OCL_INTERNAL_H
+#define BCL_OCL_INTERNAL_H
+
+#include "ocl/ocl.h"
+
+struct bcl_kernel {
+    bcl_device *device;
+    cl_program program;
+    cl_kernel kernel;
+    cl_uint argument_count;
+    size_t max_group;
+    char *file, *name, *options;
+    uint64_t launches; /* with the profile on: counted as the events are read */
+    double ms;
+};
+
+typedef struct bcl_pending {
+    cl_event event;
+    bcl_kernel *kernel;
+} bcl_pending;
+
+struct bcl_device {
+    bcl_device_info info;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+    bcl_kernel **kernels;
+    size_t kernel_count, kernel_capacity;
+    uint64_t allocated; /* bytes in buffers */
+    bool profile;
+    bcl_pending *pending;
+    size_t pending_count, pending_capacity;
+};
+
+/* Describes a device; `info->id` and `library` are left to the caller. */
+bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id);
+/* Platforms of the one driver that this process loads, and their devices in order. */
+bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t capacity,
+                           size_t *count, char *driver_name, size_t name_size);
+/* Runs known work on an opened device: arithmetic, local memory with barriers, integers. */
+bcl_status bcl_device_self_test(bcl_device *device);
+/* Opens device number `index` of the driver in this process. */
+bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
+                             bool profile);
+/* Takes the times of finished launches into their kernels. */
+bcl_status bcl_profile_collect(bcl_device *device);
+
+#endif

@@ -1,0 +1,386 @@
+/* Finds devices: each driver (.icd file) is loaded in a child process, so that one that crashes,
+ * hangs or clashes with another costs nothing but its own line. */
+#include "ocl/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_DEVICES = 32, PROBE_SECONDS = 60 };
+
+/* A driver's short name in ids. `platform` is a part of CL_PLATFORM_NAME; the order is the order of
+ * preference among devices of one type: an emulator is never the default. */
+static const struct {
+    const char *platform, *id;
+} driver_names[] = {
+    {"NVIDIA CUDA", "nvidia"},
+    {"AMD Accelerated", "amd"},
+    {"Intel", "intel"},
+    {"ARM Platform", "arm"},
+    {"QUALCOMM", "qualcomm"},
+    {"Apple", "apple"},
+    {"Portable Computing Language", "pocl"},
+    {"rusticl", "rusticl"},
+    {"Clover", "clover"},
+    {"Oclgrind", "oclgrind"},
+};
+enum { DRIVER_NAMES = sizeof driver_names / sizeof *driver_names };
+
+static int driver_rank(const char *device_id) {
+    size_t n = strcspn(device_id, ":");
+    /* PoCL is the driver that all else is tested with: first among the CPUs' */
+    if (n == 4 && !strncmp(device_id, "pocl", n))
+        return -1;
+    for (int i = 0; i < DRIVER_NAMES; i++)
+        if (strlen(driver_names[i].id) == n && !strncmp(device_id, driver_names[i].id, n))
+            return i;
+    return DRIVER_NAMES / 2;
+}
+
+bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t capacity,
+                           size_t *count, char *driver_name, size_t name_size) {
+    cl_platform_id platforms[16];
+    cl_uint platform_count = 0;
+    *count = 0;
+    setenv("OCL_ICD_VENDORS", icd_file, 1);
+    cl_int code = clGetPlatformIDs(16, platforms, &platform_count);
+    if (code != CL_SUCCESS || !platform_count)
+        return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver did not load (OpenCL error %d)",
+                        icd_file, code);
+    char platform[256] = "";
+    clGetPlatformInfo(platforms[0], CL_PLATFORM_NAME, sizeof platform, platform, NULL);
+    snprintf(driver_name, name_size, "%.*s", (int)strcspn(bcl_path_name(icd_file), "."),
+             bcl_path_name(icd_file));
+    for (int i = 0; i < DRIVER_NAMES; i++)
+        if (strstr(platform, driver_names[i].platform)) {
+            snprintf(driver_name, name_size, "%s", driver_names[i].id);
+            break;
+        }
+    for (cl_uint p = 0; p < platform_count && p < 16; p++) {
+        cl_uint n = 0;
+        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, (cl_uint)(capacity - *count),
+                           devices + *count, &n) == CL_SUCCESS)
+            *count += n < capacity - *count ? n : capacity - *count;
+    }
+    if (!*count)
+        return bcl_fail(
+            BCL_ERROR_NO_DEVICE, "%s: the driver %s has no device%s", icd_file, platform,
+            strstr(platform, "rusticl") ? " (enable one: RUSTICL_ENABLE=llvmpipe)" : "");
+    return BCL_OK;
+}
+
+static void get_text(cl_device_id id, cl_device_info what, char *out, size_t size) {
+    char text[1024] = "";
+    clGetDeviceInfo(id, what, sizeof text - 1, text, NULL);
+    snprintf(out, size, "%s", text + strspn(text, " "));
+}
+
+bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id) {
+    bcl_status status = BCL_OK;
+    cl_device_type type = 0;
+    cl_ulong u = 0;
+    cl_uint n = 0;
+    cl_bool yes = 0;
+    char extensions[16384] = "";
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof type, &type, NULL));
+    info->gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
+    info->cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
+    get_text(id, CL_DEVICE_NAME, info->name, sizeof info->name);
+    get_text(id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+    get_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+    get_text(id, CL_DEVICE_VERSION, info->version, sizeof info->version);
+    clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
+    info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    info->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof u, &u, NULL));
+    info->memory = u;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof u, &u, NULL));
+    info->max_allocation = u;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof u, &u, NULL));
+    info->local_memory = u;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof n, &n, NULL));
+    info->compute_units = n;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof n, &n, NULL));
+    info->clock_mhz = n;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof n, &n, NULL));
+    info->alignment = n / 8 < 64 ? 64 : n / 8; /* bits to bytes; at least a cache line */
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof n, &n, NULL));
+    info->float_vector = n ? n : 1;
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof info->max_work_group,
+                           &info->max_work_group, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof yes, &yes, NULL));
+    info->available = yes != 0;
+    if (!yes)
+        snprintf(info->problem, sizeof info->problem, "the driver says that it is not available");
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof yes, &yes, NULL));
+    if (!yes) {
+        info->available = false;
+        snprintf(info->problem, sizeof info->problem, "the driver has no compiler");
+    }
+out:
+    return status;
+}
+
+/* In the child: writes one bcl_device_info a device to the pipe. */
+static void probe_in_child(const char *icd_file, int fd) {
+    cl_device_id ids[MAX_DEVICES];
+    size_t count = 0;
+    char driver[48];
+    bcl_device_info info = {0};
+    int null = open("/dev/null", O_WRONLY);
+    if (null >= 0) { /* drivers chat */
+        dup2(null, 1);
+        dup2(null, 2);
+    }
+    bcl_status status = bcl_driver_load(icd_file, ids, MAX_DEVICES, &count, driver, sizeof driver);
+    for (size_t i = 0; !status && i < count; i++) {
+        bcl_device *device = NULL;
+        info = (bcl_device_info){0};
+        snprintf(info.id, sizeof info.id, "%s", driver);
+        snprintf(info.library, sizeof info.library, "%s", icd_file);
+        bcl_status described = bcl_device_describe(&info, ids[i]);
+        if (!described && info.available)
+            described = bcl_device_attach(&device, ids[i], &info, false);
+        if (!described && info.available)
+            described = bcl_device_self_test(device);
+        if (described) {
+            info.available = false;
+            snprintf(info.problem, sizeof info.problem, "%s", bcl_message());
+        }
+        if (write(fd, &info, sizeof info) != (ssize_t)sizeof info)
+            return;
+    }
+    if (status) {
+        snprintf(info.library, sizeof info.library, "%s", icd_file);
+        snprintf(info.problem, sizeof info.problem, "%s", bcl_message());
+        if (write(fd, &info, sizeof info) != (ssize_t)sizeof info)
+            return;
+    }
+}
+
+/* Reads until the pipe closes or the time is up; false: time is up. */
+static bool read_all(int fd, bcl_string *out, double seconds) {
+    double end = bcl_seconds() + seconds;
+    for (;;) {
+        double left = end - bcl_seconds();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
+        if (ready < 0 && errno == EINTR && !bcl_interrupted())
+            continue;
+        if (ready <= 0)
+            return false;
+        char chunk[8192];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n <= 0)
+            return true;
+        if (bcl_string_add(out, chunk, (size_t)n))
+            return true;
+    }
+}
+
+static bcl_status probe_driver(const char *icd_file, bcl_device_info **devices, size_t *count,
+                               size_t *capacity) {
+    bcl_status status = BCL_OK;
+    bcl_string got = {0};
+    int fds[2], code = 0;
+    if (pipe(fds))
+        return bcl_fail_errno("cannot make a pipe");
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return bcl_fail_errno("cannot start a process");
+    }
+    if (child == 0) {
+        close(fds[0]);
+        probe_in_child(icd_file, fds[1]);
+        _exit(0);
+    }
+    close(fds[1]);
+    bool in_time = read_all(fds[0], &got, PROBE_SECONDS);
+    close(fds[0]);
+    if (!in_time)
+        kill(child, SIGKILL);
+    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
+        ;
+    size_t n = got.size / sizeof(bcl_device_info);
+    BCL_TRY(bcl_grow(devices, capacity, *count + n + 1, sizeof **devices));
+    if (n)
+        memcpy(*devices + *count, got.data, n * sizeof **devices);
+    *count += n;
+    if (!in_time || WIFSIGNALED(code)) {
+        bcl_device_info failed = {0};
+        snprintf(failed.library, sizeof failed.library, "%s", icd_file);
+        if (!in_time)
+            snprintf(failed.problem, sizeof failed.problem, "%s: the driver gave no answer in %d s",
+                     icd_file, PROBE_SECONDS);
+        else
+            snprintf(failed.problem, sizeof failed.problem, "%s: the driver crashed (%s)", icd_file,
+                     strsignal(WTERMSIG(code)));
+        (*devices)[(*count)++] = failed;
+    }
+out:
+    bcl_string_free(&got);
+    return status;
+}
+
+/* The .icd files as the ICD loaders find them: a folder or one file. */
+static bcl_status list_drivers(char ***files, size_t *count) {
+    bcl_status status = BCL_OK;
+    char **names = NULL, **list = NULL;
+    size_t name_count = 0, n = 0, capacity = 0;
+    const char *place = getenv("OCL_ICD_VENDORS");
+    if (!place || !*place)
+        place = getenv("OPENCL_VENDOR_PATH");
+    if (!place || !*place)
+        place = "/etc/OpenCL/vendors";
+    if (!bcl_path_is_directory(place)) {
+        if (!bcl_path_exists(place))
+            BCL_FAIL(BCL_ERROR_NO_DEVICE,
+                     "no OpenCL driver: %s does not exist; install one, e.g. pocl-opencl-icd",
+                     place);
+        BCL_TRY(bcl_grow(&list, &capacity, 1, sizeof *list));
+        BCL_TRY(bcl_strdup(&list[0], place));
+        n = 1;
+    } else {
+        BCL_TRY(bcl_directory_list(&names, &name_count, place));
+        for (size_t i = 0; i < name_count; i++) {
+            size_t size = strlen(names[i]);
+            if (size < 5 || strcmp(names[i] + size - 4, ".icd"))
+                continue;
+            BCL_TRY(bcl_grow(&list, &capacity, n + 1, sizeof *list));
+            BCL_TRY(bcl_path_join(&list[n], place, names[i]));
+            n++;
+        }
+        if (!n)
+            BCL_FAIL(BCL_ERROR_NO_DEVICE,
+                     "no OpenCL driver: no .icd file in %s; install one, e.g. pocl-opencl-icd",
+                     place);
+    }
+    *files = list;
+    *count = n;
+    list = NULL;
+out:
+    bcl_strings_free(names, name_count);
+    bcl_strings_free(list, n);
+    return status;
+}
+
+/* "pocl" becomes "pocl:0", "pocl:1", ... */
+static void number_ids(bcl_device_info *devices, size_t count) {
+    for (size_t i = count; i-- > 0;) {
+        if (!devices[i].id[0])
+            continue;
+        int before = 0;
+        for (size_t j = 0; j < i; j++)
+            before += !strcmp(devices[j].id, devices[i].id);
+        size_t n = strlen(devices[i].id);
+        snprintf(devices[i].id + n, sizeof devices[i].id - n, ":%d", before);
+    }
+}
+
+/* Probes the drivers whose file name starts with `only` (NULL: all). */
+static bcl_status probe(bcl_device_info **out, size_t *out_count, const char *only,
+                        size_t only_size) {
+    bcl_status status = BCL_OK;
+    char **files = NULL;
+    size_t file_count = 0, count = 0, capacity = 0;
+    bcl_device_info *devices = NULL;
+    BCL_TRY(list_drivers(&files, &file_count));
+    for (size_t i = 0; i < file_count; i++)
+        if (!only || !strncmp(bcl_path_name(files[i]), only, only_size))
+            BCL_TRY(probe_driver(files[i], &devices, &count, &capacity));
+    number_ids(devices, count);
+    *out = devices;
+    *out_count = count;
+    devices = NULL;
+out:
+    bcl_strings_free(files, file_count);
+    free(devices);
+    return status;
+}
+
+bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count) {
+    return probe(devices, count, NULL, 0);
+}
+
+/* GPUs first, then accelerators, then CPUs; within a type by driver, then in the drivers' order. */
+static const bcl_device_info *choose(const bcl_device_info *devices, size_t count, const char *id) {
+    const bcl_device_info *best = NULL;
+    int best_score = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bcl_device_info *d = &devices[i];
+        if (id && !strcmp(d->id, id))
+            return d;
+        if (id || !d->available)
+            continue;
+        int score = (d->gpu ? 0 : d->cpu ? 2 : 1) * 100 + driver_rank(d->id);
+        if (!strncmp(d->id, "oclgrind", 8))
+            score += 1000;
+        if (!best || score < best_score) {
+            best = d;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+/* One line for "nothing usable": every driver's problem. */
+static bcl_status fail_without_device(const bcl_device_info *devices, size_t count,
+                                      const char *id) {
+    bcl_string list = {0};
+    for (size_t i = 0; i < count; i++) {
+        const bcl_device_info *d = &devices[i];
+        if (d->available)
+            (void)bcl_string_addf(&list, "%s%s", list.size ? "; " : "", d->id);
+        else
+            (void)bcl_string_addf(&list, "%s%s", list.size ? "; " : "", d->problem);
+    }
+    bcl_status status =
+        id ? bcl_fail(BCL_ERROR_NO_DEVICE, "no OpenCL device %s; found: %s", id,
+                      list.size ? list.data : "none")
+           : bcl_fail(BCL_ERROR_NO_DEVICE, "no usable OpenCL device; %s",
+                      list.size ? list.data : "no driver is installed, e.g. pocl-opencl-icd");
+    bcl_string_free(&list);
+    return status;
+}
+
+bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
+    bcl_status status = BCL_OK;
+    bcl_device_info *devices = NULL;
+    const bcl_device_info *chosen = NULL;
+    size_t count = 0, loaded = 0;
+    cl_device_id ids[MAX_DEVICES];
+    char driver[48];
+    *out = NULL;
+    if (id) { /* most ids name their driver's file: no need to start the others */
+        BCL_TRY(probe(&devices, &count, id, strcspn(id, ":")));
+        chosen = choose(devices, count, id);
+    }
+    if (!chosen) {
+        free(devices);
+        devices = NULL;
+        BCL_TRY(bcl_devices_probe(&devices, &count));
+        chosen = choose(devices, count, id);
+    }
+    if (!chosen) {
+        status = fail_without_device(devices, count, id);
+        goto out;
+    }
+    if (!chosen->available)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: %s", chosen->id, chosen->problem);
+    BCL_TRY(bcl_driver_load(chosen->library, ids, MAX_DEVICES, &loaded, driver, sizeof driver));
+    size_t index = 0; /* number of this device among its file's */
+    for (const bcl_device_info *d = devices; d != chosen; d++)
+        index += !strcmp(d->library, chosen->library);
+    if (index >= loaded)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: the driver has %zu devices now", chosen->id, loaded);
+    BCL_TRY(bcl_device_attach(out, ids[index], chosen, profile));
+out:
+    free(devices);
+    return status;
+}

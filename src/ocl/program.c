@@ -1,0 +1,206 @@
+/* Kernels: found in cl/, compiled once a device and set of options, launched, and timed if asked.
+ */
+#include "ocl/internal.h"
+#include "ocl/kernels.h"
+
+/* The text of a kernel file, from $BERTCL_KERNEL_DIR while developing, else from the program. */
+static bcl_status load_source(char **text, const char *name) {
+    const char *folder = getenv("BERTCL_KERNEL_DIR");
+    if (folder && *folder) {
+        char *path = NULL;
+        size_t size;
+        bcl_status status = bcl_path_join(&path, folder, name);
+        if (!status)
+            status = bcl_file_read(text, &size, path);
+        free(path);
+        return status;
+    }
+    for (const bcl_kernel_source *s = bcl_kernel_sources; s->name; s++)
+        if (!strcmp(s->name, name))
+            return bcl_strdup(text, s->text);
+    return bcl_fail(BCL_ERROR_DEVICE, "%s: no such kernel file", name);
+}
+
+/* Adds a file with its `#include "x"` lines replaced: drivers have no common way to find files. */
+static bcl_status expand(bcl_string *out, const char *name, int depth) {
+    bcl_status status = BCL_OK;
+    char *text = NULL;
+    if (depth > 4)
+        return bcl_fail(BCL_ERROR_DEVICE, "%s: kernel files include each other", name);
+    BCL_TRY(load_source(&text, name));
+    for (char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        n += line[n] == '\n';
+        char included[64];
+        if (sscanf(line, "#include \"%63[^\"]\"", included) == 1)
+            BCL_TRY(expand(out, included, depth + 1));
+        else
+            BCL_TRY(bcl_string_add(out, line, n));
+        line += n;
+    }
+out:
+    free(text);
+    return status;
+}
+
+static bcl_status build(cl_program *out, bcl_device *d, const char *file, const char *options) {
+    bcl_status status = BCL_OK;
+    bcl_string source = {0}, words = {0};
+    char *log = NULL;
+    size_t log_size = 0;
+    cl_int code = CL_SUCCESS;
+    BCL_TRY(expand(&source, file, 0));
+    BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d%s %s", bcl_device_vector(d),
+                            (int)bcl_device_row_items(d), d->info.cpu ? " -DBCL_CPU" : "",
+                            options));
+    const char *text = source.data;
+    *out = clCreateProgramWithSource(d->context, 1, &text, &source.size, &code);
+    BCL_CL(code);
+    code = clBuildProgram(*out, 1, &d->id, words.data, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &log_size);
+        BCL_NEW(log, log_size + 1);
+        clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, log_size, log, NULL);
+        status = bcl_cl_fail(code, "%s: cl/%s (%s): %.400s", d->info.id, file, words.data, log);
+    }
+out:
+    free(log);
+    bcl_string_free(&source);
+    bcl_string_free(&words);
+    return status;
+}
+
+bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, const char *name,
+                          const char *options) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *k = NULL;
+    cl_int code = CL_SUCCESS;
+    cl_program shared = NULL;
+    for (size_t i = 0; i < d->kernel_count; i++) {
+        bcl_kernel *have = d->kernels[i];
+        if (strcmp(have->file, file) || strcmp(have->options, options))
+            continue;
+        if (!strcmp(have->name, name)) {
+            *out = have;
+            return BCL_OK;
+        }
+        shared = have->program;
+    }
+    BCL_TRY(bcl_grow(&d->kernels, &d->kernel_capacity, d->kernel_count + 1, sizeof *d->kernels));
+    BCL_NEW(k, 1);
+    d->kernels[d->kernel_count] = k;
+    k->device = d;
+    BCL_TRY(bcl_strdup(&k->file, file));
+    BCL_TRY(bcl_strdup(&k->name, name));
+    BCL_TRY(bcl_strdup(&k->options, options));
+    if (shared) {
+        BCL_CL(clRetainProgram(shared));
+        k->program = shared;
+    } else {
+        BCL_TRY(build(&k->program, d, file, options));
+    }
+    k->kernel = clCreateKernel(k->program, name, &code);
+    if (code != CL_SUCCESS) {
+        status = bcl_cl_fail(code, "cl/%s: kernel %s", file, name);
+        goto out;
+    }
+    BCL_CL(clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof k->argument_count,
+                           &k->argument_count, NULL));
+    BCL_CL(clGetKernelWorkGroupInfo(k->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                    sizeof k->max_group, &k->max_group, NULL));
+    d->kernel_count++;
+    *out = k;
+out:
+    if (status && k) {
+        if (k->kernel)
+            clReleaseKernel(k->kernel);
+        if (k->program)
+            clReleaseProgram(k->program);
+        free(k->file);
+        free(k->name);
+        free(k->options);
+        free(k);
+    }
+    return status;
+}
+
+size_t bcl_kernel_max_group(const bcl_kernel *k) {
+    return k->max_group;
+}
+
+bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t count) {
+    bcl_status status = BCL_OK;
+    bcl_device *d = k->device;
+    cl_event event = NULL;
+    size_t global[3], local[3];
+    if (count != k->argument_count)
+        return bcl_fail(BCL_ERROR_DEVICE, "cl/%s: %s takes %u arguments, %zu were given", k->file,
+                        k->name, k->argument_count, count);
+    for (size_t i = 0; i < count; i++) {
+        cl_int code = clSetKernelArg(k->kernel, (cl_uint)i, args[i].size,
+                                     args[i].local ? NULL : (const void *)&args[i].value);
+        if (code != CL_SUCCESS)
+            return bcl_cl_fail(code, "cl/%s: %s: argument %zu of %zu bytes", k->file, k->name, i,
+                               args[i].size);
+    }
+    for (int i = 0; i < 3; i++) {
+        local[i] = grid.local[i] ? grid.local[i] : 1;
+        global[i] = (grid.groups[i] || !i ? grid.groups[i] : 1) * local[i];
+    }
+    cl_int code = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, global, local, 0, NULL,
+                                         d->profile ? &event : NULL);
+    if (code != CL_SUCCESS)
+        return bcl_cl_fail(code, "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id,
+                           k->file, k->name, global[0] / local[0], global[1] / local[1],
+                           global[2] / local[2], local[0], local[1], local[2]);
+    if (event) {
+        status =
+            bcl_grow(&d->pending, &d->pending_capacity, d->pending_count + 1, sizeof *d->pending);
+        if (status)
+            clReleaseEvent(event);
+        else
+            d->pending[d->pending_count++] = (bcl_pending){event, k};
+    }
+    return status;
+}
+
+bcl_status bcl_profile_collect(bcl_device *d) {
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < d->pending_count; i++) {
+        cl_ulong start = 0, end = 0;
+        bcl_pending *p = &d->pending[i];
+        cl_int code = clGetEventProfilingInfo(p->event, CL_PROFILING_COMMAND_START, sizeof start,
+                                              &start, NULL);
+        if (code == CL_SUCCESS)
+            code =
+                clGetEventProfilingInfo(p->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+        clReleaseEvent(p->event);
+        if (code != CL_SUCCESS && !status)
+            status = bcl_cl_fail(code, "profile of %s", p->kernel->name);
+        p->kernel->launches++;
+        p->kernel->ms += (double)(end - start) * 1e-6;
+    }
+    d->pending_count = 0;
+    return status;
+}
+
+static int slower_first(const void *a, const void *b) {
+    double x = ((const bcl_profile_row *)a)->ms, y = ((const bcl_profile_row *)b)->ms;
+    return (x < y) - (x > y);
+}
+
+bcl_status bcl_device_profile(bcl_profile_row **rows, size_t *count, bcl_device *d) {
+    bcl_status status = BCL_OK;
+    bcl_profile_row *list = NULL;
+    BCL_TRY(bcl_device_finish(d));
+    BCL_NEW(list, d->kernel_count);
+    *count = 0;
+    for (size_t i = 0; i < d->kernel_count; i++)
+        if (d->kernels[i]->launches)
+            list[(*count)++] =
+                (bcl_profile_row){d->kernels[i]->name, d->kernels[i]->launches, d->kernels[i]->ms};
+    qsort(list, *count, sizeof *list, slower_first);
+    *rows = list;
+out:
+    return status;
+}
