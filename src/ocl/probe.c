@@ -40,13 +40,29 @@ static int driver_rank(const char *device_id) {
     return DRIVER_NAMES / 2;
 }
 
+/* Points the ICD loader at one .icd file and lets it load. A folder with one link is what both
+ * loaders in use (ocl-icd and Khronos') understand; it is gone again when the driver is in. */
+static cl_int load_only(const char *icd_file, cl_platform_id *platforms, cl_uint *count) {
+    char folder[] = "/tmp/bertcl-icd-XXXXXX", link[sizeof folder + 16], *full = NULL;
+    bool made = mkdtemp(folder) != NULL;
+    snprintf(link, sizeof link, "%s/driver.icd", folder);
+    full = realpath(icd_file, NULL);
+    made = made && full && !symlink(full, link);
+    setenv("OCL_ICD_VENDORS", made ? folder : icd_file, 1);
+    unsetenv("OCL_ICD_FILENAMES");
+    cl_int code = clGetPlatformIDs(16, platforms, count);
+    unlink(link);
+    rmdir(folder);
+    free(full);
+    return code;
+}
+
 bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t capacity,
                            size_t *count, char *driver_name, size_t name_size) {
     cl_platform_id platforms[16];
     cl_uint platform_count = 0;
     *count = 0;
-    setenv("OCL_ICD_VENDORS", icd_file, 1);
-    cl_int code = clGetPlatformIDs(16, platforms, &platform_count);
+    cl_int code = load_only(icd_file, platforms, &platform_count);
     if (code != CL_SUCCESS || !platform_count)
         return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver did not load (OpenCL error %d)",
                         icd_file, code);

@@ -1,5 +1,4 @@
 /* Files: whole reads, maps, and writes that are complete or absent. */
-#define _POSIX_C_SOURCE 200809L
 #include "util/util.h"
 
 #include <dirent.h>

@@ -1,5 +1,4 @@
 /* Time, memory of the process, and Ctrl-C. */
-#define _POSIX_C_SOURCE 200809L
 #include "util/util.h"
 
 #include <signal.h>
