@@ -1,4 +1,4 @@
-/* For tests/peers/safetensors.py: opens a safetensors file or a model folder, prints one line a
+/* For tests/peers/model_files.py: opens a safetensors file or a model folder, prints one line a
  * tensor, and writes it again. usage: safetensors_tool FILE|FOLDER [OUT] */
 #include "model/files.h"
 
@@ -22,8 +22,8 @@ static bcl_status print(const bcl_tensor *t) {
     char shape[256];
     uint64_t hash[2] = {14695981039346656037u, 14695981039346656037u};
     size_t n = bcl_tensor_elements(t);
-    bool is_float = t->dtype == BCL_F32 || t->dtype == BCL_F16 || t->dtype == BCL_BF16 ||
-                    t->dtype == BCL_F64;
+    bool is_float =
+        t->dtype == BCL_F32 || t->dtype == BCL_F16 || t->dtype == BCL_BF16 || t->dtype == BCL_F64;
     if (is_float) {
         BCL_NEW(floats, n);
         BCL_TRY(bcl_tensor_to_float(floats, t));
