@@ -8,6 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"data", bcl_cli_data, "count, clean and split a corpus"},
     {NULL, NULL, NULL},
 };
 
