@@ -9,6 +9,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"devices", bcl_cli_devices, "the OpenCL devices of this machine, tested"},
+    {"data", bcl_cli_data, "count, clean and split a corpus"},
     {NULL, NULL, NULL},
 };
 
