@@ -13,10 +13,10 @@ typedef enum bcl_gemm_layout {
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
     int M, N, K;
-    int lda, ldb, ldc;    /* elements between rows, as stored */
-    bool accumulate;      /* C += product instead of C = product */
-    cl_mem C, A, B;       /* see layout */
-    cl_mem bias;          /* (N), added to every row; NULL for none; not with accumulate */
+    int lda, ldb, ldc; /* elements between rows, as stored */
+    bool accumulate;   /* C += product instead of C = product */
+    cl_mem C, A, B;    /* see layout */
+    cl_mem bias;       /* (N), added to every row; NULL for none; not with accumulate */
 } bcl_gemm_call;
 
 typedef struct bcl_gemm bcl_gemm;

@@ -1,0 +1,93 @@
+/* GEMM provider `clblast`: CLBlast's SGEMM, the default on GPUs. */
+#include "ops/gemm/provider.h"
+
+#include <clblast_c.h>
+
+enum { ITEMS = 64 }; /* of a group of gemm_bias */
+
+typedef struct clblast_state {
+    cl_command_queue queue;
+    bcl_kernel *bias;
+} clblast_state;
+
+static bcl_status clblast_create(void **out, bcl_device *device) {
+    bcl_status status = BCL_OK;
+    clblast_state *s = NULL;
+    BCL_NEW(s, 1);
+    s->queue = bcl_device_queue(device);
+    BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));
+    *out = s;
+out:
+    if (status)
+        free(s);
+    return status;
+}
+
+static void clblast_free(void *state) {
+    free(state);
+    /* CLBlast keeps programs under the context's address, which a later context may get again. */
+    CLBlastClearCache();
+}
+
+/* CLBlast's own codes; those of OpenCL keep their numbers in it. */
+static const char *own_code(CLBlastStatusCode code) {
+    switch ((int)code) {
+    case CLBlastNotImplemented:
+        return "not implemented";
+    case CLBlastInvalidMatrixA:
+        return "A is not a valid buffer";
+    case CLBlastInvalidMatrixB:
+        return "B is not a valid buffer";
+    case CLBlastInvalidMatrixC:
+        return "C is not a valid buffer";
+    case CLBlastInvalidDimension:
+        return "a dimension is zero";
+    case CLBlastInvalidLeadDimA:
+        return "the row stride of A is too small";
+    case CLBlastInvalidLeadDimB:
+        return "the row stride of B is too small";
+    case CLBlastInvalidLeadDimC:
+        return "the row stride of C is too small";
+    case CLBlastInsufficientMemoryA:
+        return "the buffer of A is too small";
+    case CLBlastInsufficientMemoryB:
+        return "the buffer of B is too small";
+    case CLBlastInsufficientMemoryC:
+        return "the buffer of C is too small";
+    case CLBlastInsufficientMemoryTemp:
+        return "the temporary buffer is too small";
+    case CLBlastInvalidLocalMemUsage:
+        return "its parameters need more local memory than the device has";
+    case CLBlastDatabaseError:
+        return "no parameters for the device";
+    case CLBlastUnexpectedError:
+        return "an unexpected exception";
+    default:
+        return "an unspecified error";
+    }
+}
+
+static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    clblast_state *s = state;
+    if (c->bias) {
+        const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
+                               .local = {1, ITEMS}};
+        BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_mem(c->C), bcl_mem(c->bias), bcl_int(c->N),
+                           bcl_int(c->ldc)));
+    }
+    const CLBlastStatusCode code = CLBlastSgemm(
+        CLBlastLayoutRowMajor, c->layout == BCL_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo,
+        c->layout == BCL_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->M,
+        (size_t)c->N, (size_t)c->K, 1, c->A, 0, (size_t)c->lda, c->B, 0, (size_t)c->ldb,
+        c->bias || c->accumulate ? 1.0f : 0.0f, c->C, 0, (size_t)c->ldc, &s->queue, NULL);
+    if (code < 0 && code > -1000)
+        status = bcl_cl_fail((cl_int)code, "CLBlast: SGEMM of M %d, N %d, K %d", c->M, c->N, c->K);
+    if (code != CLBlastSuccess && !status)
+        BCL_FAIL(BCL_ERROR_DEVICE, "CLBlast: SGEMM of M %d, N %d, K %d: %s (%d)", c->M, c->N, c->K,
+                 own_code(code), (int)code);
+out:
+    return status;
+}
+
+const bcl_gemm_provider bcl_gemm_clblast = {"clblast", clblast_create, clblast_run, clblast_free};

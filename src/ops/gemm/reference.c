@@ -1,0 +1,29 @@
+/* GEMM provider `reference`: a plain kernel for any device, the yardstick of the others. */
+#include "ops/gemm/provider.h"
+
+enum { ITEMS = 16 }; /* of a group: as many columns of one row of C */
+
+static bcl_status reference_create(void **state, bcl_device *device) {
+    bcl_kernel *kernel = NULL;
+    bcl_status status = bcl_kernel_get(&kernel, device, "gemm_reference.cl", "gemm_reference", "");
+    *state = kernel;
+    return status;
+}
+
+static void reference_free(void *state) {
+    (void)state; /* the kernel is the device's */
+}
+
+static bcl_status reference_run(void *state, const bcl_gemm_call *c) {
+    const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
+    const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
+                           .local = {1, ITEMS}};
+    return BCL_LAUNCH(state, grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
+                      bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+                      bcl_int(c->accumulate), bcl_int(c->N), bcl_int(c->K),
+                      bcl_int(tn ? 1 : c->lda), bcl_int(tn ? c->lda : 1), bcl_int(nt ? 1 : c->ldb),
+                      bcl_int(nt ? c->ldb : 1), bcl_int(c->ldc));
+}
+
+const bcl_gemm_provider bcl_gemm_reference = {"reference", reference_create, reference_run,
+                                              reference_free};

@@ -1,0 +1,92 @@
+/* GEMM provider `tile` for CPU devices: one work-item a group and wide vectors, see gemm_tile.cl.
+ * The device's vector width gives the tile; the shape gives the split into groups. */
+#include "ops/gemm/provider.h"
+
+enum {
+    DEPTH = 512,       /* longest block of K: the panel of B stays within the L2 cache */
+    GROUP_ROWS = 768,  /* at most, so that a block of A does too */
+    GROUP_TILES = 3,   /* at least, while there are as many: they share the cost of packing B */
+    GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
+    LAYOUTS = 3
+};
+
+typedef struct tile_state {
+    bcl_kernel *kernels[LAYOUTS]; /* by bcl_gemm_layout */
+    int width, rows, depth;
+    size_t groups; /* wanted */
+} tile_state;
+
+/* Drivers that see their CPU as scalar lanes of one wide group (rusticl on llvmpipe) say 1 here,
+ * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
+bool bcl_gemm_tile_suits(const bcl_device *device) {
+    const bcl_device_info *about = bcl_device_about(device);
+    return about->cpu && about->float_vector >= 4;
+}
+
+/* Two vectors a row, two of B and one of A must fit the registers: 32 with AVX-512 and on 64-bit
+ * Arm, else 16. A CPU device runs on the host's processor, so the host's compiler knows. */
+static int tile_rows(int width) {
+#if defined(__aarch64__) || defined(__riscv_vector)
+    (void)width;
+    return 12;
+#else
+    return width == 16 ? 12 : 6;
+#endif
+}
+
+static bcl_status tile_create(void **out, bcl_device *device) {
+    static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
+                                                 " -DTILE_A_TRANSPOSED"};
+    bcl_status status = BCL_OK;
+    const bcl_device_info *about = bcl_device_about(device);
+    tile_state *s = NULL;
+    char *words = NULL;
+    BCL_NEW(s, 1);
+    s->width = about->float_vector >= 16 ? 16 : about->float_vector >= 8 ? 8 : 4;
+    s->rows = tile_rows(s->width);
+    s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
+    s->depth = DEPTH;
+    /* a panel of `depth` rows and the scratch row of the kernel */
+    while (s->depth > 16 &&
+           (uint64_t)(s->depth + 1) * 2 * (uint64_t)s->width * sizeof(float) > about->local_memory)
+        s->depth /= 2;
+    for (int i = 0; i < LAYOUTS; i++) {
+        BCL_TRY(bcl_format(&words, "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_DEPTH=%d%s", s->width,
+                           s->rows, s->depth, options[i]));
+        BCL_TRY(bcl_kernel_get(&s->kernels[i], device, "gemm_tile.cl", "gemm_tile", words));
+        free(words);
+        words = NULL;
+    }
+    *out = s;
+out:
+    free(words);
+    if (status)
+        free(s);
+    return status;
+}
+
+static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
+    const tile_state *s = state;
+    const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K;
+    const size_t panels = bcl_gemm_ceil(N, 2 * (size_t)s->width);
+    const size_t tiles = bcl_gemm_ceil(M, (size_t)s->rows);
+    /* Groups of tiles: enough for the compute units and the caches, but not so many that packing
+     * shows; then all of the same size. */
+    size_t splits = bcl_gemm_ceil(s->groups, panels);
+    if (splits > tiles / GROUP_TILES)
+        splits = tiles / GROUP_TILES;
+    if (splits < bcl_gemm_ceil(M, GROUP_ROWS))
+        splits = bcl_gemm_ceil(M, GROUP_ROWS);
+    const size_t group_tiles = bcl_gemm_ceil(tiles, splits);
+    /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
+    const size_t width = (size_t)s->width, blocks = bcl_gemm_ceil(K, (size_t)s->depth);
+    const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
+    const bcl_grid grid = {.groups = {bcl_gemm_ceil(tiles, group_tiles), panels}};
+    return BCL_LAUNCH(s->kernels[c->layout], grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
+                      bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+                      bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
+                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)tiles),
+                      bcl_int((int)group_tiles), bcl_int((int)depth));
+}
+
+const bcl_gemm_provider bcl_gemm_tile = {"tile", tile_create, tile_run, free};
