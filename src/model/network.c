@@ -203,14 +203,17 @@ out:
     return status;
 }
 
-bcl_status bcl_model_read_output(bcl_model *m, int32_t *predicted, float *logits) {
+bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predicted, float *logits,
+                                 cl_event *event) {
     bcl_status status = BCL_OK;
     const size_t T = (size_t)m->batch.T, K = (size_t)m->config.labels;
-    if (predicted)
-        BCL_TRY(
-            bcl_buffer_read(m->device, m->a.predicted, 0, predicted, T * sizeof *predicted, true));
+    cl_command_queue queue = bcl_device_queue(m->device);
     if (logits)
-        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, T * K * sizeof *logits, true));
+        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, T * K * sizeof *logits, false));
+    BCL_TRY(bcl_buffer_read(m->device, m->a.row_loss, 0, row_loss, T * sizeof *row_loss, false));
+    BCL_CL(clEnqueueReadBuffer(queue, m->a.predicted, CL_FALSE, 0, T * sizeof *predicted, predicted,
+                               0, NULL, event));
+    BCL_CL(clFlush(queue));
 out:
     return status;
 }
