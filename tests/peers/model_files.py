@@ -1,5 +1,6 @@
 """safetensors and config.json against Python's: random files both ways, the same damage refused,
-shards as transformers saves them, our folder in from_pretrained, random configs. Prints one line; exits non-zero on any difference."""
+shards as transformers saves them, our folder in from_pretrained, random configs, and the model of
+BERTCL_MODEL written again. Prints one line; exits non-zero on any difference."""
 
 import json
 import os
@@ -316,6 +317,17 @@ def check_config(folder, rng, number):
         differ(f"config {number}: written back: {other}")
 
 
+def check_real_model(folder):
+    model = os.environ.get("BERTCL_MODEL")
+    if not model or not (pathlib.Path(model) / "model.safetensors").exists():
+        return "SKIPPED (no BERTCL_MODEL)"
+    done = tool(model, folder / "real.safetensors")
+    theirs = (pathlib.Path(model) / "model.safetensors").read_bytes()
+    if done.returncode or (folder / "real.safetensors").read_bytes() != theirs:
+        differ(f"{model}: written with other bytes: {done.stderr}")
+    return f"{len(done.stdout.splitlines())} tensors"
+
+
 def main():
     rng = random.Random(20240607)
     files = int(os.environ.get("BERTCL_PEER_FILES", "150"))
@@ -328,6 +340,7 @@ def main():
         for data in damaged_files(rng, mutants):
             compare_damaged(folder / "damaged", data, counts)
         shards = check_shards(folder)
+        real = check_real_model(folder)
         for i in range(files):
             check_config(folder, rng, i)
     if not all(counts.values()):
@@ -335,7 +348,7 @@ def main():
     print(
         f"safetensors: {files} files both ways, {counts['refused']} damaged ones refused by both "
         f"sides, {counts['taken'] - counts['stricter']} taken by both, {counts['stricter']} by "
-        f"Python alone (the format forbids them), {shards} shards, {files} configs: {len(differences)} differences"
+        f"Python alone (the format forbids them), {shards} shards, {files} configs, real model: {real}: {len(differences)} differences"
     )
     return 1 if differences else 0
 
