@@ -203,7 +203,7 @@ static void test_write(void **state) {
         "{\"architectures\":[\"BertModel\"],\"hidden_size\":8,\"num_attention_heads\":2,"
         "\"hidden_act\":\"gelu_fast\",\"pad_token_id\":null,\"classifier_dropout\":0.3,"
         "\"torch_dtype\":\"float16\",\"num_labels\":4,\"new\":{\"x\":[1,null]},"
-        "\"layer_norm_eps\":1.234567890123456e-7}",
+        "\"layer_norm_eps\":4.6938119283529394e-07}",
         "{\"model_type\":\"bert\",\"id2label\":{\"0\":\"O\",\"1\":\"B-\\u00e9\\\"\"},"
         "\"hidden_dropout_prob\":0.3333333333333333}",
     };

@@ -1,5 +1,6 @@
 """safetensors and config.json against Python's: random files both ways, the same damage refused,
-shards as transformers saves them. Prints one line; exits non-zero on any difference."""
+shards as transformers saves them, our folder in from_pretrained, random configs, and the model of
+BERTCL_MODEL written again. Prints one line; exits non-zero on any difference."""
 
 import json
 import os
@@ -13,10 +14,11 @@ import tempfile
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForTokenClassification
 
-TOOL = os.environ.get("BERTCL_SAFETENSORS_TOOL") or str(
-    pathlib.Path(os.environ["BERTCL"]).parent / "tests" / "peer_safetensors_tool"
-)
+TOOLS = pathlib.Path(os.environ["BERTCL"]).parent / "tests"
+TOOL = str(TOOLS / "peer_safetensors_tool")
+CONFIG_TOOL = str(TOOLS / "peer_config_tool")
 FLOATS = [torch.float32, torch.float16, torch.bfloat16, torch.float64]
 DTYPES = FLOATS + [
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
@@ -125,7 +127,10 @@ def stricter(header):
         return False
     infos = [v for k, v in tensors.items() if k != "__metadata__"]
     return any(found) or any(
-        isinstance(v, list) or isinstance(v.get("dtype"), dict) or len(v.get("shape", [])) > 8
+        isinstance(v, list)
+        or isinstance(v.get("dtype"), dict)
+        or len(v.get("shape", [])) > 8
+        or max(v.get("shape", []), default=0) >= 2**63
         for v in infos
     )
 
@@ -216,8 +221,6 @@ def damaged_files(rng, count):
 
 
 def check_shards(folder):
-    from transformers import BertConfig, BertForTokenClassification
-
     labels = ["O", "B-é", "I"]
     config = BertConfig(
         hidden_size=8, num_attention_heads=2, num_hidden_layers=3, intermediate_size=16,
@@ -234,7 +237,95 @@ def check_shards(folder):
     state, back = model.state_dict(), load_file(folder / "whole.safetensors")
     if sorted(state) != sorted(back) or any(not torch.equal(state[k], back[k]) for k in state):
         differ("shards: other tensors")
+    # Our config and our tensors, as transformers' own loader takes them.
+    (folder / "ours").mkdir()
+    (folder / "whole.safetensors").rename(folder / "ours" / "model.safetensors")
+    subprocess.run([CONFIG_TOOL, folder / "sharded", folder / "ours"], check=True, capture_output=True)
+    ours, loading = BertForTokenClassification.from_pretrained(
+        folder / "ours", output_loading_info=True
+    )
+    if any(loading.get(k) for k in ("missing_keys", "unexpected_keys", "mismatched_keys")):
+        differ(f"from_pretrained: {loading}")
+    ids = torch.tensor([[1, 5, 98]])
+    with torch.no_grad():
+        if not torch.equal(model.eval()(ids).logits, ours.eval()(ids).logits):
+            differ("from_pretrained: other logits")
     return len(shards)
+
+
+def random_config(rng):
+    heads = rng.randrange(1, 5)
+    rate = lambda: rng.choice([0, 0.1, round(rng.random() * 0.9, 4), rng.random() * 0.9])
+    names = [f"{rng.choice('BI')}-é{i}\"" for i in range(rng.randrange(1, 30))]
+    ids = list(range(len(names)))
+    rng.shuffle(ids)
+    every = {
+        "hidden_size": heads * rng.randrange(1, 9),
+        "num_attention_heads": heads,
+        "num_hidden_layers": rng.randrange(1, 9),
+        "intermediate_size": rng.randrange(1, 99),
+        "vocab_size": rng.randrange(100, 999),
+        "max_position_embeddings": rng.randrange(1, 999),
+        "type_vocab_size": rng.randrange(1, 5),
+        "hidden_act": rng.choice(["gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"]),
+        "hidden_dropout_prob": rate(),
+        "attention_probs_dropout_prob": rate(),
+        "classifier_dropout": rng.choice([None, rate()]),
+        "initializer_range": rng.random(),
+        "layer_norm_eps": 10 ** -rng.uniform(5, 13),
+        "pad_token_id": rng.choice([None, 0, 7]),
+        "id2label": rng.choice([None, {str(i): names[i] for i in ids}]),
+        "label2id": rng.choice([None, {names[i]: i for i in ids}]),
+        "num_labels": rng.randrange(1, 9),
+        "torch_dtype": "float32",
+        "unknown_key": {"x": [1, None, "é"]},
+    }
+    every = {k: v for k, v in every.items() if rng.random() < 0.7}
+    if "hidden_size" in every or "num_attention_heads" in every:
+        every |= {"hidden_size": heads * 8, "num_attention_heads": heads}
+    if every.get("id2label"):
+        every.pop("num_labels", None)
+    return {"model_type": "bert"} | every
+
+
+def check_config(folder, rng, number):
+    source, copy = folder / "config_in", folder / "config_out"
+    source.mkdir(exist_ok=True)
+    copy.mkdir(exist_ok=True)
+    text = random_config(rng)
+    (source / "config.json").write_text(json.dumps(text, ensure_ascii=rng.random() < 0.5))
+    done = subprocess.run([CONFIG_TOOL, source, copy], capture_output=True)
+    if done.returncode:
+        return differ(f"config {number}: {done.stderr}")
+    theirs, back = BertConfig.from_pretrained(source), BertConfig.from_pretrained(copy)
+    for key, ours in json.loads(done.stdout).items():
+        value = "gelu" != theirs.hidden_act if key == "tanh" else getattr(theirs, key)
+        if value is None:
+            value = -1 if key == "pad_token_id" else theirs.hidden_dropout_prob
+        if ours != value:
+            differ(f"config {number}: {key}: {ours}, transformers has {value}")
+    a, b = theirs.to_dict(), back.to_dict()
+    written_anew = ("architectures", "dtype", "position_embedding_type", "_name_or_path")
+    for d in (a, b):
+        for key in written_anew:
+            d.pop(key, None)
+    # Where the file has no label2id beside id2label, ours has the right one.
+    if text.get("id2label") and not text.get("label2id"):
+        a["label2id"] = {v: k for k, v in a["id2label"].items()}
+    if a != b:
+        other = [(k, a.get(k), b.get(k)) for k in a | b if a.get(k) != b.get(k)]
+        differ(f"config {number}: written back: {other}")
+
+
+def check_real_model(folder):
+    model = os.environ.get("BERTCL_MODEL")
+    if not model or not (pathlib.Path(model) / "model.safetensors").exists():
+        return "SKIPPED (no BERTCL_MODEL)"
+    done = tool(model, folder / "real.safetensors")
+    theirs = (pathlib.Path(model) / "model.safetensors").read_bytes()
+    if done.returncode or (folder / "real.safetensors").read_bytes() != theirs:
+        differ(f"{model}: written with other bytes: {done.stderr}")
+    return f"{len(done.stdout.splitlines())} tensors"
 
 
 def main():
@@ -249,12 +340,15 @@ def main():
         for data in damaged_files(rng, mutants):
             compare_damaged(folder / "damaged", data, counts)
         shards = check_shards(folder)
+        real = check_real_model(folder)
+        for i in range(files):
+            check_config(folder, rng, i)
     if not all(counts.values()):
         differ(f"a kind of file never came up: {counts}")
     print(
         f"safetensors: {files} files both ways, {counts['refused']} damaged ones refused by both "
         f"sides, {counts['taken'] - counts['stricter']} taken by both, {counts['stricter']} by "
-        f"Python alone (the format forbids them), {shards} shards: {len(differences)} differences"
+        f"Python alone (the format forbids them), {shards} shards, {files} configs, real model: {real}: {len(differences)} differences"
     )
     return 1 if differences else 0
 
