@@ -1,9 +1,11 @@
-/* Scores of labels: scikit-learn's classification report, accuracy and the confusion matrix. */
+/* Scores of labels: scikit-learn's classification report, accuracy and the confusion matrix; entity
+ * scores as seqeval's. */
 #ifndef BERTCL_EVAL_H
 #define BERTCL_EVAL_H
 
 #include <bertcl/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +61,62 @@ struct cJSON;
 BCL_EXPORT bcl_status bcl_report_json(struct cJSON **out, const bcl_report *report);
 /* {"labels": [...], "matrix": [[...], ...]}; rows are gold. */
 BCL_EXPORT bcl_status bcl_report_confusion_json(struct cJSON **out, const bcl_report *report);
+
+/* ---- entities ---- */
+
+/* How tags make entities. */
+typedef enum bcl_scheme {
+    BCL_SCHEME_DEFAULT, /* seqeval's default mode: as conlleval, any start will do */
+    BCL_SCHEME_AUTO,    /* strict; IOB2, IOE2, IOBES or BILOU by the gold tags' prefixes */
+    BCL_SCHEME_IOB1,    /* strict, this and those below */
+    BCL_SCHEME_IOB2,
+    BCL_SCHEME_IOE1,
+    BCL_SCHEME_IOE2,
+    BCL_SCHEME_IOBES,
+    BCL_SCHEME_BILOU
+} bcl_scheme;
+/* "default", "auto", "IOB1", ... */
+BCL_EXPORT const char *bcl_scheme_name(bcl_scheme scheme);
+/* Fails with BCL_ERROR_ARGUMENT on any other name. */
+BCL_EXPORT bcl_status bcl_scheme_find(bcl_scheme *out, const char *name);
+
+/* Entities found in gold and predicted tags, sentence after sentence. */
+typedef struct bcl_entities bcl_entities;
+
+/* names: (K) tags such as "B-PER", copied. `used` tells which of them occur in the gold tags and is
+ * only looked at by AUTO, (K), may be NULL: all. Where seqeval refuses a gold with prefixes of no
+ * scheme, AUTO takes IOB1 if they are within I, O and B, and fails with BCL_ERROR_UNSUPPORTED
+ * otherwise. */
+BCL_EXPORT bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, size_t k,
+                                          const bool *used, bcl_scheme scheme);
+/* One sentence of n tokens; tag ids are within 0 and K - 1. */
+BCL_EXPORT bcl_status bcl_entities_add(bcl_entities *entities, const int32_t *gold,
+                                       const int32_t *pred, size_t n);
+BCL_EXPORT void bcl_entities_free(bcl_entities *entities);
+/* The scheme in use (never AUTO). */
+BCL_EXPORT bcl_scheme bcl_entities_scheme(const bcl_entities *entities);
+/* Tags seen, gold and predicted, that the strict scheme does not know, where seqeval raises: they
+ * count as O. */
+BCL_EXPORT uint64_t bcl_entities_invalid(const bcl_entities *entities);
+
+/* seqeval.metrics.classification_report: the types that occur, sorted by code points. */
+typedef struct bcl_entity_report bcl_entity_report;
+
+/* zero_division: 0 or 1. Without any entity, where seqeval raises or gives NaN, the averages are
+ * zero_division and the supports 0. */
+BCL_EXPORT bcl_status bcl_entity_report_create(bcl_entity_report **out,
+                                               const bcl_entities *entities, double zero_division);
+BCL_EXPORT void bcl_entity_report_free(bcl_entity_report *report);
+BCL_EXPORT size_t bcl_entity_report_size(const bcl_entity_report *report); /* types */
+BCL_EXPORT const char *bcl_entity_report_type(const bcl_entity_report *report, size_t i);
+BCL_EXPORT bcl_scores bcl_entity_report_scores(const bcl_entity_report *report, size_t i);
+BCL_EXPORT bcl_scores bcl_entity_report_micro(const bcl_entity_report *report);
+BCL_EXPORT bcl_scores bcl_entity_report_macro(const bcl_entity_report *report);
+BCL_EXPORT bcl_scores bcl_entity_report_weighted(const bcl_entity_report *report);
+/* As bcl_report_text and bcl_report_json. */
+BCL_EXPORT bcl_status bcl_entity_report_text(char **out, const bcl_entity_report *report,
+                                             int digits);
+BCL_EXPORT bcl_status bcl_entity_report_json(struct cJSON **out, const bcl_entity_report *report);
 
 #ifdef __cplusplus
 }
