@@ -1,5 +1,4 @@
 /* bertcl data stats|prepare: counts what a corpus holds; writes it cleaned and split. */
-#define _POSIX_C_SOURCE 200809L
 #include "cli/cli.h"
 
 #include <bertcl/data.h>
@@ -9,8 +8,9 @@
 #define LONGEST 5
 
 typedef struct data_options {
-    bcl_list paths, test, maps;
-    const char *map_file, *preset, *out;
+    bcl_list paths, test;
+    bcl_cli_maps maps;
+    const char *out;
     int64_t tag_column, seed;
     double split;
     bool json, split_given, seed_given, test_given;
@@ -37,12 +37,7 @@ static int parse(data_options *o, const bcl_command *command, bcl_option own, in
                  char **argv) {
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o->paths, "PATH…", "CoNLL files, or folders of them", .min = 0},
-        {BCL_OPTION_LIST, "map", &o->maps, "A=B", "read tag A as B; may be given several times",
-         .min = 0},
-        {BCL_OPTION_TEXT, "map-file", &o->map_file, "FILE",
-         "rules A=B or A<TAB>B, one a line; '#' begins a comment line", .min = 0},
-        {BCL_OPTION_TEXT, "map-preset", &o->preset, "NAME",
-         "un-ner: the six stray tags of the UN corpus become O", .choices = "un-ner"},
+        BCL_CLI_MAP_OPTIONS(o->maps),
         {BCL_OPTION_INT, "tag-column", &o->tag_column, "N",
          "the tag's column, from 2; default: the last that is not empty", .min = 2, .max = 1e6},
         {BCL_OPTION_REAL, "split", &o->split, "X",
@@ -70,7 +65,7 @@ static int parse(data_options *o, const bcl_command *command, bcl_option own, in
 static void free_all(data_options *o, data_set *d) {
     bcl_list_free(&o->paths);
     bcl_list_free(&o->test);
-    bcl_list_free(&o->maps);
+    bcl_list_free(&o->maps.rules);
     bcl_tag_map_free(d->map);
     bcl_corpus_free(d->corpus);
     bcl_corpus_free(d->other);
@@ -81,13 +76,7 @@ static void free_all(data_options *o, data_set *d) {
 /* Reads the corpus and, if there is one, the test data; draws the split if `draw`. */
 static bcl_status load(data_set *d, const data_options *o, bool draw) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_tag_map_create(&d->map));
-    if (o->preset)
-        BCL_TRY(bcl_tag_map_add_preset(d->map, o->preset));
-    if (o->map_file)
-        BCL_TRY(bcl_tag_map_add_file(d->map, o->map_file));
-    for (size_t i = 0; i < o->maps.count; i++)
-        BCL_TRY(bcl_tag_map_add_rule(d->map, o->maps.items[i]));
+    BCL_TRY(bcl_cli_map_create(&d->map, &o->maps));
     bcl_corpus_options options = {d->map, (size_t)o->tag_column};
     BCL_TRY(bcl_corpus_read(&d->corpus, o->paths.items, o->paths.count, &options));
     if (o->test_given)

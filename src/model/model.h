@@ -139,9 +139,10 @@ bcl_status bcl_model_backward(bcl_model *model, const bcl_noise *noise, int64_t 
 /* Queues norm, clipping and Adam. */
 bcl_status bcl_model_update(bcl_model *model, const bcl_adam *adam, int64_t step);
 
-/* Queues the copy of {loss sum, right labels, clip factor, gradient norm} to out[4]; non-blocking
- * unless `wait`. */
-bcl_status bcl_model_read_stats(bcl_model *model, float *out, bool wait, cl_event *event);
+/* Queues the copy of {loss sum, right labels, clip factor, gradient norm} to out[4]; *event is set
+ * when all are there and is the caller's to release. */
+bcl_status bcl_model_read_stats(bcl_model *model, float *out, cl_event *event);
+
 /* Queues the copy of the last batch's losses (T), labels (T) and, unless NULL, logits (T,K);
  * *event is set when all are there and is the caller's to release. */
 bcl_status bcl_model_read_output(bcl_model *model, float *row_loss, int32_t *predicted,

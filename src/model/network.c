@@ -187,18 +187,13 @@ out:
     return status;
 }
 
-bcl_status bcl_model_read_stats(bcl_model *m, float *out, bool wait, cl_event *event) {
+bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
     bcl_status status = BCL_OK;
     cl_command_queue queue = bcl_device_queue(m->device);
-    BCL_CL(clEnqueueReadBuffer(queue, m->stats, CL_FALSE, 0, 2 * sizeof(float), out, 0, NULL,
-                               m->clip ? NULL : event));
-    if (m->clip)
-        BCL_CL(clEnqueueReadBuffer(queue, m->clip, CL_FALSE, 0, 2 * sizeof(float), out + 2, 0, NULL,
-                                   event));
-    if (wait)
-        BCL_TRY(bcl_device_finish(m->device));
-    else
-        BCL_CL(clFlush(queue));
+    BCL_TRY(bcl_buffer_read(m->device, m->stats, 0, out, 2 * sizeof(float), false));
+    BCL_CL(clEnqueueReadBuffer(queue, m->clip, CL_FALSE, 0, 2 * sizeof(float), out + 2, 0, NULL,
+                               event));
+    BCL_CL(clFlush(queue));
 out:
     return status;
 }
