@@ -8,6 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"tokenize", bcl_cli_tokenize, "text or words to ids, pieces, word ids and offsets"},
     {NULL, NULL, NULL},
 };
 
