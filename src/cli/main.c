@@ -10,6 +10,7 @@ static const struct {
 } commands[] = {
     {"devices", bcl_cli_devices, "the OpenCL devices of this machine, tested"},
     {"data", bcl_cli_data, "count, clean and split a corpus"},
+    {"tokenize", bcl_cli_tokenize, "text or words to ids, pieces, word ids and offsets"},
     {NULL, NULL, NULL},
 };
 
