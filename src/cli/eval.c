@@ -68,13 +68,14 @@ static bcl_status load(job *j) {
     BCL_TRY(bcl_config_read(&j->config, j->model_path));
     BCL_TRY(bcl_tokenizer_load(&j->tokenizer, j->model_path));
     if (bcl_tokenizer_size(j->tokenizer) > (size_t)j->config.vocabulary)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d",
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d",
                  j->model_path, bcl_tokenizer_size(j->tokenizer), j->config.vocabulary);
     if (j->max_length > j->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
                  (long long)j->max_length, j->config.positions);
-    size_t longest = j->max_length ? (size_t)j->max_length
-                                   : bcl_tokenizer_model_max_length(j->tokenizer);
+    size_t longest =
+        j->max_length ? (size_t)j->max_length : bcl_tokenizer_model_max_length(j->tokenizer);
     if (longest > (size_t)j->config.positions)
         longest = (size_t)j->config.positions;
     BCL_TRY(bcl_cli_map_create(&j->map, &j->maps));
@@ -128,9 +129,8 @@ static bcl_status run_job(job *j) {
     if (j->logits_path)
         BCL_NEW(j->logits, j->dataset.count);
     bcl_interrupt_catch();
-    const bcl_evaluate_options options = {.sentences = (size_t)j->batch,
-                                          .sink = j->logits_path ? keep_logits : NULL,
-                                          .context = j};
+    const bcl_evaluate_options options = {
+        .sentences = (size_t)j->batch, .sink = j->logits_path ? keep_logits : NULL, .context = j};
     BCL_TRY(bcl_evaluate(&evaluation, j->model, &j->dataset,
                          (const char *const *)j->config.label_names, (size_t)j->config.labels,
                          &options));
@@ -177,8 +177,7 @@ int bcl_cli_eval(int argc, char **argv) {
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
         {BCL_OPTION_TEXT, "gemm", &j.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
-        {BCL_OPTION_INT, "digits", &j.digits, "N", "of the report; default 4", .min = 0,
-         .max = 30},
+        {BCL_OPTION_INT, "digits", &j.digits, "N", "of the report; default 4", .min = 0, .max = 30},
         {BCL_OPTION_TEXT, "logits", &j.logits_path, "FILE", "write all logits as safetensors",
          .min = 0},
         {BCL_OPTION_FLAG, "json", &j.json, NULL, "print the results as JSON", .min = 0},

@@ -51,15 +51,17 @@ static void fill_options(bcl_option *options, settings *s) {
         {BCL_OPTION_INT, "max-length", &s->max_length, "N",
          "longest sentence in pieces, the rest is cut and counted; default 128", .min = 3,
          .max = 1e6, .given = g++},
-        {BCL_OPTION_TEXT, "out", &s->out, "RUN", "the run's folder, which must not exist", .min = 0},
+        {BCL_OPTION_TEXT, "out", &s->out, "RUN", "the run's folder, which must not exist",
+         .min = 0},
         {BCL_OPTION_GROUP, .help = "How"},
-        {BCL_OPTION_INT, "epochs", &s->epochs, "N", "default 1", .min = 1, .max = 1e6, .given = g++},
+        {BCL_OPTION_INT, "epochs", &s->epochs, "N", "default 1", .min = 1, .max = 1e6,
+         .given = g++},
         {BCL_OPTION_INT, "batch", &s->batch, "N", "sentences a batch; default 4", .min = 1,
          .max = 1e6, .given = g++},
         {BCL_OPTION_INT, "accumulate", &s->accumulate, "N",
          "batches whose gradients make one step; default 1", .min = 1, .max = 1e6, .given = g++},
-        {BCL_OPTION_REAL, "lr", &s->lr, "X", "peak learning rate; default 1e-5", .min = 0, .max = 1e3,
-         .given = g++},
+        {BCL_OPTION_REAL, "lr", &s->lr, "X", "peak learning rate; default 1e-5", .min = 0,
+         .max = 1e3, .given = g++},
         {BCL_OPTION_TEXT, "schedule", &s->schedule, "NAME",
          "constant (default), linear or cosine, as transformers'",
          .choices = "constant|linear|cosine", .given = g++},
@@ -160,8 +162,8 @@ static void on_step(void *context, const bcl_train_step *s) {
         bar[WIDTH] = 0;
         int left = (int)(s->seconds_left + 0.5);
         fprintf(stderr, "\r[%s] %lld/%lld  loss %.4f  %.0f tokens/s  %d:%02d left \033[K", bar,
-                (long long)s->step, (long long)s->total_steps,
-                j->loss_sum / (double)j->loss_count, s->tokens_per_s, left / 60, left % 60);
+                (long long)s->step, (long long)s->total_steps, j->loss_sum / (double)j->loss_count,
+                s->tokens_per_s, left / 60, left % 60);
     }
     if (s->step % 100 == 0) {
         clear_bar(j);
@@ -266,10 +268,9 @@ static bcl_status encode(job *j, bcl_dataset *out, const bcl_corpus *corpus, con
     BCL_NEW(ids, bcl_corpus_tag_count(corpus));
     BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)j->config.label_names,
                                  (size_t)j->config.labels));
-    BCL_TRY(bcl_dataset_encode(out, corpus, rows, count, j->tokenizer, ids,
-                               j->max_length,
-                               strcmp(j->s.label_pieces, "first") ? BCL_LABEL_ALL
-                                                                  : BCL_LABEL_FIRST));
+    BCL_TRY(
+        bcl_dataset_encode(out, corpus, rows, count, j->tokenizer, ids, j->max_length,
+                           strcmp(j->s.label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
 out:
     free(ids);
     return status;
@@ -281,14 +282,15 @@ static bcl_status prepare_data(job *j) {
     BCL_TRY(bcl_config_read(&j->config, j->weights));
     BCL_TRY(bcl_tokenizer_load(&j->tokenizer, j->weights));
     if (bcl_tokenizer_size(j->tokenizer) > (size_t)j->config.vocabulary)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d",
-                 j->weights, bcl_tokenizer_size(j->tokenizer), j->config.vocabulary);
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d", j->weights,
+                 bcl_tokenizer_size(j->tokenizer), j->config.vocabulary);
     if (j->s.max_length > j->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
                  (long long)j->s.max_length, j->config.positions);
-    j->max_length = j->s.max_length                 ? (size_t)j->s.max_length
+    j->max_length = j->s.max_length                        ? (size_t)j->s.max_length
                     : j->config.positions < DEFAULT_LENGTH ? (size_t)j->config.positions
-                                                    : DEFAULT_LENGTH;
+                                                           : DEFAULT_LENGTH;
     BCL_TRY(choose_labels(j));
     BCL_TRY(encode(j, &j->train, j->corpus, j->train_rows, j->train_count));
     if (j->test_corpus)
@@ -323,7 +325,8 @@ static bcl_status open_run(job *j) {
     BCL_TRY(bcl_path_join(&j->run_path, s->out, "run.json"));
     BCL_TRY(bcl_path_join(&j->results_path, s->out, "results.json"));
     if (!s->resume && bcl_path_exists(s->out))
-        BCL_FAIL(BCL_ERROR_EXISTS, "%s: exists; choose another --out, or --resume to go on", s->out);
+        BCL_FAIL(BCL_ERROR_EXISTS, "%s: exists; choose another --out, or --resume to go on",
+                 s->out);
     if (s->resume && bcl_path_exists(j->run_path)) {
         BCL_TRY(bcl_json_read(&j->run, j->run_path));
         options = cJSON_GetObjectItemCaseSensitive(j->run, "options");
@@ -388,9 +391,9 @@ static bcl_status begin_run(job *j) {
         cJSON_AddStringToObject(run, "device", bcl_device_about(j->device)->id);
         cJSON_AddStringToObject(run, "gemm", bcl_model_gemm(j->model));
         cJSON_AddItemToObject(run, "data", sizes_to_json(j));
-        cJSON_AddItemToObject(run, "labels",
-                              cJSON_CreateStringArray((const char *const *)j->config.label_names,
-                                                      j->config.labels));
+        cJSON_AddItemToObject(
+            run, "labels",
+            cJSON_CreateStringArray((const char *const *)j->config.label_names, j->config.labels));
         BCL_TRY(bcl_directory_create(j->s.out));
         BCL_TRY(bcl_json_write(run, j->run_path));
     }
