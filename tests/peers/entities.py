@@ -71,7 +71,7 @@ def case(rng):
 
 
 def main():
-    rng = random.Random(99)
+    rng = random.Random(int(os.environ.get("BERTCL_SEED", "99")))
     count = int(os.environ.get("BERTCL_ENTITY_CASES", "2000"))
     cases = [case(rng) for _ in range(count)]
     text = "".join(f"{digits} {zero} {scheme}\n" + "\n".join("".join(f"{g}\t{p}\n" for g, p in zip(*s)) for s in zip(gold, pred)) +
