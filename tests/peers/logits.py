@@ -55,8 +55,9 @@ def real(tmp):
     if not model or not corpus:
         return None
     run = tmp / "run"
-    bertcl("train", "--quiet", "--model", model, "--data", pathlib.Path(corpus) / "tagged-training",
-           "--out", run, "--max-steps", 12, "--batch", 16, "--lr", 2e-4)  # fmt: skip
+    folders = [pathlib.Path(corpus) / "tagged-training", pathlib.Path(corpus) / "tagged-test"]
+    bertcl("train", "--quiet", "--model", model, "--data", *folders, "--out", run,
+           "--max-steps", 12, "--batch", 16, "--lr", 2e-4)  # fmt: skip
     peer = AutoModelForTokenClassification.from_pretrained(run / "model")
     sentences = read_data(run / "test.conll")
     encoded = encode(run / "model", sentences, peer.config.label2id, 128)

@@ -151,9 +151,17 @@ def pad(encoded):
 
 @torch.no_grad()
 def logits_of(model, encoded):
-    """Per sentence (pieces, labels), in evaluation mode, one sentence at a time: no padding."""
+    """Per sentence (pieces, labels), in evaluation mode; sentences of one length together, so that
+    nothing is padded."""
     model.eval()
-    return [model(input_ids=torch.tensor([ids])).logits[0] for ids, _ in encoded]
+    by_length, out = {}, [None] * len(encoded)
+    for i, (ids, _) in enumerate(encoded):
+        by_length.setdefault(len(ids), []).append(i)
+    for group in by_length.values():
+        logits = model(input_ids=torch.tensor([encoded[i][0] for i in group])).logits
+        for i, one in zip(group, logits):
+            out[i] = one
+    return out
 
 
 def worst_error(got, exact):
