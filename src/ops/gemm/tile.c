@@ -63,14 +63,15 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
         BCL_TRY(parse_tile(s, parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     s->depth = DEPTH;
-    /* the kernel's local memory: a panel of `depth` rows, the bias and a vector */
+    /* the kernel's local memory: a panel of `depth` rows, a tile, the bias */
     const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
-    while (s->depth > 16 && ((size_t)s->depth + 2) * row_bytes > about->local_memory)
+    while (s->depth > 16 && (size_t)(s->depth + s->rows + 1) * row_bytes > about->local_memory)
         s->depth -= 16;
     for (int i = 0; i < LAYOUTS; i++) {
-        BCL_TRY(bcl_format(&words,
-                           "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_VECTORS=%d -DTILE_DEPTH=%d%s",
-                           s->width, s->rows, s->vectors, s->depth, options[i]));
+        BCL_TRY(bcl_format(
+            &words,
+            "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_DEPTH=%d%s",
+            s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->depth, options[i]));
         BCL_TRY(bcl_kernel_get(&s->kernels[i], device, "gemm_tile.cl", "gemm_tile", words));
         free(words);
         words = NULL;
@@ -88,23 +89,23 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K;
     const size_t panels = bcl_gemm_ceil(N, (size_t)(s->vectors * s->width));
     const size_t tiles = bcl_gemm_ceil(M, (size_t)s->rows);
-    /* Groups of tiles: enough for the compute units and the caches, but not so many that packing
-     * shows; then all of the same size. */
+    /* Groups of rows: enough for the compute units and the caches, but not so many that packing
+     * shows; then all of the same number of tiles. */
     size_t splits = bcl_gemm_ceil(s->groups, panels);
     if (splits > tiles / GROUP_TILES)
         splits = tiles / GROUP_TILES;
     if (splits < bcl_gemm_ceil(M, GROUP_ROWS))
         splits = bcl_gemm_ceil(M, GROUP_ROWS);
-    const size_t group_tiles = bcl_gemm_ceil(tiles, splits);
+    const size_t group_rows = bcl_gemm_ceil(tiles, splits) * (size_t)s->rows;
     /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
     const size_t width = (size_t)s->width, blocks = bcl_gemm_ceil(K, (size_t)s->depth);
     const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
-    const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil(tiles, group_tiles)}};
+    const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil(M, group_rows)}};
     return BCL_LAUNCH(s->kernels[c->layout], grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
-                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)tiles),
-                      bcl_int((int)group_tiles), bcl_int((int)depth));
+                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)group_rows),
+                      bcl_int((int)depth));
 }
 
 const bcl_gemm_provider bcl_gemm_tile = {"tile", tile_create, tile_run, free};
