@@ -264,6 +264,8 @@ static void test_refused_folders(void **state) {
     refused(SPECIALS "ok\nb\xff\n", NULL, NULL, BCL_ERROR_FORMAT, "line 7: byte 1");
     const char *json = "tokenizer.json", *config = "tokenizer_config.json";
     refused(VOCAB, json, "{\"model\": ", BCL_ERROR_FORMAT, "tokenizer.json: byte");
+    refused(VOCAB, json, "{\"a\": \"\xff\"}", BCL_ERROR_FORMAT,
+            "byte 7: found an invalid sequence");
     refused(VOCAB, json, "[]", BCL_ERROR_FORMAT, "expected a JSON object");
     refused(VOCAB, json, BERT("{\"type\": \"BPE\"}"), BCL_ERROR_UNSUPPORTED, "\"model\" is a BPE");
     refused(VOCAB, json, JSON("NFC", "BertPreTokenizer", "{\"type\": \"WordPiece\"}"),
