@@ -52,6 +52,42 @@ int bcl_cli_error(bcl_status status);
 int bcl_cli_usage(const bcl_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The options as JSON, {name: value}, and back: those with a `given` pointer only. Restoring takes
+ * what was not given on the command line; a value that was given must be the stored one. Texts
+ * point into the JSON afterwards. */
+struct cJSON;
+struct cJSON *bcl_options_to_json(const bcl_option *options);
+bcl_status bcl_options_restore(const bcl_option *options, const struct cJSON *stored,
+                               const char *path);
+
+/* ---- tag maps ---- */
+struct bcl_tag_map;
+typedef struct bcl_cli_maps {
+    bcl_list rules;
+    const char *file, *preset;
+    bool given[3];
+} bcl_cli_maps;
+#define BCL_CLI_MAP_OPTIONS(maps)                                                                  \
+    {BCL_OPTION_LIST,                                                                              \
+     "map",                                                                                        \
+     &(maps).rules,                                                                                \
+     "A=B",                                                                                        \
+     "read tag A as B; may be given several times",                                                \
+     .given = &(maps).given[0]},                                                                   \
+        {BCL_OPTION_TEXT,                                                                          \
+         "map-file",                                                                               \
+         &(maps).file,                                                                             \
+         "FILE",                                                                                   \
+         "rules A=B or A<TAB>B, one a line; '#' begins a comment line",                            \
+         .given = &(maps).given[1]},                                                               \
+    {                                                                                              \
+        BCL_OPTION_TEXT, "map-preset", &(maps).preset, "NAME",                                     \
+            "un-ner: the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) "   \
+            "become O; the default without other rules. none: no rule",                            \
+            .choices = "un-ner|none", .given = &(maps).given[2]                                    \
+    }
+bcl_status bcl_cli_map_create(struct bcl_tag_map **out, const bcl_cli_maps *maps);
+
 /* One file each; argv[0] is the command's name. Each returns the exit code. */
 int bcl_cli_data(int argc, char **argv);
 int bcl_cli_devices(int argc, char **argv);

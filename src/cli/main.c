@@ -9,6 +9,10 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"devices", bcl_cli_devices, "the OpenCL devices of this machine, tested"},
+    {"data", bcl_cli_data, "count, clean and split a corpus"},
+    {"tokenize", bcl_cli_tokenize, "text or words to ids, pieces, word ids and offsets"},
+    {"train", bcl_cli_train, "fine-tune a model on labelled data"},
+    {"eval", bcl_cli_eval, "score a model on labelled data"},
     {NULL, NULL, NULL},
 };
 

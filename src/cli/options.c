@@ -1,6 +1,8 @@
 /* Table-driven long options with generated help. getopt_long knows neither lists nor ranges. */
 #include "cli/cli.h"
 
+#include <bertcl/data.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -184,4 +186,113 @@ int bcl_options_parse(const bcl_command *command, const bcl_option *options, int
             return code;
     }
     return -1;
+}
+
+bcl_status bcl_cli_map_create(bcl_tag_map **out, const bcl_cli_maps *maps) {
+    bcl_status status = BCL_OK;
+    const bool rules = maps->rules.count || maps->file;
+    const char *preset = maps->preset ? maps->preset : rules ? "none" : "un-ner";
+    BCL_TRY(bcl_tag_map_create(out));
+    if (strcmp(preset, "none"))
+        BCL_TRY(bcl_tag_map_add_preset(*out, preset));
+    if (maps->file)
+        BCL_TRY(bcl_tag_map_add_file(*out, maps->file));
+    for (size_t i = 0; i < maps->rules.count; i++)
+        BCL_TRY(bcl_tag_map_add_rule(*out, maps->rules.items[i]));
+out:
+    return status;
+}
+
+static cJSON *value_to_json(const bcl_option *o) {
+    const bcl_list *list = o->value;
+    cJSON *array;
+    switch (o->kind) {
+    case BCL_OPTION_FLAG:
+        return cJSON_CreateBool(*(const bool *)o->value);
+    case BCL_OPTION_INT:
+        return cJSON_CreateNumber((double)*(const int64_t *)o->value);
+    case BCL_OPTION_REAL:
+        return cJSON_CreateNumber(*(const double *)o->value);
+    case BCL_OPTION_TEXT: {
+        const char *text = *(const char *const *)o->value;
+        return text ? cJSON_CreateString(text) : cJSON_CreateNull();
+    }
+    default:
+        array = cJSON_CreateArray();
+        for (size_t i = 0; i < list->count; i++)
+            cJSON_AddItemToArray(array, cJSON_CreateString(list->items[i]));
+        return array;
+    }
+}
+
+cJSON *bcl_options_to_json(const bcl_option *options) {
+    cJSON *json = cJSON_CreateObject();
+    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++)
+        if (o->name && o->given)
+            cJSON_AddItemToObject(json, o->name, value_to_json(o));
+    return json;
+}
+
+static bcl_status set_from_json(const bcl_option *o, const cJSON *item, const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_list *list = o->value;
+    const bool right = o->kind == BCL_OPTION_FLAG   ? cJSON_IsBool(item)
+                       : o->kind == BCL_OPTION_TEXT ? cJSON_IsString(item) || cJSON_IsNull(item)
+                       : o->kind == BCL_OPTION_LIST ? cJSON_IsArray(item)
+                                                    : cJSON_IsNumber(item);
+    if (!right)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found another type than the option's", path,
+                 o->name);
+    if (o->kind == BCL_OPTION_FLAG)
+        *(bool *)o->value = cJSON_IsTrue(item);
+    else if (o->kind == BCL_OPTION_TEXT)
+        *(const char **)o->value = item->valuestring;
+    else if (o->kind == BCL_OPTION_INT)
+        *(int64_t *)o->value = (int64_t)item->valuedouble;
+    else if (o->kind == BCL_OPTION_REAL)
+        *(double *)o->value = item->valuedouble;
+    else {
+        const cJSON *word;
+        list->count = 0;
+        cJSON_ArrayForEach(word, item) {
+            if (!cJSON_IsString(word))
+                BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": expected strings", path, o->name);
+            BCL_TRY(bcl_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items));
+            list->items[list->count++] = word->valuestring;
+        }
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_options_restore(const bcl_option *options, const cJSON *stored, const char *path) {
+    bcl_status status = BCL_OK;
+    cJSON *now = NULL;
+    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++) {
+        if (!o->name || !o->given)
+            continue;
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(stored, o->name);
+        if (!item)
+            continue;
+        if (!*o->given) {
+            BCL_TRY(set_from_json(o, item, path));
+            continue;
+        }
+        now = value_to_json(o);
+        if (!cJSON_Compare(now, item, 1)) {
+            char *was = cJSON_PrintUnformatted(item), *is = cJSON_PrintUnformatted(now);
+            status = bcl_fail(BCL_ERROR_ARGUMENT,
+                              "%s: --%s: the run was started with %s, found %s; leave it out or "
+                              "start another run",
+                              path, o->name, was ? was : "?", is ? is : "?");
+            cJSON_free(was);
+            cJSON_free(is);
+            goto out;
+        }
+        cJSON_Delete(now);
+        now = NULL;
+    }
+out:
+    cJSON_Delete(now);
+    return status;
 }

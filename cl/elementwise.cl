@@ -1,0 +1,90 @@
+/* Operations on single elements or single columns: GELU, dropout, sums over rows, bias. */
+#include "common.h"
+
+/* erf as x P(x^2) / Q(x^2) on |x| <= 4, where it is +-1 in fp32 beyond: largest absolute error 2e-7.
+ * Drivers' own erf is exact to a bit but takes one element at a time. */
+static inline fv erf_fast(fv x) {
+    x = clamp(x, (fv)(-4.0f), (fv)(4.0f));
+    const fv s = x * x;
+    fv p = fma(s, (fv)(-2.72614225801306e-10f), (fv)(2.77068142495902e-08f));
+    p = fma(s, p, (fv)(-2.10102402082508e-06f));
+    p = fma(s, p, (fv)(-5.69250639462346e-05f));
+    p = fma(s, p, (fv)(-7.34990630326855e-04f));
+    p = fma(s, p, (fv)(-2.95459980854025e-03f));
+    p = fma(s, p, (fv)(-1.60960333262415e-02f));
+    fv q = fma(s, (fv)(-1.45660718464996e-05f), (fv)(-2.13374055278905e-04f));
+    q = fma(s, q, (fv)(-1.68282697438203e-03f));
+    q = fma(s, q, (fv)(-7.37332916720468e-03f));
+    q = fma(s, q, (fv)(-1.42647390514189e-02f));
+    return x * p / q;
+}
+
+#define SQRT_HALF 0.70710678118654752f
+#define INV_SQRT_2PI 0.39894228040143268f
+#define TANH_A 0.79788456080286536f /* sqrt(2 / pi) */
+#define TANH_B 0.044715f
+
+static inline fv gelu(fv x, int tanh_form) {
+    if (tanh_form)
+        return 0.5f * x * (1.0f + tanh(TANH_A * (x + TANH_B * x * x * x)));
+    return 0.5f * x * (1.0f + erf_fast(x * SQRT_HALF));
+}
+
+static inline fv gelu_derivative(fv x, int tanh_form) {
+    if (tanh_form) {
+        const fv t = tanh(TANH_A * (x + TANH_B * x * x * x));
+        return 0.5f * (1.0f + t) +
+               0.5f * x * (1.0f - t * t) * TANH_A * (1.0f + 3.0f * TANH_B * x * x);
+    }
+    return 0.5f * (1.0f + erf_fast(x * SQRT_HALF)) + x * INV_SQRT_2PI * exp(-0.5f * x * x);
+}
+
+/* Every item has VW elements. */
+__kernel void gelu_forward(__global float *y, __global const float *x, int N, int tanh_form) {
+    const int i = get_global_id(0) * VW;
+    if (i < N)
+        store(gelu(load(x + i, N - i), tanh_form), y + i, N - i);
+}
+
+/* dx = dy gelu'(x); dx may be dy */
+__kernel void gelu_backward(__global float *dx, __global const float *dy, __global const float *x,
+                            int N, int tanh_form) {
+    const int i = get_global_id(0) * VW;
+    if (i < N)
+        store(load(dy + i, N - i) * gelu_derivative(load(x + i, N - i), tanh_form), dx + i, N - i);
+}
+
+/* y = dropout(x), which is its own backward; y may be x. One group a row. */
+__kernel void dropout_rows(__global float *y, __global const float *x, __global const int *positions,
+                           __global const int *samples, int C, DROPOUT_PARAMETERS) {
+    const int t = get_group_id(0), lid = get_local_id(0);
+    const size_t row = (size_t)t * C;
+    for (int u = lid; u < ROW_UNITS(C); u += LS) {
+        fv factor[4];
+        dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0, key1);
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0)
+                store(load(x + row + c, n) * factor[w], y + row + c, n);
+        }
+    }
+}
+
+/* y (+)= sum over the rows of x. Every item has VW columns. */
+__kernel void sum_rows(__global float *y /* (N) */, __global const float *x /* (T,N) */, int T,
+                       int N, int accumulate) {
+    const int c = get_global_id(0) * VW, n = N - c;
+    if (n <= 0)
+        return;
+    fv sum = accumulate ? load(y + c, n) : (fv)(0);
+    for (int t = 0; t < T; t++)
+        sum += load(x + (size_t)t * N + c, n);
+    store(sum, y + c, n);
+}
+
+/* y += x, elementwise */
+__kernel void add_into(__global float *y, __global const float *x, int N) {
+    const int i = get_global_id(0) * VW;
+    if (i < N)
+        store(load(y + i, N - i) + load(x + i, N - i), y + i, N - i);
+}

@@ -1,0 +1,109 @@
+/* r = word[id] + position[p] + type[0]; y = dropout(LayerNorm(r)).
+ * Forward and backward: one group of LS items a token. r is not saved: backward gathers it again. */
+#include "common.h"
+
+static inline fv gather(__global const float *word, __global const float *position,
+                 __global const float *type, int c, int n) {
+    return load(word + c, n) + load(position + c, n) + load(type + c, n);
+}
+
+__kernel void embedding_forward(__global float *restrict y /* (T,C) */,
+                                __global float *restrict mean, __global float *restrict rstd,
+                                __global const int *ids, __global const int *positions,
+                                __global const int *samples, __global const float *word,
+                                __global const float *position, __global const float *type,
+                                __global const float *gamma, __global const float *beta, int C,
+                                float eps, DROPOUT_PARAMETERS) {
+    __local float scratch[LS];
+    const int t = get_group_id(0), lid = get_local_id(0);
+    const size_t row = (size_t)t * C;
+    word += (size_t)ids[t] * C;
+    position += (size_t)positions[t] * C;
+    fv sum = 0;
+    for (int c = lid * VW; c < C; c += LS * VW)
+        sum += gather(word, position, type, c, C - c);
+    const float m = group_sum(lanes_sum(sum), scratch) / C;
+    fv square = 0;
+    for (int c = lid * VW; c < C; c += LS * VW) {
+        const fv d = (gather(word, position, type, c, C - c) - m) * lanes_below(C - c);
+        square += d * d;
+    }
+    const float r = 1.0f / sqrt(group_sum(lanes_sum(square), scratch) / C + eps);
+    for (int u = lid; u < ROW_UNITS(C); u += LS) {
+        fv factor[4];
+        dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0, key1);
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0)
+                store(((gather(word, position, type, c, n) - m) * r * load(gamma + c, n) +
+                       load(beta + c, n)) *
+                          factor[w],
+                      y + row + c, n);
+        }
+    }
+    if (lid == 0) {
+        mean[t] = m;
+        rstd[t] = r;
+    }
+}
+
+/* r (T,C) again, and dy (T,C, in place) before the dropout: what layernorm_backward takes. */
+__kernel void embedding_backward_input(__global float *restrict r, __global float *restrict dy,
+                                       __global const int *ids, __global const int *positions,
+                                       __global const int *samples, __global const float *word,
+                                       __global const float *position, __global const float *type,
+                                       int C, DROPOUT_PARAMETERS) {
+    const int t = get_group_id(0), lid = get_local_id(0);
+    const size_t row = (size_t)t * C;
+    word += (size_t)ids[t] * C;
+    position += (size_t)positions[t] * C;
+    for (int u = lid; u < ROW_UNITS(C); u += LS) {
+        fv factor[4];
+        dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0, key1);
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0) {
+                store(gather(word, position, type, c, n), r + row + c, n);
+                store(load(dy + row + c, n) * factor[w], dy + row + c, n);
+            }
+        }
+    }
+}
+
+/* Gradient rows of the word embedding. Group u owns the slot slots[u]: the sum of dr over the tokens
+ * order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
+ * gradient of a step and added to afterwards; row_step tells which. */
+__kernel void embedding_backward_words(__global float *restrict dword /* (R,C) */,
+                                       __global int *restrict row_step, __global const float *dr,
+                                       __global const int *order, __global const int *starts,
+                                       __global const int *slots, int step, int C) {
+    const int u = get_group_id(0), lid = get_local_id(0);
+    const int slot = slots[u], first = starts[u], last = starts[u + 1];
+    const bool add = row_step[slot] == step;
+    __global float *out = dword + (size_t)slot * C;
+    for (int c = lid * VW; c < C; c += LS * VW) {
+        fv sum = add ? load(out + c, C - c) : (fv)(0);
+        for (int k = first; k < last; k++)
+            sum += load(dr + (size_t)order[k] * C + c, C - c);
+        store(sum, out + c, C - c);
+    }
+#if LS > 1
+    barrier(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE);
+#endif
+    if (lid == 0)
+        row_step[slot] = step;
+}
+
+/* dposition[p] (+)= sum over the sentences of more than p tokens. One group a position. */
+__kernel void embedding_backward_positions(__global float *restrict dposition /* (P,C) */,
+                                           __global const float *dr, __global const int *starts,
+                                           int B, int C, int accumulate) {
+    const int p = get_group_id(0), lid = get_local_id(0);
+    for (int c = lid * VW; c < C; c += LS * VW) {
+        fv sum = accumulate ? load(dposition + (size_t)p * C + c, C - c) : (fv)(0);
+        for (int b = 0; b < B; b++)
+            if (starts[b] + p < starts[b + 1])
+                sum += load(dr + (size_t)(starts[b] + p) * C + c, C - c);
+        store(sum, dposition + (size_t)p * C + c, C - c);
+    }
+}

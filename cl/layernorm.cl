@@ -1,0 +1,117 @@
+/* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. */
+#include "common.h"
+
+__kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
+                                         __global float *restrict r /* (T,C), saved; holds h */,
+                                         __global float *restrict mean,
+                                         __global float *restrict rstd, __global const float *x,
+                                         __global const float *gamma, __global const float *beta,
+                                         __global const int *positions, __global const int *samples,
+                                         int C, float eps, DROPOUT_PARAMETERS) {
+    __local float scratch[LS];
+    const int t = get_group_id(0), lid = get_local_id(0);
+    const size_t row = (size_t)t * C;
+    x += row, r += row, y += row;
+    fv sum = 0;
+    for (int u = lid; u < ROW_UNITS(C); u += LS) {
+        fv factor[4];
+        dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0, key1);
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0) {
+                const fv v = load(x + c, n) + load(r + c, n) * factor[w];
+                store(v, r + c, n);
+                sum += v;
+            }
+        }
+    }
+    const float m = group_sum(lanes_sum(sum), scratch) / C;
+    /* An item reads only the columns that it wrote, so no barrier stands between. */
+    fv square = 0;
+    for (int u = lid; u < ROW_UNITS(C); u += LS)
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0) {
+                const fv d = (load(r + c, n) - m) * lanes_below(n);
+                square += d * d;
+            }
+        }
+    const float s = 1.0f / sqrt(group_sum(lanes_sum(square), scratch) / C + eps);
+    for (int u = lid; u < ROW_UNITS(C); u += LS)
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0)
+                store((load(r + c, n) - m) * s * load(gamma + c, n) + load(beta + c, n), y + c, n);
+        }
+    if (lid == 0) {
+        mean[t] = m;
+        rstd[t] = s;
+    }
+}
+
+/* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr).
+ * dr may be dy; dh may be NULL-like (the same buffer as dr) when there is no dropout before. */
+__kernel void layernorm_backward(__global float *dr /* (T,C) */, __global float *dh /* (T,C) */,
+                                 __global const float *dy, __global const float *r,
+                                 __global const float *mean, __global const float *rstd,
+                                 __global const float *gamma, __global const int *positions,
+                                 __global const int *samples, int C, int write_dh,
+                                 DROPOUT_PARAMETERS) {
+    __local float scratch[LS];
+    const int t = get_group_id(0), lid = get_local_id(0);
+    const size_t row = (size_t)t * C;
+    const float m = mean[t], s = rstd[t];
+    dr += row, dh += row, dy += row, r += row;
+    fv sum = 0, dot_sum = 0;
+    for (int u = lid; u < ROW_UNITS(C); u += LS)
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0) {
+                const fv g = load(dy + c, n) * load(gamma + c, n);
+                sum += g;
+                dot_sum += g * (load(r + c, n) - m) * s;
+            }
+        }
+    const float mean_g = group_sum(lanes_sum(sum), scratch) / C;
+    const float mean_gx = group_sum(lanes_sum(dot_sum), scratch) / C;
+    for (int u = lid; u < ROW_UNITS(C); u += LS) {
+        fv factor[4];
+        if (write_dh)
+            dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0,
+                            key1);
+        for (int w = 0; w < 4; w++) {
+            const int c = UNIT_COLUMN(u, w), n = C - c;
+            if (n > 0) {
+                const fv g = load(dy + c, n) * load(gamma + c, n);
+                const fv d = s * (g - mean_g - (load(r + c, n) - m) * s * mean_gx);
+                store(d, dr + c, n);
+                if (write_dh)
+                    store(d * factor[w], dh + c, n);
+            }
+        }
+    }
+}
+
+/* dgamma (+)= sum over t of dy xhat; dbeta (+)= sum over t of dy. Item g of all owns VW columns. */
+__kernel void layernorm_backward_parameters(__global float *dgamma /* (C) */,
+                                            __global float *dbeta /* (C) */,
+                                            __global const float *dy /* (T,C) */,
+                                            __global const float *r /* (T,C) */,
+                                            __global const float *mean, __global const float *rstd,
+                                            int T, int C, int accumulate) {
+    const int c = get_global_id(0) * VW, n = C - c;
+    if (n <= 0)
+        return;
+    fv sum_gamma = 0, sum_beta = 0;
+    for (int t = 0; t < T; t++) {
+        const fv g = load(dy + (size_t)t * C + c, n);
+        sum_beta += g;
+        sum_gamma += g * (load(r + (size_t)t * C + c, n) - mean[t]) * rstd[t];
+    }
+    if (accumulate) {
+        sum_gamma += load(dgamma + c, n);
+        sum_beta += load(dbeta + c, n);
+    }
+    store(sum_gamma, dgamma + c, n);
+    store(sum_beta, dbeta + c, n);
+}

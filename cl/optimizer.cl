@@ -1,0 +1,96 @@
+/* Gradient norm, clipping, Adam and AdamW over flat arenas.
+ * Rows: the word embedding's gradient and moments exist only for the rows that the data use;
+ * ids[slot] is a slot's row in the table. A slot whose row_step is below 0 never had a gradient: its
+ * moments are 0 and Adam's update is exactly 0. One whose row_step is not this step has gradient 0. */
+#include "common.h"
+
+static inline float sum_squares(__global const float *x, int first, int last) {
+    fv sum = 0;
+    for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW) {
+        const fv v = load(x + i, last - i);
+        sum += v * v;
+    }
+    return lanes_sum(sum);
+}
+
+/* partial[group] = sum of squares of this group's `chunk` elements. */
+__kernel void norm_dense(__global float *partial, __global const float *g, int N, int chunk) {
+    __local float scratch[LS];
+    const int group = get_group_id(0), first = group * chunk;
+    const float sum = group_sum(sum_squares(g, first, min(first + chunk, N)), scratch);
+    if (get_local_id(0) == 0)
+        partial[group] = sum;
+}
+
+__kernel void norm_rows(__global float *partial, __global const float *g /* (R,C) */,
+                        __global const int *row_step, int R, int C, int rows, int step) {
+    __local float scratch[LS];
+    const int group = get_group_id(0);
+    float sum = 0;
+    for (int r = group * rows; r < min((group + 1) * rows, R); r++)
+        if (row_step[r] == step)
+            sum += sum_squares(g + (size_t)r * C, 0, C);
+    sum = group_sum(sum, scratch);
+    if (get_local_id(0) == 0)
+        partial[group] = sum;
+}
+
+/* clip[0] = the factor for all gradients: min(1, max_norm / (norm + 1e-6)), as PyTorch's
+ * clip_grad_norm_; clip[1] = the norm before. max_norm 0: no clipping. One item. */
+__kernel void norm_finish(__global float *clip, __global const float *partial, int count,
+                          float max_norm) {
+    float sum = 0, lost = 0;
+    for (int i = 0; i < count; i++) {
+        const float y = partial[i] - lost, next = sum + y;
+        lost = (next - sum) - y;
+        sum = next;
+    }
+    const float norm = sqrt(sum);
+    clip[0] = max_norm > 0 ? fmin(1.0f, max_norm / (norm + 1e-6f)) : 1.0f;
+    clip[1] = norm;
+}
+
+/* The host rounds 1 - beta from double: 1 - 0.999f is off by 5e-5. step_size = lr / (1 - beta1^t), root2 = sqrt(1 - beta2^t). decay: AdamW's factor 1 - lr w on the
+ * parameter; l2: Adam's w p added to the gradient. */
+#define ADAM_PARAMETERS                                                                            \
+    float step_size, float root2, float one_minus_beta1, float beta2, float one_minus_beta2,        \
+        float eps, float decay, float l2
+static inline void adam_vector(__global float *p, fv g, __global float *m, __global float *v, int n,
+                               ADAM_PARAMETERS) {
+    fv x = load(p, n);
+    g += l2 * x;
+    const fv m1 = load(m, n) + one_minus_beta1 * (g - load(m, n));
+    const fv v1 = beta2 * load(v, n) + one_minus_beta2 * g * g;
+    x = x * decay - step_size * m1 / (sqrt(v1) / root2 + eps);
+    store(m1, m, n);
+    store(v1, v, n);
+    store(x, p, n);
+}
+
+__kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
+                         __global float *restrict m, __global float *restrict v,
+                         __global const float *clip, int N, int chunk, ADAM_PARAMETERS) {
+    const int first = get_group_id(0) * chunk, last = min(first + chunk, N);
+    const float factor = clip[0];
+    for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW)
+        adam_vector(p + i, load(g + i, last - i) * factor, m + i, v + i, last - i, step_size, root2,
+                    one_minus_beta1, beta2, one_minus_beta2, eps, decay, l2);
+}
+
+__kernel void adam_rows(__global float *restrict table /* (V,C) */,
+                        __global const float *restrict g /* (R,C) */, __global float *restrict m,
+                        __global float *restrict v, __global const int *ids,
+                        __global const int *row_step, __global const float *clip, int C, int step,
+                        int dense, ADAM_PARAMETERS) {
+    const int r = get_group_id(0);
+    if (row_step[r] < 0 && !dense)
+        return;
+    const size_t row = (size_t)r * C;
+    const float factor = row_step[r] == step ? clip[0] : 0.0f;
+    table += (size_t)ids[r] * C;
+    for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW)
+        adam_vector(table + c,
+                    factor != 0.0f ? load(g + row + c, C - c) * factor : (fv)(0.0f), m + row + c,
+                    v + row + c, C - c, step_size, root2, one_minus_beta1, beta2, one_minus_beta2,
+                    eps, decay, l2);
+}

@@ -1,0 +1,39 @@
+/* A corpus as a model reads it: pieces with labels, ready to be packed. */
+#ifndef BCL_DATASET_H
+#define BCL_DATASET_H
+
+#include "model/model.h"
+
+#include <bertcl/data.h>
+#include <bertcl/tokenizer.h>
+
+typedef struct bcl_dataset {
+    bcl_sample *samples; /* (count); number is the index */
+    size_t count;
+    int32_t *storage;
+    size_t pieces;                   /* specials included */
+    size_t labelled;                 /* pieces that count */
+    size_t words_cut, sentences_cut; /* by max_length */
+    int longest;                     /* pieces */
+} bcl_dataset;
+
+typedef enum bcl_label_pieces {
+    BCL_LABEL_ALL,  /* every piece of a word has the word's label */
+    BCL_LABEL_FIRST /* only its first piece counts */
+} bcl_label_pieces;
+
+/* Encodes sentences `rows` (NULL: the first `count`) of a corpus. label_ids: by the corpus' tags;
+ * NULL: no labels. max_length: pieces, specials included. */
+bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,
+                              size_t count, const bcl_tokenizer *tokenizer,
+                              const int32_t *label_ids, size_t max_length,
+                              bcl_label_pieces label_pieces);
+void bcl_dataset_free(bcl_dataset *dataset);
+
+/* Batches in a given order: `sentences` each, or as many as `tokens` hold (at least one) if
+ * sentences is 0. Returns how many of order[from..] are the next batch; *tokens_out their pieces.
+ */
+size_t bcl_dataset_take(const bcl_dataset *dataset, const uint32_t *order, size_t from, size_t end,
+                        size_t sentences, size_t tokens, size_t *tokens_out);
+
+#endif

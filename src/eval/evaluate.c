@@ -1,0 +1,190 @@
+/* Runs a model over a data set, batch behind batch, and counts. */
+#include "eval/evaluate.h"
+
+#include <cjson/cJSON.h>
+
+/* Enough tokens to keep a device busy; more only costs memory. */
+enum { BATCH_TOKENS = 1024, SLOTS = 2 };
+
+/* One of two batches in flight: while the device computes one, the host packs the next. */
+typedef struct slot {
+    bcl_batch batch;
+    float *row_loss;
+    int32_t *predicted;
+    float *logits;
+    cl_event event;
+    size_t first; /* sentence */
+} slot;
+
+typedef struct run {
+    bcl_model *model;
+    const bcl_dataset *data;
+    const bcl_evaluate_options *options;
+    bcl_counts *counts;
+    int K;
+    double loss;
+    size_t labelled, right;
+    uint32_t *which;
+} run;
+
+static bcl_status make_slots(slot *slots, const run *r, size_t tokens, size_t sentences) {
+    bcl_status status = BCL_OK;
+    for (int i = 0; i < SLOTS; i++) {
+        BCL_TRY(bcl_batch_create(&slots[i].batch, (int)tokens, (int)sentences));
+        BCL_NEW(slots[i].row_loss, tokens);
+        BCL_NEW(slots[i].predicted, tokens);
+        if (r->options->sink)
+            BCL_NEW(slots[i].logits, tokens * (size_t)r->K);
+    }
+out:
+    return status;
+}
+
+static void free_slots(slot *slots) {
+    for (int i = 0; i < SLOTS; i++) {
+        if (slots[i].event) { /* the device may still write to the slot */
+            clWaitForEvents(1, &slots[i].event);
+            clReleaseEvent(slots[i].event);
+        }
+        bcl_batch_free(&slots[i].batch);
+        free(slots[i].row_loss);
+        free(slots[i].predicted);
+        free(slots[i].logits);
+    }
+}
+
+/* Waits for a slot's batch and counts it. */
+static bcl_status finish(run *r, slot *s) {
+    bcl_status status = BCL_OK;
+    const bcl_batch *b = &s->batch;
+    if (!s->event)
+        return BCL_OK;
+    cl_event event = s->event;
+    s->event = NULL;
+    cl_int code = clWaitForEvents(1, &event);
+    clReleaseEvent(event);
+    BCL_CL(code);
+    for (int t = 0; t < b->T; t++)
+        if (b->labels[t] >= 0) {
+            r->loss += (double)s->row_loss[t];
+            r->right += s->predicted[t] == b->labels[t];
+            r->labelled++;
+        }
+    BCL_TRY(bcl_counts_add(r->counts, b->labels, s->predicted, (size_t)b->T));
+    for (int i = 0; r->options->sink && i < b->B; i++)
+        BCL_TRY(r->options->sink(r->options->context, s->first + (size_t)i,
+                                 s->logits + (size_t)b->starts[i] * (size_t)r->K,
+                                 b->starts[i + 1] - b->starts[i]));
+out:
+    return status;
+}
+
+static bcl_status start(run *r, slot *s, size_t first, size_t n) {
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < n; i++)
+        r->which[i] = (uint32_t)(first + i);
+    s->first = first;
+    BCL_TRY(bcl_batch_pack(&s->batch, r->data->samples, r->which, (int)n, NULL));
+    BCL_TRY(bcl_model_forward(r->model, &s->batch, NULL));
+    BCL_TRY(bcl_model_loss(r->model, 0, false, false));
+    BCL_TRY(bcl_model_read_output(r->model, s->row_loss, s->predicted, s->logits, &s->event));
+out:
+    return status;
+}
+
+/* The largest batch, so that everything is allocated once. */
+static void measure(const run *r, size_t *tokens, size_t *sentences) {
+    *tokens = *sentences = 0;
+    for (size_t i = 0, n, t; i < r->data->count; i += n) {
+        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences, BATCH_TOKENS,
+                             &t);
+        *tokens = t > *tokens ? t : *tokens;
+        *sentences = n > *sentences ? n : *sentences;
+    }
+}
+
+static bcl_status run_batches(run *r, slot *slots, bcl_evaluation *out) {
+    bcl_status status = BCL_OK;
+    double begin = bcl_seconds();
+    size_t timed = r->data->pieces, batches = 0;
+    for (size_t i = 0, n, tokens; i < r->data->count; i += n, batches++) {
+        slot *s = &slots[batches % SLOTS];
+        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences, BATCH_TOKENS,
+                             &tokens);
+        BCL_TRY(finish(r, s));
+        if (bcl_interrupted())
+            BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
+        BCL_TRY(start(r, s, i, n));
+        if (!batches && n < r->data->count) { /* the first batch compiles kernels */
+            BCL_TRY(finish(r, s));
+            begin = bcl_seconds();
+            timed -= tokens;
+        }
+        if (r->options->progress)
+            r->options->progress(r->options->context, i + n, r->data->count);
+    }
+    BCL_TRY(finish(r, &slots[batches % SLOTS]));
+    BCL_TRY(finish(r, &slots[(batches + 1) % SLOTS]));
+    out->seconds = bcl_seconds() - begin;
+    out->tokens_per_s = out->seconds > 0 ? (double)timed / out->seconds : 0;
+out:
+    return status;
+}
+
+bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset *data,
+                        const char *const *names, size_t name_count,
+                        const bcl_evaluate_options *options) {
+    bcl_status status = BCL_OK;
+    slot slots[SLOTS] = {0};
+    size_t tokens, sentences;
+    run r = {.model = model, .data = data, .options = options, .K = (int)name_count};
+    *out = (bcl_evaluation){.tokens = data->pieces,
+                            .sentences = data->count,
+                            .words_cut = data->words_cut,
+                            .sentences_cut = data->sentences_cut};
+    if (!data->labelled)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "nothing to evaluate: no labelled word in %zu sentences",
+                 data->count);
+    BCL_TRY(bcl_counts_create(&r.counts, names, name_count));
+    measure(&r, &tokens, &sentences);
+    BCL_NEW(r.which, sentences);
+    BCL_TRY(make_slots(slots, &r, tokens, sentences));
+    BCL_TRY(bcl_model_reserve(model, (int)tokens, (int)sentences, false));
+    BCL_TRY(run_batches(&r, slots, out));
+    out->labelled = r.labelled;
+    out->loss = r.loss / (double)r.labelled;
+    out->accuracy = (double)r.right / (double)r.labelled;
+    BCL_TRY(bcl_report_create(&out->report, r.counts, 0.0));
+out:
+    free_slots(slots);
+    free(r.which);
+    bcl_counts_free(r.counts);
+    if (status)
+        bcl_evaluation_free(out);
+    return status;
+}
+
+void bcl_evaluation_free(bcl_evaluation *e) {
+    bcl_report_free(e->report);
+    *e = (bcl_evaluation){0};
+}
+
+bcl_status bcl_evaluation_json(cJSON **out, const bcl_evaluation *e) {
+    bcl_status status = BCL_OK;
+    cJSON *json = cJSON_CreateObject(), *report = NULL;
+    BCL_TRY(bcl_report_json(&report, e->report));
+    cJSON_AddNumberToObject(json, "loss", e->loss);
+    cJSON_AddNumberToObject(json, "accuracy", e->accuracy);
+    cJSON_AddItemToObject(json, "report", report);
+    cJSON_AddNumberToObject(json, "tokens_per_s", e->tokens_per_s);
+    cJSON_AddNumberToObject(json, "tokens", (double)e->tokens);
+    cJSON_AddNumberToObject(json, "labelled", (double)e->labelled);
+    cJSON_AddNumberToObject(json, "sentences", (double)e->sentences);
+    cJSON_AddNumberToObject(json, "words_cut", (double)e->words_cut);
+    cJSON_AddNumberToObject(json, "sentences_cut", (double)e->sentences_cut);
+    *out = json;
+    json = NULL;
+out:
+    cJSON_Delete(json);
+    return status;
+}

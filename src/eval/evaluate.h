@@ -1,0 +1,39 @@
+/* A model's loss, labels and scores on a data set. */
+#ifndef BCL_EVALUATE_H
+#define BCL_EVALUATE_H
+
+#include "data/dataset.h"
+
+#include <bertcl/eval.h>
+
+struct cJSON;
+
+typedef struct bcl_evaluation {
+    double loss;     /* mean over labelled pieces */
+    double accuracy; /* right labels over labelled pieces */
+    bcl_report *report;
+    double seconds, tokens_per_s; /* real pieces; the first batch is not timed if there are more */
+    size_t tokens, labelled, sentences, words_cut, sentences_cut;
+} bcl_evaluation;
+
+/* Called with each sentence's logits (length,K), in order. */
+typedef bcl_status bcl_logits_sink(void *context, size_t sentence, const float *logits, int length);
+/* Called as batches finish. */
+typedef void bcl_eval_progress(void *context, size_t done, size_t all);
+
+typedef struct bcl_evaluate_options {
+    size_t sentences; /* of a batch; 0: by tokens. Results do not depend on it. */
+    bcl_logits_sink *sink;
+    bcl_eval_progress *progress;
+    void *context; /* of both */
+} bcl_evaluate_options;
+
+/* Fails with BCL_ERROR_INTERRUPTED on Ctrl-C. names: the model's labels. */
+bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset *data,
+                        const char *const *names, size_t name_count,
+                        const bcl_evaluate_options *options);
+void bcl_evaluation_free(bcl_evaluation *evaluation);
+/* The `eval` object of results.json and of `bertcl eval --json`. */
+bcl_status bcl_evaluation_json(struct cJSON **out, const bcl_evaluation *evaluation);
+
+#endif

@@ -1,0 +1,106 @@
+/* The table of parameters: what the device holds, and which tensors of a checkpoint it is. */
+#include "model/model.h"
+
+#include <stdarg.h>
+
+/* Every parameter starts at a multiple of this many floats: 1 KiB, over any device's alignment. */
+enum { ALIGNMENT = 256 };
+
+static int add_parameter(bcl_layout *l, int rows, int columns) {
+    bcl_parameter *p = &l->parameters[l->parameter_count];
+    *p = (bcl_parameter){.offset = l->dense, .rows = rows, .columns = columns};
+    l->dense += ((size_t)rows * (size_t)columns + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return l->parameter_count++;
+}
+
+/* A vector or, with rows > 0, a table as it is in the file. */
+static bcl_named *add_name(bcl_layout *l, int parameter, int rows, int columns, const char *format,
+                           ...) __attribute__((format(printf, 5, 6)));
+static bcl_named *add_name(bcl_layout *l, int parameter, int rows, int columns, const char *format,
+                           ...) {
+    bcl_named *n = &l->named[l->named_count++];
+    *n = (bcl_named){.parameter = parameter, .rank = rows ? 2 : 1};
+    n->shape[0] = rows ? rows : columns;
+    n->shape[1] = columns;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(n->name, sizeof n->name, format, args);
+    va_end(args);
+    return n;
+}
+
+/* A linear layer of the file, (out,in), as columns column.. of a parameter (in,*), and its bias. */
+static void add_linear(bcl_layout *l, int weight, int column, int in, int out, const char *name) {
+    bcl_named *n = add_name(l, weight, out, in, "%s.weight", name);
+    n->transposed = true;
+    n->column = column;
+    n = add_name(l, weight + 1, 0, out, "%s.bias", name);
+    n->column = column;
+}
+
+static void add_layernorm(bcl_layout *l, int gamma, int C, const char *name) {
+    add_name(l, gamma, 0, C, "%s.weight", name);
+    add_name(l, gamma + 1, 0, C, "%s.bias", name);
+}
+
+static void add_layer(bcl_layout *l, const bcl_config *c, int layer) {
+    const int C = c->hidden, F = c->intermediate, first = l->parameter_count;
+    const int shapes[BCL_LAYER_PARAMETERS][2] = {
+        [BCL_QKV_W] = {C, 3 * C}, [BCL_QKV_B] = {1, 3 * C}, [BCL_OUT_W] = {C, C},
+        [BCL_OUT_B] = {1, C},     [BCL_LN1_G] = {1, C},     [BCL_LN1_B] = {1, C},
+        [BCL_UP_W] = {C, F},      [BCL_UP_B] = {1, F},      [BCL_DOWN_W] = {F, C},
+        [BCL_DOWN_B] = {1, C},    [BCL_LN2_G] = {1, C},     [BCL_LN2_B] = {1, C},
+    };
+    static const char *const qkv[] = {"query", "key", "value"};
+    char name[80];
+    for (int i = 0; i < BCL_LAYER_PARAMETERS; i++)
+        add_parameter(l, shapes[i][0], shapes[i][1]);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "bert.encoder.layer.%d.attention.self.%s", layer, qkv[i]);
+        add_linear(l, first + BCL_QKV_W, i * C, C, C, name);
+    }
+    snprintf(name, sizeof name, "bert.encoder.layer.%d.attention.output.dense", layer);
+    add_linear(l, first + BCL_OUT_W, 0, C, C, name);
+    snprintf(name, sizeof name, "bert.encoder.layer.%d.attention.output.LayerNorm", layer);
+    add_layernorm(l, first + BCL_LN1_G, C, name);
+    snprintf(name, sizeof name, "bert.encoder.layer.%d.intermediate.dense", layer);
+    add_linear(l, first + BCL_UP_W, 0, C, F, name);
+    snprintf(name, sizeof name, "bert.encoder.layer.%d.output.dense", layer);
+    add_linear(l, first + BCL_DOWN_W, 0, F, C, name);
+    snprintf(name, sizeof name, "bert.encoder.layer.%d.output.LayerNorm", layer);
+    add_layernorm(l, first + BCL_LN2_G, C, name);
+}
+
+bcl_status bcl_layout_create(bcl_layout *l, const bcl_config *c) {
+    bcl_status status = BCL_OK;
+    const int C = c->hidden;
+    *l = (bcl_layout){0};
+    BCL_NEW(l->parameters, (size_t)c->layers * BCL_LAYER_PARAMETERS + BCL_FIRST_LAYER + 2);
+    BCL_NEW(l->named, (size_t)c->layers * 16 + 7);
+    add_name(l, BCL_WORDS, c->vocabulary, C, "bert.embeddings.word_embeddings.weight");
+    add_parameter(l, c->positions, C);
+    add_name(l, BCL_POSITION, c->positions, C, "bert.embeddings.position_embeddings.weight");
+    add_parameter(l, c->types, C);
+    add_name(l, BCL_TYPE, c->types, C, "bert.embeddings.token_type_embeddings.weight");
+    add_parameter(l, 1, C);
+    add_parameter(l, 1, C);
+    add_layernorm(l, BCL_EMBED_G, C, "bert.embeddings.LayerNorm");
+    for (int i = 0; i < c->layers; i++)
+        add_layer(l, c, i);
+    l->classifier = add_parameter(l, C, c->labels);
+    add_parameter(l, 1, c->labels);
+    add_linear(l, l->classifier, 0, C, c->labels, "classifier");
+    if (l->dense > INT32_MAX) /* kernels count elements of the arena in int */
+        status = bcl_fail(BCL_ERROR_UNSUPPORTED, "a model of %zu parameters: at most %d fit",
+                          l->dense, INT32_MAX);
+out:
+    if (status)
+        bcl_layout_free(l);
+    return status;
+}
+
+void bcl_layout_free(bcl_layout *l) {
+    free(l->parameters);
+    free(l->named);
+    *l = (bcl_layout){0};
+}

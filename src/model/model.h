@@ -1,0 +1,157 @@
+/* BERT with a token-classification head on one device: parameters, forward, backward, update.
+ * Sentences are packed end to end, T tokens a batch; nothing is padded. Knows nothing of text. */
+#ifndef BCL_MODEL_H
+#define BCL_MODEL_H
+
+#include "model/files.h"
+#include "ops/ops.h"
+
+/* ---- batches ---- */
+
+/* A sentence as the model sees it; borrowed. */
+typedef struct bcl_sample {
+    const int32_t *ids;    /* (length) */
+    const int32_t *labels; /* (length), -100: not counted; NULL: none is */
+    int length;            /* tokens, specials included */
+    uint32_t number;       /* in its data set; dropout masks belong to it */
+} bcl_sample;
+
+/* Sentences packed on the host, in one block that is uploaded at once. */
+typedef struct bcl_batch {
+    int T, B, longest, labelled, U;
+    int capacity_T, capacity_B;
+    int32_t *block; /* all of these, in this order */
+    int32_t *ids, *positions, *samples, *sentence_of, *labels, *order, *unique_slots,
+        *unique_starts, *starts;
+} bcl_batch;
+
+bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences);
+void bcl_batch_free(bcl_batch *batch);
+/* Packs samples[which[0..count-1]]. slot_of (V): a word's gradient row, or NULL without training.
+ */
+bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uint32_t *which,
+                          int count, const int32_t *slot_of);
+
+/* ---- parameters ---- */
+
+/* A parameter as the device holds it: a piece of the dense arena, matrices as (in,out). */
+typedef struct bcl_parameter {
+    size_t offset;     /* elements in the arena */
+    int rows, columns; /* a vector is (1,columns) */
+    cl_mem p, g;       /* views; g only while training */
+} bcl_parameter;
+
+/* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
+typedef struct bcl_named {
+    char name[96]; /* as saved: "bert.encoder.layer.0.attention.self.query.weight" */
+    int parameter; /* index; BCL_WORDS: the word embedding */
+    int column;    /* first column in the parameter */
+    bool transposed;
+    int rank;
+    int64_t shape[2]; /* in the file */
+} bcl_named;
+enum { BCL_WORDS = -1 };
+
+/* The layer's parameters, by index from its first. */
+enum {
+    BCL_QKV_W,
+    BCL_QKV_B,
+    BCL_OUT_W,
+    BCL_OUT_B,
+    BCL_LN1_G,
+    BCL_LN1_B,
+    BCL_UP_W,
+    BCL_UP_B,
+    BCL_DOWN_W,
+    BCL_DOWN_B,
+    BCL_LN2_G,
+    BCL_LN2_B,
+    BCL_LAYER_PARAMETERS
+};
+enum { BCL_POSITION, BCL_TYPE, BCL_EMBED_G, BCL_EMBED_B, BCL_FIRST_LAYER };
+
+/* The one table of names, shapes and places: used by loading, saving, the optimizer and tests. */
+typedef struct bcl_layout {
+    bcl_parameter *parameters;
+    int parameter_count;
+    bcl_named *named;
+    int named_count;
+    size_t dense;   /* elements of the arena, gaps included */
+    int classifier; /* index of its weight; the bias follows */
+} bcl_layout;
+bcl_status bcl_layout_create(bcl_layout *layout, const bcl_config *config);
+void bcl_layout_free(bcl_layout *layout);
+
+/* ---- the model ---- */
+
+typedef struct bcl_model bcl_model;
+
+/* What loading found; names are owned by the report. */
+typedef struct bcl_load_report {
+    char **created; /* not in the checkpoint: new random values */
+    size_t created_count;
+    char **unused; /* in the checkpoint, of no use here */
+    size_t unused_count;
+} bcl_load_report;
+void bcl_load_report_free(bcl_load_report *report);
+
+/* Loads FOLDER's weights for `config` (whose labels may differ from the file's). With create_head a
+ * classifier that is missing or of another size is drawn anew from N(0, initializer_range^2) and
+ * `seed`; otherwise that is an error, as any other missing tensor is. gemm: a provider or NULL.
+ * The config is copied except for label_names and source, which are not used. */
+bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
+                          const char *folder, const char *gemm, bool create_head, uint64_t seed,
+                          bcl_load_report *report);
+void bcl_model_free(bcl_model *model);
+/* Writes FOLDER/model.safetensors. */
+bcl_status bcl_model_save(bcl_model *model, const char *folder);
+const char *bcl_model_gemm(const bcl_model *model);
+const bcl_layout *bcl_model_layout(const bcl_model *model);
+bcl_device *bcl_model_device(const bcl_model *model);
+/* Copies one named tensor, or its gradient, in the file's layout. Blocking. */
+bcl_status bcl_model_read(bcl_model *model, const bcl_named *named, bool gradient, float *out);
+
+/* Makes room for batches of up to `tokens` and `sentences`; training: keep what backward needs. */
+bcl_status bcl_model_reserve(bcl_model *model, int tokens, int sentences, bool training);
+
+/* Gradients, Adam's moments and row slots for the words that occur: used (V) tells which; all with
+ * NULL. */
+bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);
+const int32_t *bcl_model_slots(const bcl_model *model); /* (V) for bcl_batch_pack */
+
+/* Dropout rates and the numbers that the masks come from. */
+typedef struct bcl_noise {
+    float hidden, attention, classifier;
+    uint64_t seed;
+    int64_t step;
+} bcl_noise;
+
+/* Uploads and queues one forward pass; logits (T,K) stay on the device. noise NULL: no dropout.
+ * The batch must stay until the queue has passed. */
+bcl_status bcl_model_forward(bcl_model *model, const bcl_batch *batch, const bcl_noise *noise);
+/* Queues the loss of the last forward pass into the step's stats: sum of losses and right labels.
+ * weight: of one token's gradient, 1 / labelled tokens of the whole step; gradients are wanted if
+ * backward follows. accumulate: not the step's first batch. */
+bcl_status bcl_model_loss(bcl_model *model, float weight, bool gradients, bool accumulate);
+/* Queues backward of the last forward and loss; `accumulate` as there. */
+bcl_status bcl_model_backward(bcl_model *model, const bcl_noise *noise, int64_t step,
+                              bool accumulate);
+/* Queues norm, clipping and Adam. */
+bcl_status bcl_model_update(bcl_model *model, const bcl_adam *adam, int64_t step);
+
+/* Queues the copy of {loss sum, right labels, clip factor, gradient norm} to out[4]; *event is set
+ * when all are there and is the caller's to release. */
+bcl_status bcl_model_read_stats(bcl_model *model, float *out, cl_event *event);
+
+/* Queues the copy of the last batch's losses (T), labels (T) and, unless NULL, logits (T,K);
+ * *event is set when all are there and is the caller's to release. */
+bcl_status bcl_model_read_output(bcl_model *model, float *row_loss, int32_t *predicted,
+                                 float *logits, cl_event *event);
+
+/* The optimizer's state, for resuming. */
+bcl_status bcl_model_state_save(bcl_model *model, const char *path, const char *const metadata[][2],
+                                size_t metadata_count);
+/* Needs bcl_model_train_begin with the same words. */
+bcl_status bcl_model_state_load(bcl_model *model, const char *path);
+
+#endif

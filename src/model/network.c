@@ -1,0 +1,214 @@
+/* BERT's forward and backward as a walk over its operations (Devlin et al. 2019; post-LayerNorm).
+ */
+#include "model/internal.h"
+
+static bcl_dropout dropout_of(const bcl_noise *noise, float p, int layer, int place) {
+    if (!noise || p <= 0)
+        return (bcl_dropout){0};
+    uint64_t key = bcl_mix64(bcl_mix64(noise->seed) ^ (uint64_t)noise->step);
+    return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
+}
+
+static const bcl_parameter *layer_parameters(const bcl_model *m, int layer) {
+    return m->layout.parameters + BCL_FIRST_LAYER + layer * BCL_LAYER_PARAMETERS;
+}
+
+static bcl_status upload(bcl_model *m, const bcl_batch *b) {
+    bcl_status status = BCL_OK;
+    const size_t T = (size_t)b->T, U = (size_t)b->U;
+    const bool lists = U > 0;
+    const struct {
+        const int32_t *from;
+        size_t count;
+    } parts[9] = {
+        {b->ids, T},
+        {b->positions, T},
+        {b->samples, T},
+        {b->sentence_of, T},
+        {b->labels, T},
+        {b->order, lists ? T : 0},
+        {b->unique_slots, U},
+        {b->unique_starts, lists ? U + 1 : 0},
+        {b->starts, (size_t)b->B + 1},
+    };
+    for (int i = 0; i < 9; i++)
+        BCL_TRY(bcl_buffer_write(m->device, m->a.views[i], 0, parts[i].from,
+                                 parts[i].count * sizeof(int32_t), false));
+    m->batch.T = b->T;
+    m->batch.B = b->B;
+    m->batch.U = b->U;
+    m->batch.longest = b->longest;
+out:
+    return status;
+}
+
+static bcl_status layer_forward(bcl_model *m, int layer, cl_mem x, const bcl_noise *noise) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = &m->config;
+    const bcl_parameter *p = layer_parameters(m, layer);
+    const bcl_layer_activations *l = &m->a.layers[layer];
+    const int T = m->batch.T, C = c->hidden, F = c->intermediate;
+    const float eps = (float)c->layer_norm_eps, hidden = noise ? noise->hidden : 0;
+    bcl_ops *ops = &m->ops;
+    cl_mem gelu = l->gelu ? l->gelu : l->up; /* in place when backward will not ask */
+    BCL_TRY(bcl_linear_forward(ops, l->qkv, x, p[BCL_QKV_W].p, p[BCL_QKV_B].p, T, C, 3 * C));
+    BCL_TRY(bcl_attention_forward(
+        ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
+        dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
+    BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].p, p[BCL_OUT_B].p, T, C, C));
+    BCL_TRY(bcl_residual_layernorm_forward(ops, l->y1, l->r1, l->mean1, l->rstd1, x, p[BCL_LN1_G].p,
+                                           p[BCL_LN1_B].p, &m->batch, C, eps,
+                                           dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
+    BCL_TRY(bcl_linear_forward(ops, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C, F));
+    BCL_TRY(
+        bcl_gelu_forward(ops, gelu, l->up, (size_t)T * (size_t)F, c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_forward(ops, l->r2, gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
+    BCL_TRY(bcl_residual_layernorm_forward(ops, l->y2, l->r2, l->mean2, l->rstd2, l->y1,
+                                           p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C, eps,
+                                           dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
+out:
+    return status;
+}
+
+bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch, const bcl_noise *noise) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = &m->config;
+    const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
+    if (batch->T > m->tokens || batch->B > m->sentences)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens in room for %d", batch->T, m->tokens);
+    BCL_TRY(upload(m, batch));
+    BCL_TRY(bcl_embedding_forward(&m->ops, m->a.x, m->a.mean, m->a.rstd, &m->batch, m->words,
+                                  p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p,
+                                  p[BCL_EMBED_B].p, c->hidden, (float)c->layer_norm_eps,
+                                  dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
+    cl_mem x = m->a.x;
+    for (int i = 0; i < c->layers; i++) {
+        BCL_TRY(layer_forward(m, i, x, noise));
+        x = m->a.layers[i].y2;
+    }
+    if (noise && noise->classifier > 0) {
+        BCL_TRY(
+            bcl_dropout_rows(&m->ops, m->a.head, x, &m->batch, c->hidden,
+                             dropout_of(noise, noise->classifier, c->layers + 1, BCL_SITE_FIRST)));
+        x = m->a.head;
+    }
+    BCL_TRY(bcl_linear_forward(&m->ops, m->a.logits, x, head[0].p, head[1].p, batch->T, c->hidden,
+                               c->labels));
+out:
+    return status;
+}
+
+bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accumulate) {
+    m->ops.accumulate = accumulate;
+    return bcl_cross_entropy(&m->ops, m->stats, m->a.row_loss, m->a.predicted,
+                             gradients ? m->a.dlogits : NULL, m->a.logits, &m->batch,
+                             m->config.labels, weight);
+}
+
+/* dx is the gradient of the layer's output on entry, of its input on return. */
+static bcl_status layer_backward(bcl_model *m, int layer, cl_mem x, const bcl_noise *noise) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = &m->config;
+    const bcl_parameter *p = layer_parameters(m, layer);
+    const bcl_layer_activations *l = &m->a.layers[layer];
+    const int T = m->batch.T, C = c->hidden, F = c->intermediate;
+    const float hidden = noise ? noise->hidden : 0;
+    bcl_ops *ops = &m->ops;
+    cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
+    BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
+                                            l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
+                                            dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
+    BCL_TRY(bcl_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
+                                p[BCL_DOWN_W].p, T, F, C, false));
+    BCL_TRY(bcl_gelu_backward(ops, wide, wide, l->up, (size_t)T * (size_t)F,
+                              c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
+                                T, C, F, true));
+    BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1,
+                                            l->mean1, l->rstd1, p[BCL_LN1_G].p, &m->batch, C,
+                                            dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
+    /* r1 is done with: it takes the gradient of the context */
+    BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
+                                p[BCL_OUT_W].p, T, C, C, false));
+    BCL_TRY(bcl_attention_backward(
+        ops, wide, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
+        dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, wide, x, p[BCL_QKV_W].p, T,
+                                C, 3 * C, true));
+out:
+    return status;
+}
+
+bcl_status bcl_model_backward(bcl_model *m, const bcl_noise *noise, int64_t step, bool accumulate) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = &m->config;
+    const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
+    const int T = m->batch.T, L = c->layers;
+    cl_mem x = L ? m->a.layers[L - 1].y2 : m->a.x;
+    const bool dropped = noise && noise->classifier > 0;
+    m->ops.accumulate = accumulate;
+    BCL_TRY(bcl_linear_backward(&m->ops, m->a.dx, head[0].g, head[1].g, m->a.dlogits,
+                                dropped ? m->a.head : x, head[0].p, T, c->hidden, c->labels,
+                                false));
+    if (dropped)
+        BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
+                                 dropout_of(noise, noise->classifier, L + 1, BCL_SITE_FIRST)));
+    for (int i = L - 1; i >= 0; i--)
+        BCL_TRY(layer_backward(m, i, i ? m->a.layers[i - 1].y2 : m->a.x, noise));
+    BCL_TRY(bcl_embedding_backward(
+        &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
+        p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
+        p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, c->positions, c->hidden, (int)step,
+        dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
+out:
+    return status;
+}
+
+bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
+    bcl_status status = BCL_OK;
+    const bcl_adam_arenas arenas = {.p = m->dense,
+                                    .g = m->g,
+                                    .m = m->m,
+                                    .v = m->v,
+                                    .N = m->layout.dense,
+                                    .table = m->words,
+                                    .row_g = m->row_g,
+                                    .row_m = m->row_m,
+                                    .row_v = m->row_v,
+                                    .row_ids = m->row_ids,
+                                    .row_step = m->row_step,
+                                    .R = m->rows,
+                                    .C = m->config.hidden,
+                                    .partial = m->partial,
+                                    .clip = m->clip};
+    BCL_TRY(bcl_gradient_norm(&m->ops, &arenas, adam->clip, (int)step));
+    BCL_TRY(bcl_adam_step(&m->ops, &arenas, adam, (int)step));
+out:
+    return status;
+}
+
+bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
+    bcl_status status = BCL_OK;
+    cl_command_queue queue = bcl_device_queue(m->device);
+    BCL_TRY(bcl_buffer_read(m->device, m->stats, 0, out, 2 * sizeof(float), false));
+    BCL_CL(clEnqueueReadBuffer(queue, m->clip, CL_FALSE, 0, 2 * sizeof(float), out + 2, 0, NULL,
+                               event));
+    BCL_CL(clFlush(queue));
+out:
+    return status;
+}
+
+bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predicted, float *logits,
+                                 cl_event *event) {
+    bcl_status status = BCL_OK;
+    const size_t T = (size_t)m->batch.T, K = (size_t)m->config.labels;
+    cl_command_queue queue = bcl_device_queue(m->device);
+    if (logits)
+        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, T * K * sizeof *logits, false));
+    BCL_TRY(bcl_buffer_read(m->device, m->a.row_loss, 0, row_loss, T * sizeof *row_loss, false));
+    BCL_CL(clEnqueueReadBuffer(queue, m->a.predicted, CL_FALSE, 0, T * sizeof *predicted, predicted,
+                               0, NULL, event));
+    BCL_CL(clFlush(queue));
+out:
+    return status;
+}

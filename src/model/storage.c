@@ -1,0 +1,332 @@
+/* Parameters to and from checkpoints, and the optimizer's state. */
+#include "model/internal.h"
+
+void bcl_load_report_free(bcl_load_report *r) {
+    bcl_strings_free(r->created, r->created_count);
+    bcl_strings_free(r->unused, r->unused_count);
+    *r = (bcl_load_report){0};
+}
+
+static bcl_status note(char ***list, size_t *count, const char *name) {
+    bcl_status status = BCL_OK;
+    size_t capacity = *count;
+    BCL_TRY(bcl_grow(list, &capacity, *count + 1, sizeof **list));
+    BCL_TRY(bcl_strdup(&(*list)[*count], name));
+    ++*count;
+out:
+    return status;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* Finds a tensor under its name with or without "bert.", LayerNorm's also as gamma and beta. */
+static const bcl_tensor *find_tensor(const bcl_checkpoint *ck, const char *name) {
+    char old[128];
+    for (int form = 0; form < 4; form++) {
+        const char *base = form & 1 && !strncmp(name, "bert.", 5) ? name + 5 : name;
+        snprintf(old, sizeof old, "%s", base);
+        if (form & 2) {
+            size_t n = strlen(old);
+            if (ends_with(old, "LayerNorm.weight"))
+                snprintf(old + n - 6, sizeof old - n + 6, "gamma");
+            else if (ends_with(old, "LayerNorm.bias"))
+                snprintf(old + n - 4, sizeof old - n + 4, "beta");
+        }
+        const bcl_tensor *t = bcl_checkpoint_find(ck, old);
+        if (t)
+            return t;
+    }
+    return NULL;
+}
+
+static bool same_shape(const bcl_tensor *t, const bcl_named *n) {
+    return t->rank == n->rank && t->shape[0] == n->shape[0] &&
+           (n->rank < 2 || t->shape[1] == n->shape[1]);
+}
+
+/* Copies between the file's layout and the parameter's (rows,columns). */
+static void place(float *parameter, int columns, float *file, const bcl_named *n, bool to_file) {
+    const size_t rows = n->rank == 2 ? (size_t)n->shape[0] : 1;
+    const size_t width = (size_t)n->shape[n->rank - 1], ld = (size_t)columns;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < width; j++) {
+            float *p = parameter + (n->transposed ? j * ld + i : i * ld + j) + n->column;
+            float *f = file + i * width + j;
+            if (to_file)
+                *f = *p;
+            else
+                *p = *f;
+        }
+}
+
+static size_t named_elements(const bcl_named *n) {
+    return (size_t)n->shape[0] * (n->rank == 2 ? (size_t)n->shape[1] : 1);
+}
+
+typedef struct loader {
+    bcl_model *model;
+    const bcl_checkpoint *checkpoint;
+    const char *folder;
+    bool create_head;
+    uint64_t seed;
+    bcl_load_report *report;
+    float *arena; /* the dense parameters on the host */
+    float *file;  /* one tensor */
+} loader;
+
+static bcl_status load_one(loader *ld, const bcl_named *n) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &ld->model->layout;
+    const bcl_tensor *t = find_tensor(ld->checkpoint, n->name);
+    const bool head = n->parameter >= l->classifier;
+    char found[64];
+    if (head && ld->create_head) {
+        /* the weight decides for both, so that a new head is all new */
+        const bcl_named *weight = n - (n->rank == 1), *bias = weight + 1;
+        const bcl_tensor *w = find_tensor(ld->checkpoint, weight->name),
+                         *b = find_tensor(ld->checkpoint, bias->name);
+        if (!w || !b || !same_shape(w, weight) || !same_shape(b, bias)) {
+            if (n->rank == 2)
+                bcl_normal(ld->file, named_elements(n), (float)ld->model->config.initializer_range,
+                           bcl_mix64(ld->seed ^ 0x68656164));
+            else
+                memset(ld->file, 0, named_elements(n) * sizeof(float));
+            BCL_TRY(note(&ld->report->created, &ld->report->created_count, n->name));
+            t = NULL;
+            goto store;
+        }
+    }
+    if (!t)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", ld->folder, n->name,
+                 head ? "; the model has no token classifier, fine-tune it with bertcl train" : "");
+    char expected[64];
+    if (!same_shape(t, n))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s",
+                 ld->folder, t->name, bcl_tensor_shape_text(found, sizeof found, t),
+                 bcl_tensor_shape_text(
+                     expected, sizeof expected,
+                     &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
+    if (n->parameter == BCL_WORDS) {
+        bcl_device *d = ld->model->device;
+        if (t->dtype == BCL_F32) { /* straight from the map */
+            BCL_TRY(bcl_buffer_write(d, ld->model->words, 0, t->data, t->bytes, true));
+        } else {
+            float *words;
+            BCL_NEW(words, named_elements(n));
+            status = bcl_tensor_to_float(words, t);
+            if (!status)
+                status = bcl_buffer_write(d, ld->model->words, 0, words,
+                                          named_elements(n) * sizeof(float), true);
+            free(words);
+        }
+        return status;
+    }
+    BCL_TRY(bcl_tensor_to_float(ld->file, t));
+store:;
+    const bcl_parameter *p = &l->parameters[n->parameter];
+    place(ld->arena + p->offset, p->columns, ld->file, n, false);
+out:
+    return status;
+}
+
+/* Tensors of the checkpoint that no parameter took, e.g. the pooler. */
+static bcl_status note_unused(loader *ld) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &ld->model->layout;
+    for (size_t i = 0; i < bcl_checkpoint_count(ld->checkpoint); i++) {
+        const bcl_tensor *t = bcl_checkpoint_at(ld->checkpoint, i);
+        bool used = ends_with(t->name, "embeddings.position_ids"); /* a constant of old versions */
+        for (int k = 0; !used && k < l->named_count; k++)
+            used = find_tensor(ld->checkpoint, l->named[k].name) == t;
+        if (!used)
+            BCL_TRY(note(&ld->report->unused, &ld->report->unused_count, t->name));
+    }
+out:
+    return status;
+}
+
+static bcl_status create_storage(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    bcl_layout *l = &m->layout;
+    const size_t words = (size_t)m->config.vocabulary * (size_t)m->config.hidden;
+    BCL_TRY(bcl_buffer_create(&m->dense, m->device, l->dense * sizeof(float), "the parameters"));
+    BCL_TRY(bcl_buffer_create(&m->words, m->device, words * sizeof(float), "the word embedding"));
+    BCL_TRY(bcl_buffer_create(&m->stats, m->device, 2 * sizeof(float), "the loss"));
+    for (int i = 0; i < l->parameter_count; i++) {
+        bcl_parameter *p = &l->parameters[i];
+        BCL_TRY(bcl_buffer_view(&p->p, m->dense, p->offset * sizeof(float),
+                                (size_t)p->rows * (size_t)p->columns * sizeof(float)));
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
+                          const char *folder, const char *gemm, bool create_head, uint64_t seed,
+                          bcl_load_report *report) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = NULL;
+    bcl_checkpoint *ck = NULL;
+    size_t largest = 0;
+    loader ld = {.folder = folder, .create_head = create_head, .seed = seed, .report = report};
+    *report = (bcl_load_report){0};
+    BCL_TRY(bcl_checkpoint_open(&ck, folder));
+    BCL_NEW(m, 1);
+    m->config = *config;
+    m->config.label_names = NULL;
+    m->config.source = NULL;
+    m->device = device;
+    m->ops.device = device;
+    BCL_TRY(bcl_layout_create(&m->layout, config));
+    BCL_TRY(create_storage(m));
+    ld.model = m;
+    ld.checkpoint = ck;
+    for (int i = 0; i < m->layout.named_count; i++)
+        if (m->layout.named[i].parameter != BCL_WORDS &&
+            named_elements(&m->layout.named[i]) > largest)
+            largest = named_elements(&m->layout.named[i]);
+    BCL_NEW(ld.arena, m->layout.dense);
+    BCL_NEW(ld.file, largest);
+    for (int i = 0; i < m->layout.named_count; i++)
+        BCL_TRY(load_one(&ld, &m->layout.named[i]));
+    BCL_TRY(bcl_buffer_write(device, m->dense, 0, ld.arena, m->layout.dense * sizeof(float), true));
+    BCL_TRY(note_unused(&ld));
+    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm));
+    *out = m;
+    m = NULL;
+out:
+    if (status)
+        bcl_load_report_free(report);
+    free(ld.arena);
+    free(ld.file);
+    bcl_checkpoint_close(ck);
+    bcl_model_free(m);
+    return status;
+}
+
+bcl_status bcl_model_read(bcl_model *m, const bcl_named *n, bool gradient, float *out) {
+    bcl_status status = BCL_OK;
+    float *whole = NULL;
+    const size_t count = named_elements(n), C = (size_t)m->config.hidden;
+    if (n->parameter == BCL_WORDS && !gradient)
+        return bcl_buffer_read(m->device, m->words, 0, out, count * sizeof(float), true);
+    if (n->parameter == BCL_WORDS) {
+        BCL_NEW(whole, (size_t)m->rows * C);
+        BCL_TRY(bcl_buffer_read(m->device, m->row_g, 0, whole, (size_t)m->rows * C * sizeof(float),
+                                true));
+        memset(out, 0, count * sizeof(float));
+        for (int id = 0; id < m->config.vocabulary; id++)
+            if (m->slot_of[id] >= 0)
+                memcpy(out + (size_t)id * C, whole + (size_t)m->slot_of[id] * C, C * sizeof(float));
+        goto out;
+    }
+    const bcl_parameter *p = &m->layout.parameters[n->parameter];
+    const size_t size = (size_t)p->rows * (size_t)p->columns;
+    BCL_NEW(whole, size);
+    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->g : m->dense, p->offset * sizeof(float), whole,
+                            size * sizeof(float), true));
+    place(whole, p->columns, out, n, true);
+out:
+    free(whole);
+    return status;
+}
+
+static bcl_status fill_tensor(void *context, const bcl_tensor *tensor, void *buffer) {
+    bcl_model *m = context;
+    for (int i = 0; i < m->layout.named_count; i++)
+        if (!strcmp(m->layout.named[i].name, tensor->name))
+            return bcl_model_read(m, &m->layout.named[i], false, buffer);
+    return bcl_fail(BCL_ERROR_ARGUMENT, "no tensor %s", tensor->name);
+}
+
+bcl_status bcl_model_save(bcl_model *m, const char *folder) {
+    bcl_status status = BCL_OK;
+    bcl_tensor *tensors = NULL;
+    char *path = NULL;
+    static const char *const metadata[][2] = {{"format", "pt"}};
+    BCL_NEW(tensors, (size_t)m->layout.named_count);
+    for (int i = 0; i < m->layout.named_count; i++) {
+        const bcl_named *n = &m->layout.named[i];
+        tensors[i] = (bcl_tensor){.name = n->name,
+                                  .dtype = BCL_F32,
+                                  .rank = n->rank,
+                                  .shape = {n->shape[0], n->rank == 2 ? n->shape[1] : 0},
+                                  .bytes = named_elements(n) * sizeof(float)};
+    }
+    BCL_TRY(bcl_path_join(&path, folder, "model.safetensors"));
+    BCL_TRY(bcl_safetensors_write_streamed(path, tensors, (size_t)m->layout.named_count, metadata,
+                                           1, fill_tensor, m));
+out:
+    free(path);
+    free(tensors);
+    return status;
+}
+
+/* ---- training state ---- */
+
+typedef struct state_part {
+    const char *name;
+    cl_mem buffer;
+    size_t count; /* floats */
+} state_part;
+enum { STATE_PARTS = 4 };
+
+static void list_state(const bcl_model *m, state_part parts[STATE_PARTS]) {
+    const size_t rows = (size_t)m->rows * (size_t)m->config.hidden;
+    parts[0] = (state_part){"adam.m", m->m, m->layout.dense};
+    parts[1] = (state_part){"adam.v", m->v, m->layout.dense};
+    parts[2] = (state_part){"adam.row_m", m->row_m, rows};
+    parts[3] = (state_part){"adam.row_v", m->row_v, rows};
+}
+
+static bcl_status fill_state(void *context, const bcl_tensor *tensor, void *buffer) {
+    bcl_model *m = context;
+    state_part parts[STATE_PARTS];
+    list_state(m, parts);
+    for (int i = 0; i < STATE_PARTS; i++)
+        if (!strcmp(parts[i].name, tensor->name))
+            return bcl_buffer_read(m->device, parts[i].buffer, 0, buffer, tensor->bytes, true);
+    return bcl_fail(BCL_ERROR_ARGUMENT, "no state %s", tensor->name);
+}
+
+bcl_status bcl_model_state_save(bcl_model *m, const char *path, const char *const metadata[][2],
+                                size_t metadata_count) {
+    state_part parts[STATE_PARTS];
+    bcl_tensor tensors[STATE_PARTS];
+    list_state(m, parts);
+    for (int i = 0; i < STATE_PARTS; i++)
+        tensors[i] = (bcl_tensor){.name = parts[i].name,
+                                  .dtype = BCL_F32,
+                                  .rank = 1,
+                                  .shape = {(int64_t)parts[i].count},
+                                  .bytes = parts[i].count * sizeof(float)};
+    return bcl_safetensors_write_streamed(path, tensors, STATE_PARTS, metadata, metadata_count,
+                                          fill_state, m);
+}
+
+bcl_status bcl_model_state_load(bcl_model *m, const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_safetensors *st = NULL;
+    state_part parts[STATE_PARTS];
+    int32_t *seen = NULL;
+    list_state(m, parts);
+    BCL_TRY(bcl_safetensors_open(&st, path));
+    for (int i = 0; i < STATE_PARTS; i++) {
+        const bcl_tensor *t = bcl_safetensors_find(st, parts[i].name);
+        if (!t || t->dtype != BCL_F32 || t->bytes != parts[i].count * sizeof(float))
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: %s: %s, expected %zu F32 values", path, parts[i].name,
+                     t ? "found another size" : "missing", parts[i].count);
+        BCL_TRY(bcl_buffer_write(m->device, parts[i].buffer, 0, t->data, t->bytes, true));
+    }
+    /* Every row may have a history now; one without has zero moments, which Adam leaves at zero. */
+    BCL_NEW(seen, (size_t)m->rows);
+    BCL_TRY(
+        bcl_buffer_write(m->device, m->row_step, 0, seen, (size_t)m->rows * sizeof *seen, true));
+out:
+    free(seen);
+    bcl_safetensors_close(st);
+    return status;
+}

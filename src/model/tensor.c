@@ -1,0 +1,144 @@
+/* Element types and their conversion to float. Knows nothing of files. */
+#include "model/files.h"
+#include "model/safetensors_header.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "safetensors is little-endian: swap bytes here before porting to a big-endian host"
+#endif
+
+static const struct {
+    const char *name;
+    int bits;
+} dtypes[BCL_DTYPE_COUNT] = {
+    [BCL_BOOL] = {"BOOL", 8},
+    [BCL_F4] = {"F4", 4},
+    [BCL_F6_E2M3] = {"F6_E2M3", 6},
+    [BCL_F6_E3M2] = {"F6_E3M2", 6},
+    [BCL_U8] = {"U8", 8},
+    [BCL_I8] = {"I8", 8},
+    [BCL_F8_E5M2] = {"F8_E5M2", 8},
+    [BCL_F8_E4M3] = {"F8_E4M3", 8},
+    [BCL_F8_E8M0] = {"F8_E8M0", 8},
+    [BCL_F8_E4M3FNUZ] = {"F8_E4M3FNUZ", 8},
+    [BCL_F8_E5M2FNUZ] = {"F8_E5M2FNUZ", 8},
+    [BCL_I16] = {"I16", 16},
+    [BCL_U16] = {"U16", 16},
+    [BCL_F16] = {"F16", 16},
+    [BCL_BF16] = {"BF16", 16},
+    [BCL_I32] = {"I32", 32},
+    [BCL_U32] = {"U32", 32},
+    [BCL_F32] = {"F32", 32},
+    [BCL_C64] = {"C64", 64},
+    [BCL_F64] = {"F64", 64},
+    [BCL_I64] = {"I64", 64},
+    [BCL_U64] = {"U64", 64},
+};
+
+const char *bcl_dtype_name(bcl_dtype dtype) {
+    return dtypes[dtype].name;
+}
+
+int bcl_dtype_bits(bcl_dtype dtype) {
+    return dtypes[dtype].bits;
+}
+
+bool bcl_dtype_find(bcl_dtype *out, const char *name) {
+    for (int i = 0; i < BCL_DTYPE_COUNT; i++)
+        if (!strcmp(dtypes[i].name, name)) {
+            *out = (bcl_dtype)i;
+            return true;
+        }
+    return false;
+}
+
+size_t bcl_tensor_elements(const bcl_tensor *tensor) {
+    size_t n = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        n *= (size_t)tensor->shape[i];
+    return n;
+}
+
+char *bcl_tensor_shape_text(char *out, size_t size, const bcl_tensor *tensor) {
+    size_t at = 0;
+    for (int i = 0; i < tensor->rank && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%lld", i ? ", " : "[",
+                               (long long)tensor->shape[i]);
+    if (at < size)
+        snprintf(out + at, size - at, tensor->rank ? "]" : "[]");
+    return out;
+}
+
+bcl_status bcl_tensor_measure(bcl_tensor *tensor, const char *path) {
+    size_t bits = 1;
+    char shape[256];
+    bool fits = true;
+    /* One by one from the left, as the reference implementation does: an overflow that a later 0
+     * would undo is still one. */
+    for (int i = 0; i < tensor->rank; i++)
+        fits = fits && bcl_multiply(&bits, bits, (size_t)tensor->shape[i]);
+    if (!fits || !bcl_multiply(&bits, bits, (size_t)dtypes[tensor->dtype].bits))
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s: tensor \"%.100s\": shape %s of %s overflows a 64-bit size", path,
+                        tensor->name, bcl_tensor_shape_text(shape, sizeof shape, tensor),
+                        dtypes[tensor->dtype].name);
+    if (bits % 8)
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s: tensor \"%.100s\": shape %s of %s is %zu bits, expected whole bytes",
+                        path, tensor->name, bcl_tensor_shape_text(shape, sizeof shape, tensor),
+                        dtypes[tensor->dtype].name, bits);
+    tensor->bytes = bits / 8;
+    return BCL_OK;
+}
+
+static float from_bits(uint32_t bits) {
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* IEEE 754 binary16 to binary32: every value is representable. */
+static float from_half(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
+    if (exponent == 31)
+        return from_bits(sign | 0x7f800000 | fraction << 13);
+    if (exponent)
+        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    /* 0 and the subnormals: fraction * 2^-24 is exact, and the sign goes on zeros too. */
+    float f = (float)fraction * 0x1p-24f;
+    return sign ? -f : f;
+}
+
+bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor) {
+    const unsigned char *p = tensor->data;
+    size_t n = bcl_tensor_elements(tensor);
+    uint16_t h;
+    double d;
+    switch (tensor->dtype) {
+    case BCL_F32:
+        if (n)
+            memcpy(dst, p, n * sizeof *dst);
+        return BCL_OK;
+    case BCL_F16:
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&h, p + 2 * i, sizeof h);
+            dst[i] = from_half(h);
+        }
+        return BCL_OK;
+    case BCL_BF16:
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&h, p + 2 * i, sizeof h);
+            dst[i] = from_bits((uint32_t)h << 16);
+        }
+        return BCL_OK;
+    case BCL_F64:
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&d, p + 8 * i, sizeof d);
+            dst[i] = (float)d;
+        }
+        return BCL_OK;
+    default:
+        return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                        "tensor \"%.100s\": found %s, expected F32, F16, BF16 or F64", tensor->name,
+                        dtypes[tensor->dtype].name);
+    }
+}

@@ -1,0 +1,30 @@
+/* What the operations' host files share. */
+#ifndef BCL_OPS_INTERNAL_H
+#define BCL_OPS_INTERNAL_H
+
+#include "ops/ops.h"
+
+#include <math.h>
+
+/* The five arguments of DROPOUT_PARAMETERS in the kernels. */
+#define BCL_DROPOUT_ARGS(d)                                                                        \
+    bcl_uint(bcl_dropout_threshold((d).p)), bcl_float((float)(1.0 / (1.0 - (double)(d).p))),       \
+        bcl_uint((d).site), bcl_uint((d).key[0]), bcl_uint((d).key[1])
+static inline uint32_t bcl_dropout_threshold(float p) {
+    return p > 0 ? (uint32_t)((double)p * 4294967296.0) : 0;
+}
+
+/* A group of row items for each of n rows. */
+static inline bcl_grid bcl_grid_rows(const bcl_ops *ops, int n) {
+    return (bcl_grid){{(size_t)n}, {bcl_device_row_items(ops->device)}};
+}
+
+/* At least n items of `vector` elements each. */
+static inline bcl_grid bcl_grid_elements(const bcl_ops *ops, size_t n) {
+    size_t vector = (size_t)bcl_device_vector(ops->device);
+    size_t items = bcl_device_row_items(ops->device);
+    size_t span = vector * items;
+    return (bcl_grid){{(n + span - 1) / span}, {items}};
+}
+
+#endif

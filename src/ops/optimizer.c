@@ -1,0 +1,66 @@
+/* Gradient norm, clipping, Adam and AdamW. */
+#include "ops/internal.h"
+
+/* Dense arenas are cut into at most this many pieces, fixed so that sums have one order. */
+enum { DENSE_PIECES = BCL_ADAM_PARTIALS / 2, ROW_PIECES = BCL_ADAM_PARTIALS / 2 };
+
+static int chunk_of(size_t n, size_t pieces, size_t multiple) {
+    size_t chunk = (n + pieces - 1) / pieces;
+    return (int)((chunk + multiple - 1) / multiple * multiple);
+}
+
+bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm, int step) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    cl_mem row_partial = NULL;
+    const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
+    const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
+    const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
+    const int row_pieces = (a->R + rows - 1) / rows;
+    /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
+    BCL_TRY(bcl_buffer_zero(ops->device, a->partial, 0, BCL_ADAM_PARTIALS * sizeof(float)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->partial), bcl_mem(a->g),
+                       bcl_int((int)a->N), bcl_int(chunk)));
+    BCL_TRY(bcl_buffer_view(&row_partial, a->partial, DENSE_PIECES * sizeof(float),
+                            ROW_PIECES * sizeof(float)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, row_pieces), bcl_mem(row_partial),
+                       bcl_mem(a->row_g), bcl_mem(a->row_step), bcl_int(a->R), bcl_int(a->C),
+                       bcl_int(rows), bcl_int(step)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_mem(a->clip), bcl_mem(a->partial),
+                       bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
+out:
+    bcl_buffer_free(ops->device, &row_partial);
+    return status;
+}
+
+bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam *adam, int step) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const double t = (double)step + 1;
+    const float step_size = (float)(adam->lr / (1 - pow(adam->beta1, t)));
+    const float root2 = (float)sqrt(1 - pow(adam->beta2, t));
+    const bool decoupled = adam->decoupled;
+    const float decay = decoupled ? (float)(1 - adam->lr * adam->weight_decay) : 1.0f;
+    const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
+    const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
+    const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
+#define ADAM_ARGS                                                                                  \
+    bcl_float(step_size), bcl_float(root2), bcl_float((float)(1 - adam->beta1)),                   \
+        bcl_float((float)adam->beta2), bcl_float((float)(1 - adam->beta2)),                        \
+        bcl_float((float)adam->eps), bcl_float(decay), bcl_float(l2)
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->p), bcl_mem(a->g),
+                       bcl_mem(a->m), bcl_mem(a->v), bcl_mem(a->clip), bcl_int((int)a->N),
+                       bcl_int(chunk), ADAM_ARGS));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_mem(a->table), bcl_mem(a->row_g),
+                       bcl_mem(a->row_m), bcl_mem(a->row_v), bcl_mem(a->row_ids),
+                       bcl_mem(a->row_step), bcl_mem(a->clip), bcl_int(a->C), bcl_int(step),
+                       bcl_int(adam->weight_decay > 0), ADAM_ARGS));
+#undef ADAM_ARGS
+out:
+    return status;
+}

@@ -1,0 +1,413 @@
+/* The training loop. While the device computes a batch, the host packs the next; the only wait is
+ * for the loss of the batch before. */
+#include "train/train.h"
+
+#include <math.h>
+#include <unistd.h>
+
+enum { SLOTS = 2, UNTIMED_STEPS = 2 };
+
+/* A batch in flight. */
+typedef struct slot {
+    bcl_batch batch;
+    float stats[4]; /* see bcl_model_read_stats */
+    cl_event event;
+    bool last; /* of its step: stats are complete */
+    int64_t step;
+    size_t labelled, tokens; /* of the step so far */
+    double lr;
+} slot;
+
+typedef struct trainer {
+    const char *run;
+    bcl_model *model;
+    const bcl_model_files *files;
+    const bcl_dataset *train, *test;
+    const bcl_train_options *o;
+    const bcl_train_events *events;
+    bcl_train_state state; /* as of the last step whose stats were read */
+    int64_t steps_per_epoch, total;
+    uint32_t *order; /* of the epoch */
+    slot slots[SLOTS];
+    size_t next_slot;
+    FILE *metrics;
+    char *metrics_path;
+    /* speed of this process: from the end of its second step, without evaluation and saving */
+    int64_t steps_here;
+    double clock, timed_seconds;
+    size_t timed_tokens;
+} trainer;
+
+static size_t step_sentences(const trainer *t) {
+    return (size_t)t->o->batch * (size_t)t->o->accumulate;
+}
+
+static bcl_noise noise_of(const trainer *t, int64_t step) {
+    return (bcl_noise){(float)t->o->hidden_dropout, (float)t->o->attention_dropout,
+                       (float)t->o->classifier_dropout, t->o->seed, step};
+}
+
+static void draw_order(trainer *t, int64_t epoch) {
+    bcl_shuffle(t->order, t->train->count,
+                bcl_mix64(bcl_mix64(t->o->seed) ^ 0x6f72646572u) + (uint64_t)epoch);
+}
+
+/* The clock runs only while training does. */
+static void clock_start(trainer *t) {
+    t->clock = bcl_seconds();
+}
+static void clock_stop(trainer *t) {
+    if (t->steps_here > UNTIMED_STEPS)
+        t->timed_seconds += bcl_seconds() - t->clock;
+}
+
+static double speed(const trainer *t) {
+    double seconds = t->timed_seconds + (bcl_seconds() - t->clock);
+    return t->timed_tokens && seconds > 0 ? (double)t->timed_tokens / seconds : 0;
+}
+
+static bcl_status write_metrics(trainer *t, const char *line) {
+    if (fputs(line, t->metrics) < 0 || fflush(t->metrics))
+        return bcl_fail_errno("%s: cannot write", t->metrics_path);
+    t->state.metrics_size += (int64_t)strlen(line);
+    return BCL_OK;
+}
+
+/* Takes the stats of a finished step into the state, the metrics and the events. */
+static bcl_status account(trainer *t, const slot *s) {
+    bcl_status status = BCL_OK;
+    char line[512];
+    const int64_t epoch = s->step / t->steps_per_epoch;
+    const double labelled = s->labelled ? (double)s->labelled : 1;
+    const double loss = (double)s->stats[0], right = (double)s->stats[1];
+    if (!isfinite(loss) || !isfinite((double)s->stats[3]))
+        BCL_FAIL(BCL_ERROR_DEVICE,
+                 "step %lld: the loss is %g and the gradient norm %g; a smaller --lr or a --clip "
+                 "may help",
+                 (long long)s->step + 1, loss / labelled, (double)s->stats[3]);
+    t->state.epoch_loss += loss;
+    t->state.epoch_right += right;
+    t->state.epoch_labelled += (double)s->labelled;
+    t->state.step = s->step + 1;
+    if (++t->steps_here == UNTIMED_STEPS)
+        clock_start(t);
+    else if (t->steps_here > UNTIMED_STEPS)
+        t->timed_tokens += s->tokens;
+    snprintf(line, sizeof line,
+             "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g, "
+             "\"grad_norm\": %.9g, \"tokens\": %zu}\n",
+             (long long)s->step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
+             (double)s->stats[3], s->tokens);
+    BCL_TRY(write_metrics(t, line));
+    if (t->events->step) {
+        double rate = speed(t), spent = t->timed_seconds + bcl_seconds() - t->clock;
+        double left = t->steps_here > UNTIMED_STEPS
+                          ? spent / (double)(t->steps_here - UNTIMED_STEPS) *
+                                (double)(t->total - t->state.step)
+                          : 0;
+        t->events->step(t->events->context,
+                        &(bcl_train_step){t->state.step, t->total, epoch + 1, loss / labelled,
+                                          right / labelled, s->lr, (double)s->stats[3], rate,
+                                          left});
+    }
+out:
+    return status;
+}
+
+static bcl_status finish(trainer *t, slot *s) {
+    bcl_status status = BCL_OK;
+    if (!s->event)
+        return BCL_OK;
+    cl_event event = s->event;
+    s->event = NULL;
+    cl_int code = clWaitForEvents(1, &event);
+    clReleaseEvent(event);
+    BCL_CL(code);
+    if (s->last)
+        BCL_TRY(account(t, s));
+out:
+    return status;
+}
+
+/* Waits for everything in flight, oldest first. */
+static bcl_status drain(trainer *t) {
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < SLOTS; i++)
+        BCL_TRY(finish(t, &t->slots[(t->next_slot + i) % SLOTS]));
+out:
+    return status;
+}
+
+/* Queues one optimizer step over order[from..from+n). */
+static bcl_status queue_step(trainer *t, int64_t step, size_t from, size_t n) {
+    bcl_status status = BCL_OK;
+    const bcl_noise noise = noise_of(t, step);
+    size_t labelled = 0, tokens = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bcl_sample *s = &t->train->samples[t->order[from + i]];
+        for (int k = 0; k < s->length; k++)
+            labelled += s->labels[k] >= 0;
+        tokens += (size_t)s->length;
+    }
+    const float weight = labelled ? (float)(1.0 / (double)labelled) : 0;
+    for (size_t done = 0; done < n;) {
+        slot *s = &t->slots[t->next_slot];
+        const size_t left = n - done, batch = (size_t)t->o->batch,
+                     take = left < batch ? left : batch;
+        BCL_TRY(finish(t, s));
+        t->next_slot = (t->next_slot + 1) % SLOTS;
+        BCL_TRY(bcl_batch_pack(&s->batch, t->train->samples, t->order + from + done, (int)take,
+                               bcl_model_slots(t->model)));
+        BCL_TRY(bcl_model_forward(t->model, &s->batch, &noise));
+        BCL_TRY(bcl_model_loss(t->model, weight, true, done > 0));
+        BCL_TRY(bcl_model_backward(t->model, &noise, step, done > 0));
+        done += take;
+        s->last = done == n;
+        s->step = step;
+        s->labelled = labelled;
+        s->tokens = tokens;
+        s->lr = bcl_schedule_rate(t->o->schedule, t->o->adam.lr, t->o->warmup, step, t->total);
+        if (s->last) {
+            bcl_adam adam = t->o->adam;
+            adam.lr = s->lr;
+            BCL_TRY(bcl_model_update(t->model, &adam, step));
+        }
+        BCL_TRY(bcl_model_read_stats(t->model, s->stats, &s->event));
+    }
+out:
+    return status;
+}
+
+static bcl_status save(trainer *t) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(drain(t));
+    clock_stop(t);
+    if (fsync(fileno(t->metrics))) {
+        status = bcl_fail_errno("%s: cannot write", t->metrics_path);
+        goto out;
+    }
+    BCL_TRY(bcl_train_checkpoint_save(t->run, t->model, t->files, &t->state));
+    clock_start(t);
+out:
+    return status;
+}
+
+/* Room for the largest batch of all epochs, so that nothing is allocated on the way. */
+static bcl_status reserve(trainer *t) {
+    bcl_status status = BCL_OK;
+    size_t most = 0, sentences = (size_t)t->o->batch;
+    if (sentences > t->train->count)
+        sentences = t->train->count;
+    for (int64_t epoch = 0; epoch < t->o->epochs; epoch++) {
+        draw_order(t, epoch);
+        for (size_t i = 0, n, tokens; i < t->train->count; i += n) {
+            n = bcl_dataset_take(t->train, t->order, i, t->train->count, sentences, 0, &tokens);
+            most = tokens > most ? tokens : most;
+        }
+    }
+    BCL_TRY(bcl_model_reserve(t->model, (int)most, (int)sentences, true));
+    for (int i = 0; i < SLOTS; i++)
+        if (t->slots[i].batch.capacity_T < (int)most) {
+            bcl_batch_free(&t->slots[i].batch);
+            BCL_TRY(bcl_batch_create(&t->slots[i].batch, (int)most, (int)sentences));
+        }
+out:
+    return status;
+}
+
+static bcl_status evaluate(trainer *t, int64_t epoch, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    char line[256];
+    const bcl_config *c = t->files->config;
+    const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
+                                          .progress = t->events->evaluating,
+                                          .context = t->events->context};
+    bcl_evaluation_free(&out->evaluation);
+    BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->test, (const char *const *)c->label_names,
+                         (size_t)c->labels, &options));
+    out->evaluated = true;
+    snprintf(line, sizeof line,
+             "{\"step\": %lld, \"epoch\": %lld, \"eval_loss\": %.9g, \"eval_accuracy\": %.9g, "
+             "\"eval_macro_f1\": %.9g}\n",
+             (long long)t->state.step, (long long)epoch, out->evaluation.loss,
+             out->evaluation.accuracy, bcl_report_macro(out->evaluation.report).f1);
+    BCL_TRY(write_metrics(t, line));
+    if (t->events->evaluated)
+        t->events->evaluated(t->events->context, epoch, &out->evaluation);
+out:
+    return status;
+}
+
+/* The end of an epoch, or of a run that --max-steps ends within one. */
+static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    char *model = NULL, *best = NULL;
+    BCL_TRY(drain(t));
+    clock_stop(t);
+    const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
+    t->state.last_loss = t->state.epoch_loss / labelled;
+    if (t->events->epoch)
+        t->events->epoch(t->events->context, epoch, t->state.last_loss,
+                         t->state.epoch_right / labelled);
+    bool better = false;
+    if (t->test) {
+        BCL_TRY(evaluate(t, epoch, out));
+        const double f1 = bcl_report_macro(out->evaluation.report).f1;
+        better = f1 > t->state.best_f1;
+        if (better) {
+            t->state.best_f1 = f1;
+            t->state.best_step = t->state.step;
+        }
+    }
+    t->state.epoch_loss = t->state.epoch_right = t->state.epoch_labelled = 0;
+    clock_start(t);
+    BCL_TRY(save(t));
+    BCL_TRY(bcl_format(&model, "%s/checkpoint-%lld/model", t->run, (long long)t->state.step));
+    BCL_TRY(bcl_path_join(&best, t->run, "best"));
+    if (better)
+        BCL_TRY(bcl_folder_publish(model, best));
+out:
+    free(model);
+    free(best);
+    return status;
+}
+
+static bcl_status open_metrics(trainer *t) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_path_join(&t->metrics_path, t->run, "metrics.jsonl"));
+    if (!(t->metrics = fopen(t->metrics_path, t->state.metrics_size ? "r+b" : "wb")))
+        status = bcl_fail_errno("%s: cannot open", t->metrics_path);
+    else if (ftruncate(fileno(t->metrics), (off_t)t->state.metrics_size) ||
+             fseek(t->metrics, 0, SEEK_END))
+        status = bcl_fail_errno("%s: cannot cut to %lld bytes", t->metrics_path,
+                                (long long)t->state.metrics_size);
+    else if (ftell(t->metrics) != (long)t->state.metrics_size)
+        status = bcl_fail(BCL_ERROR_FORMAT, "%s: found %ld bytes, the checkpoint expects %lld",
+                          t->metrics_path, ftell(t->metrics), (long long)t->state.metrics_size);
+out:
+    return status;
+}
+
+static bcl_status prepare(trainer *t) {
+    bcl_status status = BCL_OK;
+    char *checkpoint = NULL, *model = NULL, *best = NULL;
+    const size_t n = t->train->count, per_step = step_sentences(t);
+    t->steps_per_epoch = (int64_t)((n + per_step - 1) / per_step);
+    t->total = t->steps_per_epoch * t->o->epochs;
+    if (t->o->max_steps && t->o->max_steps < t->total)
+        t->total = t->o->max_steps;
+    t->state.best_f1 = -1;
+    BCL_NEW(t->order, n);
+    BCL_TRY(bcl_checkpoint_newest(&checkpoint, t->run));
+    if (checkpoint) {
+        BCL_TRY(bcl_train_checkpoint_load(&t->state, t->model, checkpoint));
+        if (t->state.step > t->total)
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
+                     (long long)t->total);
+        if (t->state.best_step == t->state.step && t->state.best_f1 >= 0) {
+            /* a kill may have come between the checkpoint and this */
+            BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
+            BCL_TRY(bcl_path_join(&best, t->run, "best"));
+            BCL_TRY(bcl_folder_publish(model, best));
+        }
+        if (t->events->resumed)
+            t->events->resumed(t->events->context, t->state.step);
+    }
+    BCL_TRY(open_metrics(t));
+    BCL_TRY(reserve(t));
+    clock_start(t);
+out:
+    free(checkpoint);
+    free(model);
+    free(best);
+    return status;
+}
+
+static bcl_status stop_if_interrupted(trainer *t) {
+    if (!bcl_interrupted())
+        return BCL_OK;
+    bcl_status status = save(t);
+    return status ? status
+                  : bcl_fail(BCL_ERROR_INTERRUPTED,
+                             "%s: stopped at step %lld of %lld; --resume goes on", t->run,
+                             (long long)t->state.step, (long long)t->total);
+}
+
+static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    const size_t per_step = step_sentences(t), n = t->train->count;
+    int64_t step = t->state.step;
+    while (step < t->total) {
+        const int64_t epoch = step / t->steps_per_epoch;
+        draw_order(t, epoch);
+        BCL_TRY(reserve(t)); /* evaluation takes the room for itself */
+        draw_order(t, epoch);
+        do {
+            size_t from = (size_t)(step % t->steps_per_epoch) * per_step;
+            BCL_TRY(queue_step(t, step, from, n - from < per_step ? n - from : per_step));
+            step++;
+            const bool ended = step % t->steps_per_epoch == 0 || step == t->total;
+            if (!ended && t->o->save_every && step % t->o->save_every == 0)
+                BCL_TRY(save(t));
+            BCL_TRY(stop_if_interrupted(t));
+        } while (step < t->total && step % t->steps_per_epoch);
+        BCL_TRY(end_epoch(t, epoch + 1, out));
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
+                     const bcl_model_files *files, const bcl_dataset *train,
+                     const bcl_dataset *test, const bcl_train_options *options,
+                     const bcl_train_events *events) {
+    bcl_status status = BCL_OK;
+    char *checkpoint = NULL, *folder = NULL, *from = NULL;
+    trainer t = {.run = run,
+                 .model = model,
+                 .files = files,
+                 .train = train,
+                 .test = test,
+                 .o = options,
+                 .events = events};
+    *out = (bcl_train_result){0};
+    if (!train->labelled)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "nothing to train on: no labelled word in %zu sentences",
+                 train->count);
+    BCL_TRY(prepare(&t));
+    BCL_TRY(run_epochs(&t, out));
+    clock_stop(&t);
+    if (test && !out->evaluated) /* killed between the last checkpoint and the results */
+        BCL_TRY(bcl_evaluate(&out->evaluation, model, test,
+                             (const char *const *)files->config->label_names,
+                             (size_t)files->config->labels,
+                             &(bcl_evaluate_options){.sentences = options->eval_sentences}));
+    out->evaluated = test != NULL;
+    out->loss = t.state.last_loss;
+    out->steps = t.state.step;
+    out->tokens_per_s = t.timed_seconds > 0 ? (double)t.timed_tokens / t.timed_seconds : 0;
+    BCL_TRY(bcl_checkpoint_newest(&checkpoint, run));
+    BCL_TRY(bcl_path_join(&from, checkpoint, "model"));
+    BCL_TRY(bcl_path_join(&folder, run, "model"));
+    BCL_TRY(bcl_folder_publish(from, folder));
+out:
+    for (int i = 0; i < SLOTS; i++) {
+        if (t.slots[i].event) {
+            clWaitForEvents(1, &t.slots[i].event);
+            clReleaseEvent(t.slots[i].event);
+        }
+    }
+    (void)bcl_device_finish(bcl_model_device(model));
+    for (int i = 0; i < SLOTS; i++)
+        bcl_batch_free(&t.slots[i].batch);
+    if (t.metrics)
+        fclose(t.metrics);
+    free(t.metrics_path);
+    free(t.order);
+    free(checkpoint);
+    free(folder);
+    free(from);
+    if (status)
+        bcl_evaluation_free(&out->evaluation);
+    return status;
+}

@@ -1,0 +1,90 @@
+/* Fine-tuning: the loop, its schedule, and the run folder with everything needed to go on. */
+#ifndef BCL_TRAIN_H
+#define BCL_TRAIN_H
+
+#include "eval/evaluate.h"
+
+typedef enum bcl_schedule { BCL_CONSTANT, BCL_LINEAR, BCL_COSINE } bcl_schedule;
+
+/* Learning rate of optimizer step `step` (from 0) of `total`, as transformers'
+ * get_{constant,linear,cosine}_schedule_with_warmup: rises over the first ceil(warmup total) steps
+ * from 0, then stays, falls in a line, or as half a cosine, to 0. */
+double bcl_schedule_rate(bcl_schedule schedule, double lr, double warmup, int64_t step,
+                         int64_t total);
+
+typedef struct bcl_train_options {
+    int64_t epochs, batch, accumulate; /* sentences; accumulate batches make a step */
+    int64_t max_steps;                 /* 0: all */
+    int64_t save_every;                /* steps between checkpoints; 0: at the ends of epochs */
+    uint64_t seed;
+    bcl_schedule schedule;
+    double warmup; /* share of all steps */
+    bcl_adam adam; /* lr is the peak */
+    double hidden_dropout, attention_dropout, classifier_dropout;
+    size_t eval_sentences; /* of a batch, 0: by tokens */
+} bcl_train_options;
+
+typedef struct bcl_train_step {
+    int64_t step, total_steps, epoch; /* step: finished ones */
+    double loss, accuracy;            /* of this step's labelled pieces */
+    double lr, gradient_norm;
+    double tokens_per_s, seconds_left;
+} bcl_train_step;
+
+/* What the caller is told; any may be NULL. */
+typedef struct bcl_train_events {
+    void *context;
+    void (*step)(void *context, const bcl_train_step *step);
+    void (*epoch)(void *context, int64_t epoch, double loss, double accuracy);
+    void (*evaluated)(void *context, int64_t epoch, const bcl_evaluation *evaluation);
+    bcl_eval_progress *evaluating;
+    void (*resumed)(void *context, int64_t step);
+} bcl_train_events;
+
+/* Writes config.json and the tokenizer's files beside model.safetensors. */
+typedef struct bcl_model_files {
+    const bcl_config *config;
+    const bcl_tokenizer *tokenizer;
+} bcl_model_files;
+bcl_status bcl_model_files_save(const bcl_model_files *files, bcl_model *model, const char *folder);
+
+typedef struct bcl_train_result {
+    double loss;         /* mean over the last epoch's labelled pieces */
+    double tokens_per_s; /* real pieces, from the third step of this process on, 0 if unknown */
+    int64_t steps;
+    bool evaluated;
+    bcl_evaluation evaluation; /* of the final model; freed by the caller */
+} bcl_train_result;
+
+/* Trains in the run folder, from its newest checkpoint if `resume`. test may be NULL. After Ctrl-C
+ * a checkpoint is saved and BCL_ERROR_INTERRUPTED comes back. At the end RUN/model holds the last
+ * model and RUN/best the one with the highest macro F1 of all epochs. */
+bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
+                     const bcl_model_files *files, const bcl_dataset *train,
+                     const bcl_dataset *test, const bcl_train_options *options,
+                     const bcl_train_events *events);
+
+/* ---- checkpoints in a run folder ---- */
+
+/* Where a run stands; all that it needs besides weights and moments. */
+typedef struct bcl_train_state {
+    int64_t step;                                   /* finished optimizer steps */
+    double epoch_loss, epoch_right, epoch_labelled; /* sums within the epoch so far */
+    double last_loss;                               /* of the last finished epoch */
+    double best_f1;                                 /* below 0: none yet */
+    int64_t best_step;
+    int64_t metrics_size; /* bytes of metrics.jsonl that belong to these steps */
+} bcl_train_state;
+
+/* RUN/checkpoint-N, newest first; *folder NULL if there is none. */
+bcl_status bcl_checkpoint_newest(char **folder, const char *run);
+/* Writes RUN/checkpoint-STEP (model/ and training_state.safetensors), appears complete or not at
+ * all, and removes the older ones. */
+bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
+                                     const bcl_model_files *files, const bcl_train_state *state);
+bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, const char *folder);
+/* Makes TO a folder with the files of FROM, linked where the file system can, replacing what was
+ * there. */
+bcl_status bcl_folder_publish(const char *from, const char *to);
+
+#endif
