@@ -109,8 +109,8 @@ static bcl_status print(const job *j, const bcl_evaluation *e) {
         BCL_TRY(bcl_evaluation_json(&json, e));
         cJSON_AddNumberToObject(json, "peak_rss_mb", bcl_peak_rss_mb());
         cJSON_AddStringToObject(json, "device", bcl_device_about(j->device)->id);
-        text = cJSON_Print(json);
-        printf("%s\n", text ? text : "");
+        BCL_TRY(bcl_json_print(&text, json));
+        printf("%s\n", text);
     } else {
         BCL_TRY(bcl_report_text(&text, e->report, (int)j->digits));
         printf("loss %.6f, accuracy %.6f, %zu sentences, %zu labelled pieces, %.0f tokens/s\n\n%s",
