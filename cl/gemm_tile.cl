@@ -44,9 +44,11 @@
 #ifdef TILE_A_TRANSPOSED
 #define A_ROW(i) a[i]
 #define A_NEXT lda
+#define A_DOWN 1
 #else
 #define A_ROW(i) a[(i) * lda]
 #define A_NEXT 1
+#define A_DOWN lda
 #endif
 
 /* A tile of n rows in named variables, so that it stays in registers; + bias in the first block of
@@ -82,6 +84,23 @@
             store_narrow(C, ldc, n, columns, add, bias, scratch);                                  \
         }                                                                                          \
     }
+
+#ifndef TILE_B_TRANSPOSED
+/* The first tile of a group packs the panel as it goes: its multiplications hide the wait for B. */
+#define MOVE_B(i, j)                                                                               \
+    const vec b##j = load(j, B);                                                                   \
+    store(b##j, j, panel);
+inline void tile_packing(__global float *C, int ldc, __global const float *a, int lda,
+                         __local float *panel, __global const float *B, int ldb, int K,
+                         __local const float *bias, int add) {
+    ROWS(TILE_ROWS, ZERO_ROW)
+    for (int k = 0; k < K; k++, a += A_NEXT, B += ldb, panel += PANEL) {
+        VECTORS(MOVE_B, 0)
+        ROWS(TILE_ROWS, FMA_ROW)
+    }
+    ROWS(TILE_ROWS, STORE_ROW)
+}
+#endif
 
 void store_narrow(__global float *C, int ldc, int rows, int columns, int add,
                   __local const float *bias, __local const float *scratch) {
@@ -147,18 +166,19 @@ inline void pack(__local float *panel, __global const float *B, int ldb, int col
             panel[k * PANEL + n] = n < columns ? B[(size_t)n * ldb + k] : 0;
 }
 #else
-#define COPY(i, j) store(load(j, B), j, panel);
+/* as above, where no tile packs as it goes */
 inline void pack(__local float *panel, __global const float *B, int ldb, int columns, int K) {
-    if (columns == PANEL)
-        for (int k = 0; k < K; k++, B += ldb, panel += PANEL) {
-            VECTORS(COPY, 0)
-        }
-    else
-        for (int k = 0; k < K; k++, B += ldb, panel += PANEL)
-            for (int n = 0; n < PANEL; n++)
-                panel[n] = n < columns ? B[n] : 0;
+    for (int k = 0; k < K; k++, B += ldb, panel += PANEL)
+        for (int n = 0; n < PANEL; n++)
+            panel[n] = n < columns ? B[n] : 0;
 }
 #endif
+
+/* On to the rows below. */
+#define DOWN(n)                                                                                    \
+    m += n;                                                                                        \
+    a += (size_t)n * A_DOWN;                                                                       \
+    C += (size_t)n * ldc;
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_tile(__global float *restrict C0, __global const float *restrict A,
@@ -174,28 +194,35 @@ gemm_tile(__global float *restrict C0, __global const float *restrict A,
         bias[n] = has_bias && n < columns ? bias0[n0 + n] : 0;
     for (int k0 = 0; k0 < K0; k0 += depth) {
         const int K = min(depth, K0 - k0), add = accumulate || k0;
+#ifdef TILE_A_TRANSPOSED
+        __global const float *a = A + (size_t)first * A_DOWN + (size_t)k0 * lda;
+#else
+        __global const float *a = A + (size_t)first * A_DOWN + k0;
+#endif
+        __global float *C = C0 + (size_t)first * ldc + n0;
+        int m = first;
 #ifdef TILE_B_TRANSPOSED
         pack(panel, B + (size_t)n0 * ldb + k0, ldb, columns, K);
 #else
-        pack(panel, B + (size_t)k0 * ldb + n0, ldb, columns, K);
+        __global const float *from = B + (size_t)k0 * ldb + n0;
+        if (columns == PANEL && m + TILE_ROWS <= end) {
+            tile_packing(C, ldc, a, lda, panel, from, ldb, K, bias, add);
+            DOWN(TILE_ROWS)
+        } else {
+            pack(panel, from, ldb, columns, K);
+        }
 #endif
-        for (int m0 = first, rows; m0 < end; m0 += rows) {
-            __global float *C = C0 + (size_t)m0 * ldc + n0;
-#ifdef TILE_A_TRANSPOSED
-            __global const float *a = A + (size_t)k0 * lda + m0;
-#else
-            __global const float *a = A + (size_t)m0 * lda + k0;
-#endif
-            if (m0 + TILE_ROWS <= end) {
-                rows = TILE_ROWS;
-                tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            } else if (m0 + TILE_HALF <= end) {
-                rows = TILE_HALF;
-                tile_half(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            } else {
-                rows = 1;
-                tile_one(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            }
+        while (m + TILE_ROWS <= end) {
+            tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+            DOWN(TILE_ROWS)
+        }
+        while (m + TILE_HALF <= end) {
+            tile_half(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+            DOWN(TILE_HALF)
+        }
+        while (m < end) {
+            tile_one(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+            DOWN(1)
         }
     }
 }

@@ -14,7 +14,8 @@ static bcl_device *device;
 static bool interpreter;
 static double most; /* multiplications of a product, so that a slow device ends in time */
 
-static const char *const names[] = {"reference", "clblast", "tile", "tile:8x6x2", "tile:4x5x3"};
+static const char *const names[] = {"reference",  "clblast",    "tile",
+                                    "tile:8x6x2", "tile:4x5x3", "tile:16x8x3"};
 enum { GEMMS = sizeof names / sizeof *names };
 static const char *const layouts[] = {"NN", "NT", "TN"};
 

@@ -4,11 +4,14 @@
 
 enum {
     DEPTH = 384,       /* longest block of K */
-    GROUP_ROWS = 384,  /* at most: their block of A stays within the L2 cache */
     GROUP_TILES = 4,   /* at least, while there are as many: they share the cost of packing B */
     GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
     LAYOUTS = 3
 };
+
+/* Rows of a group at most, by bcl_gemm_layout: a block of A is to stay within the L2 cache, and
+ * strided (TN) it takes more of it; the transposing copy of NT wants many rows to share it. */
+static const size_t group_most[LAYOUTS] = {384, 768, 192};
 
 typedef struct tile_state {
     bcl_kernel *kernels[LAYOUTS]; /* by bcl_gemm_layout */
@@ -94,8 +97,8 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     size_t splits = bcl_gemm_ceil(s->groups, panels);
     if (splits > tiles / GROUP_TILES)
         splits = tiles / GROUP_TILES;
-    if (splits < bcl_gemm_ceil(M, GROUP_ROWS))
-        splits = bcl_gemm_ceil(M, GROUP_ROWS);
+    if (splits < bcl_gemm_ceil(M, group_most[c->layout]))
+        splits = bcl_gemm_ceil(M, group_most[c->layout]);
     const size_t group_rows = bcl_gemm_ceil(tiles, splits) * (size_t)s->rows;
     /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
     const size_t width = (size_t)s->width, blocks = bcl_gemm_ceil(K, (size_t)s->depth);
