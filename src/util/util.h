@@ -107,6 +107,8 @@ typedef struct bcl_map {
 } bcl_map;
 bcl_status bcl_map_open(bcl_map *map, const char *path);
 void bcl_map_close(bcl_map *map);
+/* A part of a map that was read and will hardly be read again: its memory may go. */
+void bcl_map_release(const void *data, size_t size);
 
 /* ---- time and process ---- */
 double bcl_seconds(void);       /* monotonic, s */

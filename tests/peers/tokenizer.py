@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -137,7 +138,7 @@ EVERYTHING = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 def random_strings(count, seed, extra=()):
     r = random.Random(seed)
     marks = [c for c in EVERYTHING if ord(c) < 0x20000 and
-             __import__("unicodedata").category(c) in ("Mn", "Mc", "Me", "Cn")][::3]
+             unicodedata.category(c) in ("Mn", "Mc", "Me", "Cn")][::3]
     strings = list(extra) + SPECIALS + ["[mask]", "[ SEP]", "[SEP", "##ing", "ing##", "unaffable", "New York"]
     for _ in range(count):
         kind, out = r.random(), []
@@ -156,6 +157,17 @@ def random_strings(count, seed, extra=()):
             else:
                 out.append(r.choice(r.choice(ALPHABETS)))
         yield "".join(out)
+
+
+def mark_pairs():
+    """Every combining mark in front of and behind two marks of each class: the order that NFD gives
+    them shows in the offsets of those that the peer does not strip."""
+    marks = [c for c in EVERYTHING if unicodedata.combining(c)]
+    classes = {}
+    for c in marks + ["\U0001e000", "\u302e", "\U0001d165"]:
+        classes.setdefault(unicodedata.combining(c), []).append(c)
+    some = [c for members in classes.values() for c in {members[0], members[-1]}]
+    return ["a" + w + "b" for x in marks for y in some for w in (x + y, y + x)]
 
 
 def grouped(strings, seed):
@@ -246,6 +258,10 @@ def equality(quick):
         for name in table:
             if name not in ("left", "split specials"):
                 compare(f"code points, words, {name}", table[name], packed, True, batch=20)
+        pairs_of_marks = mark_pairs()[::50 if quick else 1]
+        for name in ("model", "chars"):
+            compare(f"pairs of marks, words, {name}", table[name],
+                    [pairs_of_marks[i:i + 200] for i in range(0, len(pairs_of_marks), 200)], True, batch=50)
         for name in ("model", "cased"):
             compare(f"code points, text, {name}", table[name], pairs, False, batch=5000)
         count = 2000 if quick else 200000

@@ -83,6 +83,11 @@ static void test_text(void **state) {
     expect_text(t, "El Ni\xc3\xb1o", "11@0:0-2 12@1:3-7");
     expect_text(t, "El Nin\xcc\x83o", "11@0:0-2 12@1:3-8");
     expect_text(t, "he\001llo", "8@0:0-6");
+    /* U+1E000 is a mark that the peer keeps; of the same class as U+0300, it stays behind it */
+    expect_text(t, "a,\xcc\x80\xf0\x9e\x80\x80", "15@0:0-1 9@1:1-2 1@2:3-4");
+    /* but U+0316's class is lower, so that U+1E000 gets the last place, and U+1E000 before it too
+     */
+    expect_text(t, "a,\xf0\x9e\x80\x80\xcc\x96", "15@0:0-1 9@1:1-2 1@2:3-4");
     expect_text(t,
                 "a\xe4\xb8\xad\xe4\xb8\xad"
                 "a",
