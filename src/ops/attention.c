@@ -8,8 +8,10 @@ static size_t group_items(const bcl_ops *ops) {
     return items > 64 ? 64 : items;
 }
 
+/* Without vectors the blocked kernels gain nothing, and rusticl on llvmpipe 22.3, which has none,
+ * leaves rows of their results unwritten. */
 static bool one_item_groups(const bcl_ops *ops) {
-    return bcl_device_row_items(ops->device) == 1;
+    return bcl_device_row_items(ops->device) == 1 && bcl_device_vector(ops->device) > 1;
 }
 
 /* How attention_cpu.cl cuts a sentence. */
@@ -31,7 +33,8 @@ static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int
         vector /= 2;
     const int accumulators = HS / vector;
     rows = accumulators <= 4 ? 6 : accumulators <= 8 ? 3 : 1;
-    out->LD = (longest + width - 1) / width * width + width; /* weighted_sum reads RO behind */
+    /* weighted_sum reads up to RO behind a row, behind the last one too */
+    out->LD = (longest + width - 1) / width * width + (width > ROWS ? width : 8);
     const size_t room = info->local_memory < CACHE ? info->local_memory : CACHE;
     const size_t row = (size_t)arrays * (size_t)out->LD * sizeof(float);
     out->QB = (int)(room / row) / ROWS * ROWS;

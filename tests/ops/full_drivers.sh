@@ -1,7 +1,8 @@
 #!/bin/bash
 # The operations' tests on every OpenCL driver that can be found, one after the other: the system's
 # (PoCL, rusticl on llvmpipe), Intel's CPU runtime (BERTCL_INTEL_OCL, else the Python peers' folder),
-# and oclgrind with its checks of races, bounds, uninitialised memory and API use on small shapes.
+# and oclgrind with its checks of races, bounds and API use on small shapes (its check of
+# uninitialised memory does not know LLVM's freeze and gives wrong results).
 # Prints a line a driver; a missing one is counted as skipped.
 set -u
 : "${BERTCL_BUILD:?}"
@@ -61,6 +62,6 @@ driver intel "$(first ${BERTCL_INTEL_OCL:-} "$HOME/.cache/bertcl-peers/lib/libin
 driver rusticl "$(system rusticl)" RUSTICL_ENABLE=llvmpipe
 driver oclgrind "$(first /usr/lib/oclgrind/liboclgrind-rt-icd.so \
     /usr/lib/*/oclgrind/liboclgrind-rt-icd.so)" BERTCL_TEST_SMALL=1 OCLGRIND_DATA_RACES=1 \
-    OCLGRIND_UNINITIALIZED=1 OCLGRIND_CHECK_API=1 OCLGRIND_LOG="$tmp/oclgrind.log"
+    OCLGRIND_CHECK_API=1 OCLGRIND_LOG="$tmp/oclgrind.log"
 echo "operations: $passed drivers passed, $failed failed, $skipped skipped"
 [ $failed = 0 ] && { [ $passed -gt 0 ] || exit 77; }
