@@ -13,8 +13,9 @@ static inline float attention_factor(uint key, uint query, uint sample, uint hea
         return 1.0f;
     const uint4 r = philox((uint4)(key / 64 * 16 + key % 16, query, sample, site | head),
                            (uint2)(key0, key1));
-    const uint word = key / 16 % 4;
-    const uint x = word == 0 ? r.x : word == 1 ? r.y : word == 2 ? r.z : r.w;
+    uint words[4]; /* oclgrind gets a choice among a vector's elements wrong */
+    vstore4(r, 0, words);
+    const uint x = words[key / 16 % 4];
     return x >= threshold ? scale : 0.0f;
 }
 
