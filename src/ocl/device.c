@@ -41,6 +41,20 @@ bcl_status bcl_cl_fail(cl_int code, const char *format, ...) {
                     code);
 }
 
+/* Which kernels a device gets: those of CPUs (one work-item a group, wide vectors) or those of GPUs
+ * (groups with barriers). $BERTCL_KERNELS overrides, so that both are tested where no GPU is. */
+static bool choose_kernels(bcl_device_info *info) {
+    const char *style = getenv("BERTCL_KERNELS");
+    if (!style || !*style)
+        info->cpu = info->cpu && !info->gpu;
+    else if (!strcmp(style, "cpu") || !strcmp(style, "gpu")) {
+        info->cpu = !strcmp(style, "cpu");
+        info->gpu = !info->cpu;
+    } else
+        return false;
+    return true;
+}
+
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile) {
     bcl_status status = BCL_OK;
@@ -48,6 +62,9 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     cl_int code = CL_SUCCESS;
     BCL_NEW(d, 1);
     d->info = *info;
+    if (!choose_kernels(&d->info))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "BERTCL_KERNELS: found \"%s\", expected cpu or gpu",
+                 getenv("BERTCL_KERNELS"));
     d->id = id;
     d->profile = profile;
     d->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
