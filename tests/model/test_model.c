@@ -253,6 +253,13 @@ static double difference(exact *e, subject *s, int tensor, const float *g, uint6
     const double h = 1e-5;
     float *u = random_floats(n, 1, seed);
     double slope = 0, size = 0, loss[2];
+    if (e->layout->named[tensor].parameter == BCL_WORDS) { /* [PAD]'s row: none, as in PyTorch */
+        const size_t C = (size_t)e->c->hidden, pad = (size_t)e->c->pad_token_id * C;
+        for (size_t i = pad; i < pad + C; i++) {
+            assert_true(g[i] == 0);
+            u[i] = 0;
+        }
+    }
     for (size_t i = 0; i < n; i++) {
         slope += (double)g[i] * (double)u[i];
         size += (double)g[i] * (double)g[i];
