@@ -27,6 +27,7 @@ typedef struct reader {
     uint32_t file;
     size_t line;
     bool in_sentence;
+    bool in_document;
     bool has_tab;         /* somewhere in the file */
     size_t first_columns; /* of the file's first word line; 0: none yet */
     size_t plain_columns; /* of the first line split at spaces that does not begin with '#' */
@@ -194,10 +195,18 @@ static bcl_status add_token(reader *r, columns c) {
     BCL_TRY(count_tag(&mapped, &corpus->mapped, bcl_tag_map_find(r->map, c.tag.text), n));
     BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
     BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
+    if (!r->in_document) {
+        BCL_TRY(bcl_grow(&corpus->documents, &corpus->document_capacity, corpus->document_count + 1,
+                         sizeof *corpus->documents));
+        corpus->documents[corpus->document_count++] =
+            (bcl_document){r->file, (uint32_t)corpus->files[r->file].documents++};
+        r->in_document = true;
+    }
     if (!r->in_sentence) {
         BCL_TRY(bcl_grow(&corpus->sentences, &corpus->sentence_capacity, corpus->sentence_count + 1,
                          sizeof *corpus->sentences));
-        corpus->sentences[corpus->sentence_count++] = (bcl_span){n, r->line, r->file};
+        corpus->sentences[corpus->sentence_count++] = (bcl_span){
+            n, r->line, r->file, (uint32_t)corpus->document_count - 1};
         corpus->files[r->file].sentences++;
         r->in_sentence = true;
     }
@@ -241,6 +250,7 @@ static bcl_status read_line(reader *r, field line) {
     bool docstart = is_docstart(line);
     if (blank || docstart) {
         r->in_sentence = false;
+        r->in_document = r->in_document && !docstart;
         if (line.size)
             BCL_TRY(note_odd(r, blank ? BCL_ODD_BLANK : BCL_ODD_DOCSTART));
     } else if (is_comment(r, line)) {
