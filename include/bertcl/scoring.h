@@ -98,6 +98,45 @@ BCL_EXPORT bcl_status bcl_score_json(struct cJSON **out, const bcl_score *score)
 /* nervaluate's figures as a table, one row a way of matching, then one a type. */
 BCL_EXPORT bcl_status bcl_score_matches_text(char **out, const bcl_score *score, int digits);
 
+/* ---- intervals and comparisons ---- */
+
+/* A figure of the reports with its 95 % interval, and that of a second score on the same sentences.
+ */
+typedef struct bcl_interval {
+    const char *group;  /* "report", "entities"; NULL for the accuracy */
+    const char *row;    /* "accuracy", "micro avg", ..., or a type */
+    const char *metric; /* "precision", "recall", "f1-score"; NULL for the accuracy */
+    double value, low, high;
+    double other, other_low, other_high;                /* of the second score */
+    double difference, difference_low, difference_high; /* the second's less the first's */
+    double p; /* two-sided: the share of resamples whose difference lies as far from the measured
+               * one as that lies from 0 */
+} bcl_interval;
+
+typedef struct bcl_bootstrap bcl_bootstrap;
+
+/* Percentile intervals from resamples of the sentences, the same ones for both scores, which were
+ * made with by_sentence. second may be NULL. The result depends on the seed, not on the number of
+ * processors, of which up to 16 are used. The scores must live as long. */
+BCL_EXPORT bcl_status bcl_bootstrap_create(bcl_bootstrap **out, const bcl_score *first,
+                                           const bcl_score *second, size_t resamples,
+                                           uint64_t seed);
+BCL_EXPORT void bcl_bootstrap_free(bcl_bootstrap *bootstrap);
+BCL_EXPORT size_t bcl_bootstrap_size(const bcl_bootstrap *bootstrap); /* figures */
+BCL_EXPORT bcl_interval bcl_bootstrap_interval(const bcl_bootstrap *bootstrap, size_t i);
+/* {"resamples", "seed", "level", "accuracy": {...}, "report": {"macro avg": {"f1-score": {"value",
+ * "low", "high", ...}}}, "entities": ...} */
+BCL_EXPORT bcl_status bcl_bootstrap_json(struct cJSON **out, const bcl_bootstrap *bootstrap);
+BCL_EXPORT bcl_status bcl_bootstrap_text(char **out, const bcl_bootstrap *bootstrap, int digits);
+
+/* ---- where the scores come from ---- */
+
+/* Scores by document and by sentence length, made with by_sentence: {"documents": [...],
+ * "lengths": [...]}, each with name, sentences, tokens, accuracy and the entities' precision,
+ * recall, f1-score and support. */
+BCL_EXPORT bcl_status bcl_breakdown_json(struct cJSON **out, const bcl_score *score);
+BCL_EXPORT bcl_status bcl_breakdown_text(char **out, const bcl_score *score, int digits);
+
 #ifdef __cplusplus
 }
 #endif

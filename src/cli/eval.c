@@ -29,7 +29,8 @@ static bcl_status score(eval_result *r, const eval_options *o) {
     bcl_status status = BCL_OK;
     bcl_score_options options = {.scheme = BCL_SCHEME_DEFAULT,
                                  .zero_division = strtod(o->zero_division, NULL),
-                                 .matches = o->json || o->matches};
+                                 .matches = o->json || o->matches,
+                                 .by_sentence = o->breakdown || o->resamples};
     bool strict = o->mode_given ? !strcmp(o->mode, "strict") : o->scheme_given;
     if (strict)
         BCL_TRY(bcl_scheme_find(&options.scheme, o->scheme_given ? o->scheme : "auto"));
@@ -164,6 +165,8 @@ static int check(eval_options *o) {
     if (several && (o->pred2 || o->compare || o->errors_path || o->logits_path))
         return bcl_cli_usage(&command, "--pred2, --compare, --errors and --logits take one model "
                                        "or prediction on one data set");
+    if ((o->pred2 || o->compare) && !o->resamples)
+        o->resamples = 10000;
     if (!o->digits_given && files) /* as the peers print without being asked */
         o->digits = 2;
     return -1;
@@ -194,6 +197,16 @@ int bcl_cli_eval(int argc, char **argv) {
          .choices = "piece|word"},
         {BCL_OPTION_TEXT, "zero-division", &o.zero_division, "0|1|nan",
          "what a score without a denominator is; default 0", .choices = "0|1|nan"},
+        {BCL_OPTION_GROUP, .help = "Intervals and comparisons"},
+        {BCL_OPTION_INT, "bootstrap", &o.resamples, "N",
+         "95 % intervals from N resamples of the sentences, such as 10000", .min = 1, .max = 1e6},
+        {BCL_OPTION_INT, "seed", &o.seed, "N", "of the resamples; default 0", .min = 0,
+         .max = 9e15},
+        {BCL_OPTION_TEXT, "pred2", &o.pred2, "FILE",
+         "a second prediction: the differences to it with paired p-values; --bootstrap 10000 by "
+         "itself",
+         .min = 0},
+        {BCL_OPTION_TEXT, "compare", &o.compare, "DIR", "the same with a second model", .min = 0},
         {BCL_OPTION_GROUP, .help = "Reading"},
         BCL_CLI_MAP_OPTIONS(o.maps),
         {BCL_OPTION_INT, "tag-column", &o.tag_column, "N",
@@ -221,6 +234,9 @@ int bcl_cli_eval(int argc, char **argv) {
          "print strict, exact, partial and type-only matches (always in the JSON)", .min = 0},
         {BCL_OPTION_FLAG, "confusion", &o.confusion, NULL,
          "print the confusion matrix (always in the JSON)", .min = 0},
+        {BCL_OPTION_FLAG, "breakdown", &o.breakdown, NULL,
+         "scores of each document (file, or part after -DOCSTART-) and by sentence length",
+         .min = 0},
         {BCL_OPTION_FLAG, "json", &o.json, NULL, "print the results as JSON", .min = 0},
         {BCL_OPTION_FLAG, "quiet", &o.quiet, NULL, "no messages", .min = 0},
         {.kind = BCL_OPTION_END},

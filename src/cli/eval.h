@@ -22,7 +22,6 @@ typedef struct eval_options {
     const char *mode, *scheme, *level, *zero_division;
     bool mode_given, scheme_given;
     int64_t resamples, seed;
-    bool resamples_given;
     /* what comes out */
     const char *errors_path, *table;
     int64_t errors_most, digits;

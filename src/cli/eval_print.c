@@ -29,7 +29,7 @@ static const char *level_name(const eval_options *o, const eval_result *r) {
 
 static bcl_status result_json(cJSON **out, const eval_options *o, const eval_result *r) {
     bcl_status status = BCL_OK;
-    cJSON *json = NULL, *score = NULL;
+    cJSON *json = NULL, *score = NULL, *item;
     const char *level = level_name(o, r);
     if (r->has_evaluation)
         BCL_TRY(bcl_evaluation_json(&json, &r->evaluation));
@@ -45,6 +45,10 @@ static bcl_status result_json(cJSON **out, const eval_options *o, const eval_res
         BCL_TRY(bcl_report_put(json, "words_without_piece",
                                cJSON_CreateNumber((double)r->words_without_piece)));
         BCL_TRY(bcl_report_put(json, "device", cJSON_CreateString(r->device)));
+    }
+    if (o->breakdown) {
+        BCL_TRY(bcl_breakdown_json(&item, r->score));
+        BCL_TRY(bcl_report_put(json, "breakdown", item));
     }
     BCL_TRY(bcl_report_put(json, "peak_rss_mb", cJSON_CreateNumber(bcl_peak_rss_mb())));
     *out = json;
@@ -84,7 +88,7 @@ static void print_confusion(const bcl_report *r) {
 
 static bcl_status print_text(const eval_options *o, const eval_result *r) {
     bcl_status status = BCL_OK;
-    char *report = NULL, *entities = NULL, *matches = NULL;
+    char *report = NULL, *entities = NULL, *matches = NULL, *breakdown = NULL;
     const bcl_evaluation *e = &r->evaluation;
     const int digits = (int)o->digits;
     BCL_TRY(bcl_report_text(&report, bcl_score_report(r->score), digits));
@@ -99,21 +103,63 @@ static bcl_status print_text(const eval_options *o, const eval_result *r) {
         BCL_TRY(bcl_score_matches_text(&matches, r->score, digits));
         printf("%s\n", matches);
     }
+    if (o->breakdown) {
+        BCL_TRY(bcl_breakdown_text(&breakdown, r->score, digits));
+        printf("%s\n", breakdown);
+    }
 out:
     free(report);
     free(entities);
     free(matches);
+    free(breakdown);
+    return status;
+}
+
+static bcl_status print_both(const eval_options *o, const eval_result *r, const eval_result *second,
+                             const bcl_bootstrap *bootstrap) {
+    bcl_status status = BCL_OK;
+    char *text = NULL;
+    if (second)
+        printf("%s\n\n", r->name);
+    BCL_TRY(print_text(o, r));
+    if (second) {
+        printf("%s\n\n", second->name);
+        BCL_TRY(print_text(o, second));
+    }
+    if (bootstrap) {
+        BCL_TRY(bcl_bootstrap_text(&text, bootstrap, o->digits_given ? (int)o->digits : 4));
+        printf("%s\n", text);
+    }
+out:
+    free(text);
     return status;
 }
 
 bcl_status eval_print_one(const eval_options *o, const eval_result *r, const eval_result *second) {
     bcl_status status = BCL_OK;
-    cJSON *json = NULL;
-    (void)second;
-    if (!o->json)
-        return print_text(o, r);
+    cJSON *json = NULL, *item = NULL;
+    bcl_bootstrap *bootstrap = NULL;
+    if (o->resamples)
+        BCL_TRY(bcl_bootstrap_create(&bootstrap, r->score, second ? second->score : NULL,
+                                     (size_t)o->resamples, (uint64_t)o->seed));
+    if (!o->json) {
+        status = print_both(o, r, second, bootstrap);
+        goto out;
+    }
     BCL_TRY(result_json(&json, o, r));
-    BCL_TRY(print_json(json));
+    if (second) {
+        BCL_TRY(result_json(&item, o, second));
+        BCL_TRY(bcl_report_put(json, "second", item));
+    }
+    if (bootstrap) {
+        BCL_TRY(bcl_bootstrap_json(&item, bootstrap));
+        BCL_TRY(bcl_report_put(json, "bootstrap", item));
+    }
+    item = json;
+    json = NULL;
+    BCL_TRY(print_json(item));
 out:
+    cJSON_Delete(json);
+    bcl_bootstrap_free(bootstrap);
     return status;
 }
