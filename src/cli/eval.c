@@ -125,7 +125,11 @@ static bcl_status run(const eval_options *o) {
         BCL_TRY(eval_model_load(&other, o, o->compare));
         BCL_TRY(score_model(&second, o, other, o->compare, o->data.items, o->data.count));
     }
-    BCL_TRY(eval_print_one(o, &results[0], second.score ? &second : NULL));
+    if (count == 1 && !o->table)
+        BCL_TRY(eval_print_one(o, &results[0], second.score ? &second : NULL));
+    else
+        BCL_TRY(o->json ? eval_print_all_json(o, results, count)
+                        : eval_print_table(o, results, count));
 out:
     for (size_t i = 0; results && i < count; i++)
         eval_result_free(&results[i]);
@@ -165,6 +169,9 @@ static int check(eval_options *o) {
     if (several && (o->pred2 || o->compare || o->errors_path || o->logits_path))
         return bcl_cli_usage(&command, "--pred2, --compare, --errors and --logits take one model "
                                        "or prediction on one data set");
+    if (o->table && (o->pred2 || o->compare))
+        return bcl_cli_usage(&command, "--table goes with several --pred or --model instead of "
+                                       "--pred2 and --compare");
     if ((o->pred2 || o->compare) && !o->resamples)
         o->resamples = 10000;
     if (!o->digits_given && files) /* as the peers print without being asked */
@@ -237,6 +244,10 @@ int bcl_cli_eval(int argc, char **argv) {
         {BCL_OPTION_FLAG, "breakdown", &o.breakdown, NULL,
          "scores of each document (file, or part after -DOCSTART-) and by sentence length",
          .min = 0},
+        {BCL_OPTION_TEXT, "table", &o.table, "text|markdown|csv",
+         "print a table with one line a model, prediction or data set; text where there are "
+         "several",
+         .choices = "text|markdown|csv"},
         {BCL_OPTION_FLAG, "json", &o.json, NULL, "print the results as JSON", .min = 0},
         {BCL_OPTION_FLAG, "quiet", &o.quiet, NULL, "no messages", .min = 0},
         {.kind = BCL_OPTION_END},

@@ -54,6 +54,10 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
 /* ---- eval_print.c ---- */
 bcl_status eval_print_one(const eval_options *o, const eval_result *result,
                           const eval_result *second);
+/* {"results": [...]} */
+bcl_status eval_print_all_json(const eval_options *o, const eval_result *results, size_t count);
+
+/* ---- eval_table.c ---- */
 bcl_status eval_print_table(const eval_options *o, const eval_result *results, size_t count);
 
 #endif

@@ -4,7 +4,6 @@
 #include "eval/eval.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 
 /* ---- one result ---- */
 
@@ -132,6 +131,34 @@ static bcl_status print_both(const eval_options *o, const eval_result *r, const 
     }
 out:
     free(text);
+    return status;
+}
+
+bcl_status eval_print_all_json(const eval_options *o, const eval_result *results, size_t count) {
+    bcl_status status = BCL_OK;
+    bcl_bootstrap *bootstrap = NULL;
+    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "results"), *item;
+    for (size_t i = 0; i < count; i++) {
+        BCL_TRY(result_json(&item, o, &results[i]));
+        if (!list || !cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            BCL_FAIL(BCL_ERROR_MEMORY, "eval: out of memory");
+        }
+        if (!o->resamples)
+            continue;
+        cJSON *intervals;
+        BCL_TRY(bcl_bootstrap_create(&bootstrap, results[i].score, NULL, (size_t)o->resamples,
+                                     (uint64_t)o->seed));
+        BCL_TRY(bcl_bootstrap_json(&intervals, bootstrap));
+        BCL_TRY(bcl_report_put(item, "bootstrap", intervals));
+        bcl_bootstrap_free(bootstrap);
+        bootstrap = NULL;
+    }
+    status = print_json(json);
+    json = NULL;
+out:
+    bcl_bootstrap_free(bootstrap);
+    cJSON_Delete(json);
     return status;
 }
 
