@@ -137,6 +137,21 @@ BCL_EXPORT bcl_status bcl_bootstrap_text(char **out, const bcl_bootstrap *bootst
 BCL_EXPORT bcl_status bcl_breakdown_json(struct cJSON **out, const bcl_score *score);
 BCL_EXPORT bcl_status bcl_breakdown_text(char **out, const bcl_score *score, int digits);
 
+/* ---- errors ---- */
+
+/* Entities that are missing, spurious, or have the wrong type or boundary; those alike are grouped.
+ */
+typedef struct bcl_errors bcl_errors;
+
+/* The score and its labels must live as long. */
+BCL_EXPORT bcl_status bcl_errors_create(bcl_errors **out, const bcl_score *score);
+BCL_EXPORT void bcl_errors_free(bcl_errors *errors);
+BCL_EXPORT size_t bcl_errors_count(const bcl_errors *errors);
+/* The `most` most frequent groups with up to five of their sentences each, as text, or as one HTML
+ * page if the path ends in .html or .htm. Complete or absent. */
+BCL_EXPORT bcl_status bcl_errors_write(const bcl_errors *errors, const char *path,
+                                       const char *title, size_t most);
+
 #ifdef __cplusplus
 }
 #endif

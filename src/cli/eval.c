@@ -84,6 +84,21 @@ out:
     return status;
 }
 
+static bcl_status write_errors(const eval_result *r, const eval_options *o) {
+    bcl_status status = BCL_OK;
+    bcl_errors *errors = NULL;
+    char *title = NULL;
+    BCL_TRY(bcl_format(&title, "Entity errors of %s on %s", r->name, r->data));
+    BCL_TRY(bcl_errors_create(&errors, r->score));
+    BCL_TRY(bcl_errors_write(errors, o->errors_path, title, (size_t)o->errors_most));
+    if (!o->quiet)
+        fprintf(stderr, "errors: %zu written to %s\n", bcl_errors_count(errors), o->errors_path);
+out:
+    bcl_errors_free(errors);
+    free(title);
+    return status;
+}
+
 /* ---- the ways to call it ---- */
 
 /* Each --pred with its --gold, or all with the one. */
@@ -125,6 +140,8 @@ static bcl_status run(const eval_options *o) {
         BCL_TRY(eval_model_load(&other, o, o->compare));
         BCL_TRY(score_model(&second, o, other, o->compare, o->data.items, o->data.count));
     }
+    if (o->errors_path)
+        BCL_TRY(write_errors(&results[0], o));
     if (count == 1 && !o->table)
         BCL_TRY(eval_print_one(o, &results[0], second.score ? &second : NULL));
     else
@@ -180,7 +197,7 @@ static int check(eval_options *o) {
 }
 
 int bcl_cli_eval(int argc, char **argv) {
-    eval_options o = {.label_pieces = "all", .digits = 4, .zero_division = "0"};
+    eval_options o = {.label_pieces = "all", .digits = 4, .errors_most = 100, .zero_division = "0"};
     const bcl_option options[] = {
         {BCL_OPTION_GROUP, .help = "What is scored"},
         {BCL_OPTION_LIST, "gold", &o.gold, "FILE…", "CoNLL file with the right tags", .min = 0},
@@ -244,6 +261,12 @@ int bcl_cli_eval(int argc, char **argv) {
         {BCL_OPTION_FLAG, "breakdown", &o.breakdown, NULL,
          "scores of each document (file, or part after -DOCSTART-) and by sentence length",
          .min = 0},
+        {BCL_OPTION_TEXT, "errors", &o.errors_path, "FILE",
+         "write the most frequent entity errors with their sentences: text, or a page if the name "
+         "ends in .html",
+         .min = 0},
+        {BCL_OPTION_INT, "errors-most", &o.errors_most, "N", "how many of them; default 100",
+         .min = 1, .max = 1e9},
         {BCL_OPTION_TEXT, "table", &o.table, "text|markdown|csv",
          "print a table with one line a model, prediction or data set; text where there are "
          "several",
