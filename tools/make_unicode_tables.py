@@ -34,7 +34,7 @@ split_word = pre_tokenizers.Whitespace().pre_tokenize_str
 def combining_classes(decomposed):
     """Canonical combining classes up to order: NFD swaps x y exactly if class(x) > class(y) > 0."""
     def before(x, y):  # does y move in front of x?
-        return nfd(x + y) == y + x
+        return x != y and nfd(x + y) == y + x
 
     # U+0345 has the highest class, 240, and U+0334 the lowest, 1.
     moved = [c for c in every() if c not in decomposed and
@@ -58,6 +58,10 @@ def combining_classes(decomposed):
         below = sum(before(x, chr(k)) for k in classes)
         order[c] = below + 1
     assert len(classes) < 255
+    one_of = {rank: c for c, rank in order.items()}
+    for c, rank in order.items():
+        for other, k in one_of.items():
+            assert before(chr(c), chr(k)) == (other < rank), (hex(c), hex(k))
     return order
 
 

@@ -60,10 +60,11 @@ out:
 
 /* Prints and deletes. */
 static bcl_status print_json(cJSON *json) {
-    char *text = cJSON_Print(json);
+    char *text = NULL;
+    bcl_status status = bcl_json_print(&text, json);
     cJSON_Delete(json);
-    if (!text)
-        return bcl_fail(BCL_ERROR_MEMORY, "eval: out of memory");
+    if (status)
+        return status;
     printf("%s\n", text);
     cJSON_free(text);
     return BCL_OK;

@@ -12,7 +12,7 @@ enum { BLOCK_BYTES = 1 << 20, MAX_THREADS = 64 };
 
 static const bcl_command command = {
     .name = "tokenize",
-    .usage = "--model DIR [--words] [--max-length N] [FILE]",
+    .usage = "--model DIR [--words] [--max-length N] [--threads N] [FILE]",
     .summary = "Prints what BERT's tokenizer makes of each line, as JSON lines.",
     .details =
         "Each line of FILE (or of standard input) is one text; with --words, a JSON array of "
@@ -45,6 +45,7 @@ typedef struct job {
     const char *name;
     bool words;
     size_t max_length;
+    size_t threads; /* 0: one a core */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     block *blocks;            /* a ring of `ring` blocks */
@@ -419,7 +420,8 @@ static bcl_status run(job *j, int fd) {
     bcl_status status = BCL_OK;
     pthread_t threads[MAX_THREADS];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t started = 0, want = cores < 1 ? 1 : cores > MAX_THREADS ? MAX_THREADS : (size_t)cores;
+    size_t started = 0, want = j->threads ? j->threads : cores < 1 ? 1 : (size_t)cores;
+    want = want > MAX_THREADS ? MAX_THREADS : want;
     pthread_mutex_init(&j->mutex, NULL);
     pthread_cond_init(&j->changed, NULL);
     j->ring = 2 * want + 1;
@@ -445,7 +447,7 @@ out:
 int bcl_cli_tokenize(int argc, char **argv) {
     const char *model = NULL;
     bcl_list files = {0};
-    int64_t max_length = 0;
+    int64_t max_length = 0, threads = 0;
     bool words = false;
     bcl_tokenizer *tokenizer = NULL;
     piece_texts pieces = {0};
@@ -468,6 +470,13 @@ int bcl_cli_tokenize(int argc, char **argv) {
          .help = "cut to N pieces, [CLS] and [SEP] included",
          .min = 2,
          .max = INT32_MAX},
+        {.kind = BCL_OPTION_INT,
+         .name = "threads",
+         .value = &threads,
+         .value_name = "N",
+         .help = "threads that tokenize; all cores if absent",
+         .min = 1,
+         .max = MAX_THREADS},
         {.kind = BCL_OPTION_LIST,
          .value = &files,
          .value_name = "FILE",
@@ -484,6 +493,7 @@ int bcl_cli_tokenize(int argc, char **argv) {
     job j = {.name = "standard input",
              .words = words,
              .max_length = (size_t)max_length,
+             .threads = (size_t)threads,
              .pieces = &pieces};
     BCL_TRY(bcl_tokenizer_load(&tokenizer, model));
     BCL_TRY(make_pieces(&pieces, tokenizer));

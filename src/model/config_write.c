@@ -84,33 +84,12 @@ static bool set_model(cJSON *o, const bcl_config *c) {
            set_default(o, "use_cache", cJSON_CreateTrue()) && set_labels(o, c);
 }
 
-/* cJSON prints 15 digits where they come within a rounding error of the number: not the number.
- * Gives each number the shortest text that reads back equal. */
-static bool set_exact_numbers(cJSON *item) {
-    for (; item; item = item->next) {
-        char text[32];
-        int digits = 15;
-        if (!set_exact_numbers(item->child))
-            return false;
-        if (!cJSON_IsNumber(item))
-            continue;
-        do
-            snprintf(text, sizeof text, "%.*g", digits, item->valuedouble);
-        while (strtod(text, NULL) != item->valuedouble && ++digits <= 17);
-        if (!(item->valuestring = cJSON_malloc(strlen(text) + 1)))
-            return false;
-        strcpy(item->valuestring, text);
-        item->type = cJSON_Raw | (item->type & ~0xff);
-    }
-    return true;
-}
-
 bcl_status bcl_config_write(const bcl_config *config, const char *folder) {
     bcl_status status = BCL_OK;
     char *path = NULL;
     cJSON *json = config->source ? cJSON_Duplicate(config->source, true) : cJSON_CreateObject();
     BCL_TRY(bcl_path_join(&path, folder, "config.json"));
-    if (!json || !set_model(json, config) || !set_exact_numbers(json))
+    if (!json || !set_model(json, config))
         BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory", path);
     BCL_TRY(bcl_json_write(json, path));
 out:

@@ -73,9 +73,32 @@ typedef struct loader {
     bool create_head;
     uint64_t seed;
     bcl_load_report *report;
-    float *arena; /* the dense parameters on the host */
-    float *file;  /* one tensor */
+    float *parameter; /* one on the host */
+    float *file;      /* one tensor */
 } loader;
+
+/* The largest tensor goes by blocks of rows, so that the host never holds a second copy. */
+static bcl_status load_words(loader *ld, const bcl_tensor *t) {
+    bcl_status status = BCL_OK;
+    enum { ROWS = 1024 };
+    const size_t V = (size_t)t->shape[0], C = (size_t)t->shape[1], row = t->bytes / V;
+    float *block = NULL;
+    BCL_NEW(block, ROWS * C);
+    for (size_t first = 0; first < V; first += ROWS) {
+        const size_t rows = V - first < ROWS ? V - first : ROWS;
+        bcl_tensor part = *t;
+        part.shape[0] = (int64_t)rows;
+        part.data = (const char *)t->data + first * row;
+        part.bytes = rows * row;
+        BCL_TRY(bcl_tensor_to_float(block, &part));
+        BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words, first * C * sizeof(float),
+                                 block, rows * C * sizeof(float), true));
+        bcl_map_release(part.data, part.bytes);
+    }
+out:
+    free(block);
+    return status;
+}
 
 static bcl_status load_one(loader *ld, const bcl_named *n) {
     bcl_status status = BCL_OK;
@@ -109,25 +132,30 @@ static bcl_status load_one(loader *ld, const bcl_named *n) {
                  bcl_tensor_shape_text(
                      expected, sizeof expected,
                      &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
-    if (n->parameter == BCL_WORDS) {
-        bcl_device *d = ld->model->device;
-        if (t->dtype == BCL_F32) { /* straight from the map */
-            BCL_TRY(bcl_buffer_write(d, ld->model->words, 0, t->data, t->bytes, true));
-        } else {
-            float *words;
-            BCL_NEW(words, named_elements(n));
-            status = bcl_tensor_to_float(words, t);
-            if (!status)
-                status = bcl_buffer_write(d, ld->model->words, 0, words,
-                                          named_elements(n) * sizeof(float), true);
-            free(words);
-        }
-        return status;
-    }
+    if (n->parameter == BCL_WORDS)
+        return load_words(ld, t);
     BCL_TRY(bcl_tensor_to_float(ld->file, t));
 store:;
     const bcl_parameter *p = &l->parameters[n->parameter];
-    place(ld->arena + p->offset, p->columns, ld->file, n, false);
+    place(ld->parameter, p->columns, ld->file, n, false);
+    if (t)
+        bcl_map_release(t->data, t->bytes);
+out:
+    return status;
+}
+
+/* Loads every tensor of a parameter and uploads it, so that the host holds one at a time. */
+static bcl_status load_parameter(loader *ld, int parameter) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = ld->model;
+    for (int i = 0; i < m->layout.named_count; i++)
+        if (m->layout.named[i].parameter == parameter)
+            BCL_TRY(load_one(ld, &m->layout.named[i]));
+    if (parameter == BCL_WORDS)
+        goto out;
+    const bcl_parameter *p = &m->layout.parameters[parameter];
+    BCL_TRY(bcl_buffer_write(m->device, p->p, 0, ld->parameter,
+                             (size_t)p->rows * (size_t)p->columns * sizeof(float), true));
 out:
     return status;
 }
@@ -155,6 +183,7 @@ static bcl_status create_storage(bcl_model *m) {
     BCL_TRY(bcl_buffer_create(&m->dense, m->device, l->dense * sizeof(float), "the parameters"));
     BCL_TRY(bcl_buffer_create(&m->words, m->device, words * sizeof(float), "the word embedding"));
     BCL_TRY(bcl_buffer_create(&m->stats, m->device, 2 * sizeof(float), "the loss"));
+    BCL_TRY(bcl_buffer_zero(m->device, m->dense, 0, l->dense * sizeof(float))); /* the gaps too */
     for (int i = 0; i < l->parameter_count; i++) {
         bcl_parameter *p = &l->parameters[i];
         BCL_TRY(bcl_buffer_view(&p->p, m->dense, p->offset * sizeof(float),
@@ -184,15 +213,15 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     BCL_TRY(create_storage(m));
     ld.model = m;
     ld.checkpoint = ck;
-    for (int i = 0; i < m->layout.named_count; i++)
-        if (m->layout.named[i].parameter != BCL_WORDS &&
-            named_elements(&m->layout.named[i]) > largest)
-            largest = named_elements(&m->layout.named[i]);
-    BCL_NEW(ld.arena, m->layout.dense);
+    for (int i = 0; i < m->layout.parameter_count; i++) {
+        const bcl_parameter *p = &m->layout.parameters[i];
+        const size_t size = (size_t)p->rows * (size_t)p->columns;
+        largest = size > largest ? size : largest;
+    }
+    BCL_NEW(ld.parameter, largest);
     BCL_NEW(ld.file, largest);
-    for (int i = 0; i < m->layout.named_count; i++)
-        BCL_TRY(load_one(&ld, &m->layout.named[i]));
-    BCL_TRY(bcl_buffer_write(device, m->dense, 0, ld.arena, m->layout.dense * sizeof(float), true));
+    for (int i = BCL_WORDS; i < m->layout.parameter_count; i++)
+        BCL_TRY(load_parameter(&ld, i));
     BCL_TRY(note_unused(&ld));
     BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm));
     *out = m;
@@ -200,7 +229,7 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
 out:
     if (status)
         bcl_load_report_free(report);
-    free(ld.arena);
+    free(ld.parameter);
     free(ld.file);
     bcl_checkpoint_close(ck);
     bcl_model_free(m);

@@ -41,6 +41,20 @@ bcl_status bcl_cl_fail(cl_int code, const char *format, ...) {
                     code);
 }
 
+/* Which kernels a device gets: those of CPUs (one work-item a group, wide vectors) or those of GPUs
+ * (groups with barriers). $BERTCL_KERNELS overrides, so that both are tested where no GPU is. */
+static bool choose_kernels(bcl_device_info *info) {
+    const char *style = getenv("BERTCL_KERNELS");
+    if (!style || !*style)
+        info->cpu = info->cpu && !info->gpu;
+    else if (!strcmp(style, "cpu") || !strcmp(style, "gpu")) {
+        info->cpu = !strcmp(style, "cpu");
+        info->gpu = !info->cpu;
+    } else
+        return false;
+    return true;
+}
+
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile) {
     bcl_status status = BCL_OK;
@@ -48,6 +62,9 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     cl_int code = CL_SUCCESS;
     BCL_NEW(d, 1);
     d->info = *info;
+    if (!choose_kernels(&d->info))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "BERTCL_KERNELS: found \"%s\", expected cpu or gpu",
+                 getenv("BERTCL_KERNELS"));
     d->id = id;
     d->profile = profile;
     d->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
@@ -68,17 +85,8 @@ void bcl_device_free(bcl_device *d) {
         clFinish(d->queue);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);
-    for (size_t i = 0; i < d->kernel_count; i++) {
-        bcl_kernel *k = d->kernels[i];
-        if (k->kernel)
-            clReleaseKernel(k->kernel);
-        if (k->program)
-            clReleaseProgram(k->program);
-        free(k->file);
-        free(k->name);
-        free(k->options);
-        free(k);
-    }
+    for (size_t i = 0; i < d->kernel_count; i++)
+        bcl_kernel_free(d->kernels[i]);
     if (d->queue)
         clReleaseCommandQueue(d->queue);
     if (d->context)
@@ -191,6 +199,15 @@ bcl_status bcl_device_finish(bcl_device *d) {
         BCL_TRY(bcl_profile_collect(d));
 out:
     return status;
+}
+
+bcl_status bcl_event_finish(cl_event *event) {
+    if (!*event)
+        return BCL_OK;
+    cl_int code = clWaitForEvents(1, event);
+    clReleaseEvent(*event);
+    *event = NULL;
+    return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");
 }
 
 enum { SELF_TEST_ITEMS = 64, SELF_TEST_GROUPS = 4 };

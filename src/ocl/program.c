@@ -46,7 +46,7 @@ out:
 static bcl_status build(cl_program *out, bcl_device *d, const char *file, const char *options) {
     bcl_status status = BCL_OK;
     bcl_string source = {0}, words = {0};
-    char *log = NULL;
+    char *log = NULL, *cached = NULL;
     size_t log_size = 0;
     cl_int code = CL_SUCCESS;
     BCL_TRY(expand(&source, file, 0));
@@ -54,6 +54,9 @@ static bcl_status build(cl_program *out, bcl_device *d, const char *file, const 
                             (int)bcl_device_row_items(d), d->info.cpu ? " -DBCL_CPU" : "",
                             options));
     const char *text = source.data;
+    BCL_TRY(bcl_program_cache_path(&cached, d, text, words.data));
+    if (cached && bcl_program_cache_load(out, d, cached, words.data))
+        goto out;
     *out = clCreateProgramWithSource(d->context, 1, &text, &source.size, &code);
     BCL_CL(code);
     code = clBuildProgram(*out, 1, &d->id, words.data, NULL, NULL);
@@ -62,12 +65,28 @@ static bcl_status build(cl_program *out, bcl_device *d, const char *file, const 
         BCL_NEW(log, log_size + 1);
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, log_size, log, NULL);
         status = bcl_cl_fail(code, "%s: cl/%s (%s): %.400s", d->info.id, file, words.data, log);
+    } else if (cached) {
+        bcl_program_cache_store(*out, cached);
     }
 out:
     free(log);
+    free(cached);
     bcl_string_free(&source);
     bcl_string_free(&words);
     return status;
+}
+
+void bcl_kernel_free(bcl_kernel *k) {
+    if (!k)
+        return;
+    if (k->kernel)
+        clReleaseKernel(k->kernel);
+    if (k->program)
+        clReleaseProgram(k->program);
+    free(k->file);
+    free(k->name);
+    free(k->options);
+    free(k);
 }
 
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, const char *name,
@@ -111,16 +130,8 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     d->kernel_count++;
     *out = k;
 out:
-    if (status && k) {
-        if (k->kernel)
-            clReleaseKernel(k->kernel);
-        if (k->program)
-            clReleaseProgram(k->program);
-        free(k->file);
-        free(k->name);
-        free(k->options);
-        free(k);
-    }
+    if (status)
+        bcl_kernel_free(k);
     return status;
 }
 

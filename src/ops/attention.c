@@ -1,5 +1,5 @@
-/* Attention per sentence. General kernels for any device and head size; on CPUs, where a group is
- * one work-item, blocked kernels over vectors of keys. */
+/* Attention per sentence. General kernels for any device; on CPUs, where a group is one work-item,
+ * blocked kernels over vectors. Both take any head size. */
 #include "ops/internal.h"
 
 /* Work-items of the general kernels' groups: a power of two, as the reduction halves. */
@@ -8,12 +8,67 @@ static size_t group_items(const bcl_ops *ops) {
     return items > 64 ? 64 : items;
 }
 
+static bool one_item_groups(const bcl_ops *ops) {
+    return bcl_device_row_items(ops->device) == 1;
+}
+
+/* How attention_cpu.cl cuts a sentence. */
+typedef struct blocking {
+    char options[64];
+    int LD;       /* floats between the rows of scores */
+    int QB;       /* queries whose scores are held */
+    size_t bytes; /* of QB rows */
+} blocking;
+
+/* `arrays` of QB rows must fit the local memory, and better the cache. */
+static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int longest,
+                                  int arrays) {
+    enum { ROWS = 6 /* RQ in the kernel */, CACHE = 96 << 10 };
+    const bcl_device_info *info = bcl_device_about(ops->device);
+    const int width = bcl_device_vector(ops->device);
+    int vector = width, rows;
+    while (HS % vector)
+        vector /= 2;
+    const int accumulators = HS / vector;
+    rows = accumulators <= 4 ? 6 : accumulators <= 8 ? 3 : 1;
+    /* weighted_sum takes RO columns at a time and so reads some behind the last */
+    out->LD = (longest + width - 1) / width * width + (width > ROWS ? width : ROWS);
+    const size_t room = info->local_memory < CACHE ? info->local_memory : CACHE;
+    const size_t row = (size_t)arrays * (size_t)out->LD * sizeof(float);
+    out->QB = (int)(room / row) / ROWS * ROWS;
+    if (out->QB < ROWS)
+        out->QB = (int)(info->local_memory / row) / ROWS * ROWS;
+    if (out->QB < ROWS)
+        return bcl_fail(
+            BCL_ERROR_UNSUPPORTED,
+            "%s: a sentence of %d tokens needs %zu bytes of local memory, there are %llu", info->id,
+            longest, ROWS * row, (unsigned long long)info->local_memory);
+    const int most = (longest + ROWS - 1) / ROWS * ROWS;
+    if (out->QB > most)
+        out->QB = most;
+    out->bytes = (size_t)out->QB * (size_t)out->LD * sizeof(float);
+    snprintf(out->options, sizeof out->options, "-DHS=%d -DDV=%d -DRO=%d", HS, vector, rows);
+    return BCL_OK;
+}
+
 bcl_status bcl_attention_forward(bcl_ops *ops, cl_mem out, cl_mem lse, cl_mem qkv,
                                  const bcl_batch_layout *batch, int NH, int HS,
                                  bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const float scale = (float)(1.0 / sqrt((double)HS));
+    if (one_item_groups(ops)) {
+        blocking cut;
+        BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 1));
+        const size_t blocks = (size_t)((batch->longest + cut.QB - 1) / cut.QB);
+        BCL_TRY(bcl_kernel_get(&kernel, ops->device, "attention_cpu.cl", "attention_forward",
+                               cut.options));
+        BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{(size_t)NH, (size_t)batch->B, blocks}, {1}}),
+                           bcl_mem(out), bcl_mem(lse), bcl_mem(qkv), bcl_mem(batch->starts),
+                           bcl_mem(batch->samples), bcl_int(NH), bcl_float(scale), bcl_int(cut.QB),
+                           bcl_int(cut.LD), BCL_DROPOUT_ARGS(dropout), bcl_local(cut.bytes)));
+        goto out;
+    }
     const size_t items = group_items(ops);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "attention.cl", "attention_forward", ""));
     BCL_TRY(BCL_LAUNCH(
@@ -31,6 +86,18 @@ bcl_status bcl_attention_backward(bcl_ops *ops, cl_mem dqkv, cl_mem delta, cl_me
     bcl_status status = BCL_OK;
     bcl_kernel *query, *key;
     const float scale = (float)(1.0 / sqrt((double)HS));
+    if (one_item_groups(ops)) {
+        blocking cut;
+        BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 2));
+        BCL_TRY(bcl_kernel_get(&key, ops->device, "attention_cpu.cl", "attention_backward",
+                               cut.options));
+        BCL_TRY(BCL_LAUNCH(key, ((bcl_grid){{(size_t)NH, (size_t)batch->B}, {1}}), bcl_mem(dqkv),
+                           bcl_mem(dout), bcl_mem(out), bcl_mem(qkv), bcl_mem(lse),
+                           bcl_mem(batch->starts), bcl_mem(batch->samples), bcl_int(NH),
+                           bcl_float(scale), bcl_int(cut.QB), bcl_int(cut.LD),
+                           BCL_DROPOUT_ARGS(dropout), bcl_local(cut.bytes), bcl_local(cut.bytes)));
+        goto out;
+    }
     const size_t items = group_items(ops), row = (size_t)batch->longest * sizeof(float);
     const bcl_grid grid = {{(size_t)batch->T, (size_t)NH}, {items}};
     BCL_TRY(bcl_kernel_get(&query, ops->device, "attention.cl", "attention_backward_query", ""));

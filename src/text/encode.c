@@ -29,8 +29,7 @@ typedef struct encoder {
     uint32_t place; /* code point of the original at the read position */
     int32_t word_id;
     bool given_words;
-    bool collect; /* normalise into scratch instead of splitting into words */
-    bool mark_added;
+    bool collect;     /* normalise into scratch instead of splitting into words */
     size_t text_size; /* bytes in scratch->text */
     size_t mark_count;
     /* The word being read. While it is plain, byte i comes from code point first + i. */
@@ -41,9 +40,6 @@ typedef struct encoder {
     unsigned char word[BCL_WORD_BYTES + 16];
     uint32_t at[BCL_WORD_BYTES + 4];
 } encoder;
-
-/* Set in word_ids of added tokens until truncation from the left is done, which treats them so. */
-enum { ADDED_BIT = 1 << 30 };
 
 void bcl_encoding_free(bcl_encoding *e) {
     scratch *s = e->scratch;
@@ -356,8 +352,6 @@ static bcl_status push_added(encoder *e, int32_t added, uint32_t begin, uint32_t
     if (status)
         return status;
     push(e, e->t->added[added].id, begin, end);
-    if (e->mark_added)
-        e->out->word_ids[e->out->count - 1] |= ADDED_BIT;
     e->word_id += !e->given_words;
     return status;
 }
@@ -414,32 +408,11 @@ out:
     return status;
 }
 
-/* Text is cut from the left in the peer by dropping whole words before they get their numbers. */
-static void renumber_left(bcl_encoding *out, size_t keep) {
-    size_t i = out->count, total = 0;
-    int32_t first = 0;
-    while (i > 1) {
-        int32_t word = out->word_ids[i - 1];
-        do {
-            total++;
-            i--;
-        } while (i > 1 && out->word_ids[i - 1] == word);
-        if (!(word & ADDED_BIT) && total >= keep) {
-            first = word;
-            break;
-        }
-    }
-    for (i = 1; i < out->count; i++)
-        out->word_ids[i] = (out->word_ids[i] & ~ADDED_BIT) - first;
-}
-
 /* Cuts to max_length and adds [SEP]. */
 static bcl_status finish(encoder *e, size_t max_length) {
     bcl_encoding *out = e->out;
     bool left = e->t->truncate_left;
     out->words_cut = 0;
-    if (e->mark_added)
-        renumber_left(out, max_length - 2);
     if (max_length && out->count + 1 > max_length) {
         size_t keep = max_length - 2, cut = out->count - 1 - keep;
         size_t begin = left ? 1 : 1 + keep;
@@ -465,7 +438,7 @@ static bcl_status begin(encoder *e, const bcl_tokenizer *t, bcl_encoding *out, s
     e->out = out;
     e->place = 0;
     e->word_id = -1;
-    e->given_words = e->collect = e->mark_added = e->plain = false;
+    e->given_words = e->collect = e->plain = false;
     e->text_size = e->mark_count = 0;
     e->chars = e->bytes = e->first = e->last = 0;
     memset(e->word, 0, 16);
@@ -487,7 +460,6 @@ bcl_status bcl_tokenizer_encode_text(const bcl_tokenizer *t, const char *text, s
     bcl_status status = BCL_OK;
     encoder e;
     BCL_TRY(begin(&e, t, out, max_length));
-    e.mark_added = t->truncate_left && max_length;
     e.word_id = 0;
     BCL_TRY(encode(&e, text, size));
     BCL_TRY(finish(&e, max_length));

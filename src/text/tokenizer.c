@@ -20,6 +20,18 @@ typedef struct reading {
     size_t count, capacity;
 } reading;
 
+/* cJSON takes any bytes inside strings; a piece that is not UTF-8 would spoil what we print. */
+static bcl_status check_utf8(const bcl_string *s, const char *path) {
+    unsigned n;
+    for (size_t i = 0; i < s->size; i += n) {
+        uint32_t c = bcl_utf8_decode((const unsigned char *)s->data + i, s->size - i, &n);
+        if (!c || c == UINT32_MAX)
+            return bcl_fail(BCL_ERROR_FORMAT, "%s: byte %zu: found %s, expected JSON text in UTF-8",
+                            path, i, c ? "an invalid sequence" : "a NUL");
+    }
+    return BCL_OK;
+}
+
 static bcl_status read_sources(reading *r) {
     bcl_status status = BCL_OK;
     for (int i = 0; i < BCL_SOURCE_COUNT; i++) {
@@ -31,9 +43,7 @@ static bcl_status read_sources(reading *r) {
         if (i == BCL_SOURCE_VOCAB)
             continue;
         const char *end = NULL;
-        if (memchr(s->data, 0, s->size))
-            BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: found a NUL, expected JSON text", r->paths[i],
-                     strlen(s->data));
+        BCL_TRY(check_utf8(s, r->paths[i]));
         r->json[i] = cJSON_ParseWithLengthOpts(s->data, s->size + 1, &end, 1);
         if (!r->json[i])
             BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %td: not valid JSON", r->paths[i],

@@ -1,4 +1,5 @@
 /* Files: whole reads, maps, and writes that are complete or absent. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "util/util.h"
 
 #include <dirent.h>
@@ -252,4 +253,12 @@ void bcl_map_close(bcl_map *map) {
     if (map->data)
         munmap((void *)(uintptr_t)map->data, map->size);
     *map = (bcl_map){0};
+}
+
+void bcl_map_release(const void *data, size_t size) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = ((uintptr_t)data + page - 1) / page * page;
+    const uintptr_t last = ((uintptr_t)data + size) / page * page;
+    if (last > first) /* only advice; the pages come back from the file if they are read again */
+        (void)madvise((void *)first, last - first, MADV_DONTNEED);
 }

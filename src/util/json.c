@@ -20,12 +20,39 @@ out:
     return status;
 }
 
+/* cJSON prints 15 digits where they come within a rounding error of the number: not the number.
+ * Gives each number the shortest text that reads back equal. */
+static bool set_exact_numbers(cJSON *item) {
+    for (; item; item = item->next) {
+        char text[32];
+        int digits = 15;
+        if (!set_exact_numbers(item->child))
+            return false;
+        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+            continue;
+        do
+            snprintf(text, sizeof text, "%.*g", digits, item->valuedouble);
+        while (strtod(text, NULL) != item->valuedouble && ++digits <= 17);
+        if (!(item->valuestring = cJSON_malloc(strlen(text) + 1)))
+            return false;
+        strcpy(item->valuestring, text);
+        item->type = cJSON_Raw | (item->type & ~0xff);
+    }
+    return true;
+}
+
+bcl_status bcl_json_print(char **out, const cJSON *json) {
+    cJSON *copy = cJSON_Duplicate(json, true);
+    *out = copy && set_exact_numbers(copy) ? cJSON_Print(copy) : NULL;
+    cJSON_Delete(copy);
+    return *out ? BCL_OK : bcl_fail(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+}
+
 bcl_status bcl_json_write(const cJSON *json, const char *path) {
     bcl_string s = {0};
     bcl_status status = BCL_OK;
-    char *text = cJSON_Print(json);
-    if (!text)
-        BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory while printing JSON", path);
+    char *text = NULL;
+    BCL_TRY(bcl_json_print(&text, json));
     BCL_TRY(bcl_string_addf(&s, "%s\n", text));
     BCL_TRY(bcl_file_write(path, s.data, s.size));
 out:
@@ -46,9 +73,12 @@ bcl_status bcl_json_int(int64_t *out, const cJSON *object, const char *key, int6
     if (!item)
         return BCL_OK;
     double x = item->valuedouble;
-    if (!cJSON_IsNumber(item) || x != floor(x) || x < (double)min || x > (double)max)
-        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected a whole number of %lld to %lld",
-                        path, key, (long long)min, (long long)max);
+    if (!cJSON_IsNumber(item))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"%s\": expected a number", path, key);
+    if (x != floor(x) || x < (double)min || x > (double)max)
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s: \"%s\": found %.17g, expected a whole number of %lld to %lld", path,
+                        key, x, (long long)min, (long long)max);
     *out = (int64_t)x;
     return BCL_OK;
 }

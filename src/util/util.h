@@ -107,6 +107,8 @@ typedef struct bcl_map {
 } bcl_map;
 bcl_status bcl_map_open(bcl_map *map, const char *path);
 void bcl_map_close(bcl_map *map);
+/* A part of a map that was read and will hardly be read again: its memory may go. */
+void bcl_map_release(const void *data, size_t size);
 
 /* ---- time and process ---- */
 double bcl_seconds(void);       /* monotonic, s */
@@ -130,7 +132,10 @@ void bcl_normal(float *out, size_t n, float std, uint64_t seed);
 struct cJSON;
 /* Parses a whole file; the message names the file and the byte. */
 bcl_status bcl_json_read(struct cJSON **out, const char *path);
-/* Writes pretty-printed JSON with a final newline, atomically. */
+/* Pretty-printed, every number in the shortest form that reads back equal, which cJSON_Print does
+ * not promise. *out is freed by cJSON_free. */
+bcl_status bcl_json_print(char **out, const struct cJSON *json);
+/* Writes bcl_json_print's text with a final newline, atomically. */
 bcl_status bcl_json_write(const struct cJSON *json, const char *path);
 /* item = object[key] as a number >= min and <= max and whole; `fallback` if absent or null. */
 bcl_status bcl_json_int(int64_t *out, const struct cJSON *object, const char *key, int64_t fallback,

@@ -11,9 +11,12 @@ static const float MARK = -12345.5f;
 static const double ATOL = 1e-6, RTOL = 5e-7; /* of sum |a| |b| */
 
 static bcl_device *device;
-static bool slow_device; /* an interpreter: small shapes only */
+static bool interpreter;
+static double most; /* multiplications of a product, so that a slow device ends in time */
 
-static const char *const names[] = {"reference", "tile", "clblast"};
+static const char *const names[] = {"reference",  "clblast",    "tile",
+                                    "tile:8x6x2", "tile:4x5x3", "tile:16x8x3"};
+enum { GEMMS = sizeof names / sizeof *names };
 static const char *const layouts[] = {"NN", "NT", "TN"};
 
 /* |got - want| as a share of the limit; a NaN is beyond every limit. */
@@ -155,24 +158,24 @@ static void test_products(void **state) {
                   {93, 93, 93, 0},   {144, 144, 144, 3}, {8, 100, 345, 0},  {100, 345, 37, 0},
                   {25, 40, 1031, 0}, {120, 384, 384, 0}, {1570, 33, 20, 1}, {384, 96, 517, 0}};
     (void)state;
-    bcl_gemm *gemms[3] = {0};
-    double worst[3] = {0};
+    bcl_gemm *gemms[GEMMS] = {0};
+    double worst[GEMMS] = {0};
     size_t products = 0;
-    for (int g = 0; g < 3; g++) {
-        if (slow_device && !strcmp(names[g], "clblast"))
+    for (int g = 0; g < GEMMS; g++) {
+        if (interpreter && !strcmp(names[g], "clblast"))
             continue;
         OK(bcl_gemm_create(&gemms[g], device, names[g]));
         assert_string_equal(bcl_gemm_name(gemms[g]), names[g]);
     }
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        if (slow_device && (double)shapes[i].M * shapes[i].N * shapes[i].K > 1e5)
+        if ((double)shapes[i].M * shapes[i].N * shapes[i].K > most)
             continue;
         for (int layout = 0; layout < 3; layout++) {
             product p;
             product_make(&p, shapes[i].M, shapes[i].N, shapes[i].K, (bcl_gemm_layout)layout,
                          shapes[i].gap);
             for (int mode = 0; mode < 3; mode++)
-                for (int g = 0; g < 3; g++) {
+                for (int g = 0; g < GEMMS; g++) {
                     if (!gemms[g])
                         continue;
                     p.accumulate = mode == 1;
@@ -184,7 +187,7 @@ static void test_products(void **state) {
             product_free(&p);
         }
     }
-    for (int g = 0; g < 3; g++) {
+    for (int g = 0; g < GEMMS; g++) {
         if (gemms[g])
             print_message("%s: worst share of the limit %.3f\n", names[g], worst[g]);
         else
@@ -199,7 +202,7 @@ static void test_repeatable(void **state) {
     (void)state;
     bcl_gemm *gemm = NULL;
     product p;
-    const int M = slow_device ? 13 : 131;
+    const int M = interpreter ? 13 : 131;
     product_make(&p, M, 70, 90, BCL_GEMM_NT, 0);
     OK(bcl_gemm_create(&gemm, device, NULL));
     print_message("best provider: %s\n", bcl_gemm_name(gemm));
@@ -235,6 +238,10 @@ static void test_errors(void **state) {
     bcl_gemm *gemm = NULL;
     FAILS(bcl_gemm_create(&gemm, device, "cublas"), BCL_ERROR_ARGUMENT,
           "\"cublas\": unknown; expected one of: clblast, tile, reference");
+    FAILS(bcl_gemm_create(&gemm, device, "tile:5x6x2"), BCL_ERROR_ARGUMENT, "\"tile:5x6x2\"");
+    FAILS(bcl_gemm_create(&gemm, device, "tile:8x6"), BCL_ERROR_ARGUMENT, "WIDTHxROWSxVECTORS");
+    FAILS(bcl_gemm_create(&gemm, device, "clblast:1"), BCL_ERROR_ARGUMENT, "no parameters");
+    FAILS(bcl_gemm_create(&gemm, device, "reference:1"), BCL_ERROR_ARGUMENT, "no parameters");
     OK(bcl_gemm_create(&gemm, device, "reference"));
     float x[64] = {0};
     cl_mem b = upload(x, 64);
@@ -280,7 +287,8 @@ int main(void) {
         fprintf(stderr, "%s\n", bcl_message());
         return 1;
     }
-    slow_device = !strncmp(bcl_device_about(device)->id, "oclgrind", 8);
+    interpreter = !strncmp(bcl_device_about(device)->id, "oclgrind", 8);
+    most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e6 : 1e8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparator), cmocka_unit_test(test_products),
         cmocka_unit_test(test_repeatable), cmocka_unit_test(test_errors)};

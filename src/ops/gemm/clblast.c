@@ -10,9 +10,12 @@ typedef struct clblast_state {
     bcl_kernel *bias;
 } clblast_state;
 
-static bcl_status clblast_create(void **out, bcl_device *device) {
+static bcl_status clblast_create(void **out, bcl_device *device, const char *parameters) {
     bcl_status status = BCL_OK;
     clblast_state *s = NULL;
+    if (parameters)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"clblast:%s\": clblast takes no parameters",
+                 parameters);
     BCL_NEW(s, 1);
     s->queue = bcl_device_queue(device);
     BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));

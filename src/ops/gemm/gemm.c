@@ -3,6 +3,7 @@
 #include "ops/gemm/provider.h"
 
 struct bcl_gemm {
+    char *name; /* as asked for, parameters included */
     const bcl_gemm_provider *provider;
     void *state;
 };
@@ -15,7 +16,8 @@ static bcl_status find_provider(const bcl_gemm_provider **out, const char *name)
     char names[256];
     size_t used = 0;
     for (size_t i = 0; i < PROVIDERS; i++) {
-        if (!strcmp(providers[i]->name, name)) {
+        const size_t n = strlen(providers[i]->name);
+        if (!strncmp(providers[i]->name, name, n) && (!name[n] || name[n] == ':')) {
             *out = providers[i];
             return BCL_OK;
         }
@@ -29,18 +31,19 @@ static bcl_status find_provider(const bcl_gemm_provider **out, const char *name)
 bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *name) {
     bcl_status status = BCL_OK;
     bcl_gemm *g = NULL;
-    const bcl_gemm_provider *provider = &bcl_gemm_clblast;
-    if (name)
-        BCL_TRY(find_provider(&provider, name));
-    else if (bcl_gemm_tile_suits(device))
-        provider = &bcl_gemm_tile;
+    if (!name)
+        name = bcl_gemm_tile_suits(device) ? bcl_gemm_tile.name : bcl_gemm_clblast.name;
+    const char *colon = strchr(name, ':');
     BCL_NEW(g, 1);
-    g->provider = provider;
-    BCL_TRY(provider->create(&g->state, device));
+    BCL_TRY(find_provider(&g->provider, name));
+    BCL_TRY(bcl_strdup(&g->name, name));
+    BCL_TRY(g->provider->create(&g->state, device, colon ? colon + 1 : NULL));
     *out = g;
 out:
-    if (status)
+    if (status && g) {
+        free(g->name);
         free(g);
+    }
     return status;
 }
 
@@ -48,11 +51,12 @@ void bcl_gemm_free(bcl_gemm *g) {
     if (!g)
         return;
     g->provider->free(g->state);
+    free(g->name);
     free(g);
 }
 
 const char *bcl_gemm_name(const bcl_gemm *g) {
-    return g->provider->name;
+    return g->name;
 }
 
 /* A matrix of `rows` rows of `columns` elements, `ld` apart, must lie within its buffer: a kernel

@@ -22,9 +22,11 @@ typedef struct bcl_gemm_call {
 typedef struct bcl_gemm bcl_gemm;
 
 /* Makes a provider ready on a device: "clblast", "tile" or "reference"; NULL takes the device's
- * best. Owned by the caller; the device must outlive it. */
+ * best. "tile:WIDTHxROWSxVECTORS" sets the register tile: rows of so many vectors of so many
+ * floats. Owned by the caller; the device must outlive it. */
 bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *provider);
 void bcl_gemm_free(bcl_gemm *gemm);
+/* The name that makes it again. */
 const char *bcl_gemm_name(const bcl_gemm *gemm);
 /* Queues one product. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);

@@ -4,10 +4,11 @@
 
 #include "ops/gemm/gemm.h"
 
-/* One entry a file. `state` is what create made; run gets calls that gemm.c has checked. */
+/* One entry a file. `parameters` is what stood behind the name's colon, or NULL; `state` is what
+ * create made; run gets calls that gemm.c has checked. */
 typedef struct bcl_gemm_provider {
     const char *name;
-    bcl_status (*create)(void **state, bcl_device *device);
+    bcl_status (*create)(void **state, bcl_device *device, const char *parameters);
     bcl_status (*run)(void *state, const bcl_gemm_call *call);
     void (*free)(void *state);
 } bcl_gemm_provider;

@@ -3,7 +3,11 @@
 
 enum { ITEMS = 16 }; /* of a group: as many columns of one row of C */
 
-static bcl_status reference_create(void **state, bcl_device *device) {
+static bcl_status reference_create(void **state, bcl_device *device, const char *parameters) {
+    if (parameters)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "GEMM provider \"reference:%s\": reference takes no parameters",
+                        parameters);
     bcl_kernel *kernel = NULL;
     bcl_status status = bcl_kernel_get(&kernel, device, "gemm_reference.cl", "gemm_reference", "");
     *state = kernel;

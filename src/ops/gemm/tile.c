@@ -3,16 +3,19 @@
 #include "ops/gemm/provider.h"
 
 enum {
-    DEPTH = 512,       /* longest block of K: the panel of B stays within the L2 cache */
-    GROUP_ROWS = 768,  /* at most, so that a block of A does too */
-    GROUP_TILES = 3,   /* at least, while there are as many: they share the cost of packing B */
+    DEPTH = 384,       /* longest block of K */
+    GROUP_TILES = 4,   /* at least, while there are as many: they share the cost of packing B */
     GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
     LAYOUTS = 3
 };
 
+/* Rows of a group at most, by bcl_gemm_layout: a block of A is to stay within the L2 cache, and
+ * strided (TN) it takes more of it; the transposing copy of NT wants many rows to share it. */
+static const size_t group_most[LAYOUTS] = {384, 768, 192};
+
 typedef struct tile_state {
     bcl_kernel *kernels[LAYOUTS]; /* by bcl_gemm_layout */
-    int width, rows, depth;
+    int width, rows, vectors, depth;
     size_t groups; /* wanted */
 } tile_state;
 
@@ -23,18 +26,34 @@ bool bcl_gemm_tile_suits(const bcl_device *device) {
     return about->cpu && about->float_vector >= 4;
 }
 
-/* Two vectors a row, two of B and one of A must fit the registers: 32 with AVX-512 and on 64-bit
- * Arm, else 16. A CPU device runs on the host's processor, so the host's compiler knows. */
-static int tile_rows(int width) {
-#if defined(__aarch64__) || defined(__riscv_vector)
-    (void)width;
-    return 12;
+/* The tile, `vectors` of B and one of A must fit the registers: 32 with AVX-512 and on 64-bit Arm,
+ * else 16. A CPU device runs on the host's processor, so the host's compiler knows. */
+static void choose_tile(tile_state *s, const bcl_device_info *about) {
+    s->width = about->float_vector >= 16 ? 16 : about->float_vector >= 8 ? 8 : 4;
+#if defined(__aarch64__)
+    const bool many_registers = true;
 #else
-    return width == 16 ? 12 : 6;
+    const bool many_registers = s->width == 16;
 #endif
+    s->rows = many_registers ? 8 : 6;
+    s->vectors = many_registers ? 3 : 2;
 }
 
-static bcl_status tile_create(void **out, bcl_device *device) {
+/* "WIDTHxROWSxVECTORS" in place of the choice above */
+static bcl_status parse_tile(tile_state *s, const char *text) {
+    int end = -1;
+    if (sscanf(text, "%2dx%2dx%2d%n", &s->width, &s->rows, &s->vectors, &end) != 3 || end < 0 ||
+        text[end] || (s->width != 4 && s->width != 8 && s->width != 16) || s->rows < 1 ||
+        s->rows > 12 || s->vectors < 1 || s->vectors > 4)
+        return bcl_fail(
+            BCL_ERROR_ARGUMENT,
+            "GEMM provider \"tile:%s\": expected tile:WIDTHxROWSxVECTORS, WIDTH 4, 8 or "
+            "16, ROWS 1 to 12, VECTORS 1 to 4",
+            text);
+    return BCL_OK;
+}
+
+static bcl_status tile_create(void **out, bcl_device *device, const char *parameters) {
     static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
                                                  " -DTILE_A_TRANSPOSED"};
     bcl_status status = BCL_OK;
@@ -42,17 +61,20 @@ static bcl_status tile_create(void **out, bcl_device *device) {
     tile_state *s = NULL;
     char *words = NULL;
     BCL_NEW(s, 1);
-    s->width = about->float_vector >= 16 ? 16 : about->float_vector >= 8 ? 8 : 4;
-    s->rows = tile_rows(s->width);
+    choose_tile(s, about);
+    if (parameters)
+        BCL_TRY(parse_tile(s, parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     s->depth = DEPTH;
-    /* a panel of `depth` rows and the scratch row of the kernel */
-    while (s->depth > 16 &&
-           (uint64_t)(s->depth + 1) * 2 * (uint64_t)s->width * sizeof(float) > about->local_memory)
-        s->depth /= 2;
+    /* the kernel's local memory: a panel of `depth` rows, a tile, the bias */
+    const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
+    while (s->depth > 16 && (size_t)(s->depth + s->rows + 1) * row_bytes > about->local_memory)
+        s->depth -= 16;
     for (int i = 0; i < LAYOUTS; i++) {
-        BCL_TRY(bcl_format(&words, "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_DEPTH=%d%s", s->width,
-                           s->rows, s->depth, options[i]));
+        BCL_TRY(bcl_format(
+            &words,
+            "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_DEPTH=%d%s",
+            s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->depth, options[i]));
         BCL_TRY(bcl_kernel_get(&s->kernels[i], device, "gemm_tile.cl", "gemm_tile", words));
         free(words);
         words = NULL;
@@ -68,25 +90,25 @@ out:
 static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     const tile_state *s = state;
     const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K;
-    const size_t panels = bcl_gemm_ceil(N, 2 * (size_t)s->width);
+    const size_t panels = bcl_gemm_ceil(N, (size_t)(s->vectors * s->width));
     const size_t tiles = bcl_gemm_ceil(M, (size_t)s->rows);
-    /* Groups of tiles: enough for the compute units and the caches, but not so many that packing
-     * shows; then all of the same size. */
+    /* Groups of rows: enough for the compute units and the caches, but not so many that packing
+     * shows; then all of the same number of tiles. */
     size_t splits = bcl_gemm_ceil(s->groups, panels);
     if (splits > tiles / GROUP_TILES)
         splits = tiles / GROUP_TILES;
-    if (splits < bcl_gemm_ceil(M, GROUP_ROWS))
-        splits = bcl_gemm_ceil(M, GROUP_ROWS);
-    const size_t group_tiles = bcl_gemm_ceil(tiles, splits);
+    if (splits < bcl_gemm_ceil(M, group_most[c->layout]))
+        splits = bcl_gemm_ceil(M, group_most[c->layout]);
+    const size_t group_rows = bcl_gemm_ceil(tiles, splits) * (size_t)s->rows;
     /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
     const size_t width = (size_t)s->width, blocks = bcl_gemm_ceil(K, (size_t)s->depth);
     const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
-    const bcl_grid grid = {.groups = {bcl_gemm_ceil(tiles, group_tiles), panels}};
+    const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil(M, group_rows)}};
     return BCL_LAUNCH(s->kernels[c->layout], grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
-                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)tiles),
-                      bcl_int((int)group_tiles), bcl_int((int)depth));
+                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)group_rows),
+                      bcl_int((int)depth));
 }
 
 const bcl_gemm_provider bcl_gemm_tile = {"tile", tile_create, tile_run, free};

@@ -1,0 +1,104 @@
+/* Compiled programs on disk, so that a second start does not compile. A file is named by a hash of
+ * all that the result depends on; one that is damaged or that the driver refuses is built again. */
+#include "ocl/internal.h"
+
+static const char magic[8] = {'B', 'C', 'L', 'P', 'R', 'O', 'G', '1'};
+
+typedef struct entry_head {
+    char magic[8];
+    uint64_t size, hash; /* of the bytes that follow */
+} entry_head;
+
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t size) {
+    const unsigned char *p = data;
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * 0x100000001B3u; /* FNV-1a */
+    return bcl_mix64(h ^ size);
+}
+
+/* PoCL keeps work-group functions in a cache of its own, which is finer than whole programs: here
+ * they would be compiled twice. */
+static bool has_own_cache(const bcl_device *d) {
+    return strstr(d->info.version, "PoCL") != NULL;
+}
+
+bcl_status bcl_program_cache_path(char **out, const bcl_device *d, const char *source,
+                                  const char *options) {
+    bcl_status status = BCL_OK;
+    char *folder = NULL, name[64];
+    const char *place = getenv("BERTCL_CACHE_DIR"), *base = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    *out = NULL;
+    if (has_own_cache(d) || (place && !*place))
+        return BCL_OK;
+    if (place)
+        BCL_TRY(bcl_path_join(&folder, place, "programs"));
+    else if (base && *base)
+        BCL_TRY(bcl_path_join(&folder, base, "bertcl/programs"));
+    else if (home && *home)
+        BCL_TRY(bcl_path_join(&folder, home, ".cache/bertcl/programs"));
+    else
+        goto out;
+    const char *parts[] = {source,         options,        d->info.name,
+                           d->info.vendor, d->info.driver, d->info.version};
+    uint64_t a = 0x243F6A8885A308D3u, b = 0x13198A2E03707344u;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        a = hash_bytes(a, parts[i], strlen(parts[i]));
+        b = hash_bytes(b, parts[i], strlen(parts[i]));
+    }
+    snprintf(name, sizeof name, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+    if (!bcl_directory_create(folder)) /* no place to write is no reason to fail */
+        BCL_TRY(bcl_path_join(out, folder, name));
+out:
+    free(folder);
+    return status;
+}
+
+bool bcl_program_cache_load(cl_program *out, const bcl_device *d, const char *path,
+                            const char *options) {
+    bcl_map map = {0};
+    entry_head head;
+    cl_program program = NULL;
+    cl_int code = CL_SUCCESS, binary_code = CL_SUCCESS;
+    bool ok = false;
+    if (!bcl_path_exists(path) || bcl_map_open(&map, path))
+        return false;
+    if (map.size > sizeof head) {
+        memcpy(&head, map.data, sizeof head);
+        const unsigned char *binary = map.data + sizeof head;
+        const size_t size = map.size - sizeof head;
+        if (!memcmp(head.magic, magic, sizeof magic) && head.size == size &&
+            head.hash == hash_bytes(0, binary, size)) {
+            program = clCreateProgramWithBinary(d->context, 1, &d->id, &size, &binary, &binary_code,
+                                                &code);
+            ok = program && code == CL_SUCCESS && binary_code == CL_SUCCESS &&
+                 clBuildProgram(program, 1, &d->id, options, NULL, NULL) == CL_SUCCESS;
+        }
+    }
+    bcl_map_close(&map);
+    if (ok)
+        *out = program;
+    else if (program)
+        clReleaseProgram(program);
+    return ok;
+}
+
+void bcl_program_cache_store(cl_program program, const char *path) {
+    bcl_string file = {0};
+    size_t size = 0;
+    unsigned char *binary = NULL;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) !=
+            CL_SUCCESS ||
+        !size || !(binary = malloc(size)))
+        return;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
+        CL_SUCCESS) {
+        entry_head head = {.size = size, .hash = hash_bytes(0, binary, size)};
+        memcpy(head.magic, magic, sizeof magic);
+        /* A cache that cannot be written is only slower. */
+        if (!bcl_string_add(&file, &head, sizeof head) && !bcl_string_add(&file, binary, size))
+            (void)bcl_file_write(path, file.data, file.size);
+    }
+    bcl_string_free(&file);
+    free(binary);
+}
