@@ -9,7 +9,7 @@ struct eval_model {
     const char *path;
     bcl_config config;
     bcl_tokenizer *tokenizer;
-    bcl_device *device;
+    bcl_device *device; /* the caller's */
     bcl_model *model;
     size_t longest; /* pieces of a sentence */
 };
@@ -52,7 +52,8 @@ out:
     return status;
 }
 
-bcl_status eval_model_load(eval_model **out, const eval_options *o, const char *path) {
+bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_options *o,
+                           const char *path) {
     bcl_status status = BCL_OK;
     bcl_load_report report = {0};
     eval_model *m = NULL;
@@ -71,7 +72,9 @@ bcl_status eval_model_load(eval_model **out, const eval_options *o, const char *
         o->max_length ? (size_t)o->max_length : bcl_tokenizer_model_max_length(m->tokenizer);
     if (m->longest > (size_t)m->config.positions)
         m->longest = (size_t)m->config.positions;
-    BCL_TRY(bcl_device_open(&m->device, o->device_id, false));
+    if (!*device) /* one a process: its driver is the only one that is loaded */
+        BCL_TRY(bcl_device_open(device, o->device_id, false));
+    m->device = *device;
     BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, path, o->gemm, false, 0, &report));
     for (size_t i = 0; i < report.unused_count && !o->quiet; i++)
         fprintf(stderr, "model: %s is not used\n", report.unused[i]);
@@ -87,7 +90,6 @@ void eval_model_free(eval_model *model) {
     if (!model)
         return;
     bcl_model_free(model->model);
-    bcl_device_free(model->device);
     bcl_tokenizer_free(model->tokenizer);
     bcl_config_free(&model->config);
     free(model);
