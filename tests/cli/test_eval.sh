@@ -63,11 +63,11 @@ check "default mode" 0 '"scheme":[[:space:]]*null' e --gold gold --pred pred --j
 check "a scheme is strict" 0 '"mode":[[:space:]]*"strict"' e --gold gold --pred pred --json --scheme IOB2
 check "--mode default wins" 0 '"mode":[[:space:]]*"default"' e --gold gold --pred pred --json --scheme IOB2 --mode default
 check "scheme by the tags" 0 '"scheme":[[:space:]]*"IOB2"' e --gold gold --pred pred --json --mode strict
-check "unknown tags" 0 'pred: 8 tags .* IOE2 does not know' e --gold gold --pred pred --scheme IOE2
-check "mapped" 0 ' I-LOC +0\.00' e --gold gold --pred pred --map B-LOC=I-LOC --map I-LOC=B-LOC
+check "unknown tags" 0 'pred: 6 tags .* IOE2 does not know' e --gold gold --pred pred --scheme IOE2
+check "mapped" 0 ' I-LOC +0\.50' e --gold gold --pred pred --map B-LOC=I-LOC --map I-LOC=B-LOC
 check "matches" 0 '^all +partial +2 +0 +1 +0 +0' e --gold gold --pred pred --matches
 check "confusion" 0 '^ *B-ORG +1 +0 +0 +0 +0' e --gold gold --pred pred --confusion
-check "breakdown" 0 '^ +1 +5 +.* 1-5' e --gold gold --pred pred --breakdown
+check "breakdown" 0 '^ +2 +6 +.* 1-5' e --gold gold --pred pred --breakdown
 check "table" 0 '^right, "it" +gold +2 +6 +1\.0000' e --gold gold --pred pred 'right, "it"'
 check "Markdown" 0 '^\| pred +\| gold \|' e --gold gold --pred pred --table markdown
 check "CSV" 0 '^"right, ""it""",gold,2,6,1\.00,' e --gold gold --pred pred 'right, "it"' --table csv --digits 2
@@ -110,19 +110,22 @@ if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
 fi
 "$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
 sample="$BERTCL_TESTS/../sample/speech 1.conll"
-m() { "$BERTCL" eval --quiet --map-preset un-ner --data "$sample" "$@"; }
+# Three words a sentence: none is cut.
+awk '/^ *$/ { n = 0; print; next } ++n <= 3' "$sample" >short1
+tail -50 short1 >short2
+m() { "$BERTCL" eval --quiet --map-preset un-ner --data short1 "$@"; }
 accuracy() { grep -m1 '"accuracy"' stdout | tr -d ' \t,'; }
 # Without cut words, word level is what the first pieces say.
 check "first pieces" 0 '"level":[[:space:]]*"piece"' m --model model --label-pieces first --json
 first=$(accuracy)
 check "word level" 0 '"level":[[:space:]]*"word"' m --model model --level word --json
-[ "$(accuracy)" = "$first" ] || fail "word level: $(accuracy), first pieces $first"
+[ -n "$first" ] && [ "$(accuracy)" = "$first" ] || fail "word level: $(accuracy), first pieces $first"
 has "word level" '"words_cut":[[:space:]]*0'
 check "cut words count" 0 '"words_cut":[[:space:]]*[1-9]' m --model model --level word --max-length 10 --json
-words=$(grep -c . "$sample")
+words=$(grep -c . short1)
 has "cut words count" "\"tokens\":[[:space:]]*$words"
 check "entities of a model" 0 'micro avg' m --model model
 check "models in a table" 0 '^\| model ' m --model model model --table markdown
-check "each" 0 "speech 2" m --model model "$BERTCL_TESTS/../sample/speech 2.conll" --each --table csv
+check "each" 0 'model,short2,' m short2 --model model --each --table csv
 check "compare" 0 'second - first' m --model model --compare model --bootstrap 50
 exit $failed
