@@ -92,6 +92,7 @@ bcl_status bcl_cli_map_create(struct bcl_tag_map **out, const bcl_cli_maps *maps
 int bcl_cli_data(int argc, char **argv);
 int bcl_cli_devices(int argc, char **argv);
 int bcl_cli_eval(int argc, char **argv);
+int bcl_cli_predict(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
 
