@@ -42,10 +42,7 @@ out:
 
 static void free_slots(slot *slots) {
     for (int i = 0; i < SLOTS; i++) {
-        if (slots[i].event) { /* the device may still write to the slot */
-            clWaitForEvents(1, &slots[i].event);
-            clReleaseEvent(slots[i].event);
-        }
+        (void)bcl_event_finish(&slots[i].event); /* the device may still write to the slot */
         bcl_batch_free(&slots[i].batch);
         free(slots[i].row_loss);
         free(slots[i].predicted);
@@ -59,11 +56,7 @@ static bcl_status finish(run *r, slot *s) {
     const bcl_batch *b = &s->batch;
     if (!s->event)
         return BCL_OK;
-    cl_event event = s->event;
-    s->event = NULL;
-    cl_int code = clWaitForEvents(1, &event);
-    clReleaseEvent(event);
-    BCL_CL(code);
+    BCL_TRY(bcl_event_finish(&s->event));
     for (int t = 0; t < b->T; t++)
         if (b->labels[t] >= 0) {
             r->loss += (double)s->row_loss[t];

@@ -68,17 +68,8 @@ void bcl_device_free(bcl_device *d) {
         clFinish(d->queue);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);
-    for (size_t i = 0; i < d->kernel_count; i++) {
-        bcl_kernel *k = d->kernels[i];
-        if (k->kernel)
-            clReleaseKernel(k->kernel);
-        if (k->program)
-            clReleaseProgram(k->program);
-        free(k->file);
-        free(k->name);
-        free(k->options);
-        free(k);
-    }
+    for (size_t i = 0; i < d->kernel_count; i++)
+        bcl_kernel_free(d->kernels[i]);
     if (d->queue)
         clReleaseCommandQueue(d->queue);
     if (d->context)
@@ -191,6 +182,15 @@ bcl_status bcl_device_finish(bcl_device *d) {
         BCL_TRY(bcl_profile_collect(d));
 out:
     return status;
+}
+
+bcl_status bcl_event_finish(cl_event *event) {
+    if (!*event)
+        return BCL_OK;
+    cl_int code = clWaitForEvents(1, event);
+    clReleaseEvent(*event);
+    *event = NULL;
+    return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");
 }
 
 enum { SELF_TEST_ITEMS = 64, SELF_TEST_GROUPS = 4 };

@@ -43,6 +43,7 @@ bcl_status bcl_device_self_test(bcl_device *device);
 /* Opens device number `index` of the driver in this process. */
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile);
+void bcl_kernel_free(bcl_kernel *kernel);
 /* The file of a program in the cache; NULL if this device or machine has none. */
 bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const char *source,
                                   const char *options);

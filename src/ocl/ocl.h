@@ -113,6 +113,8 @@ bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, voi
                            size_t bytes, bool wait);
 bcl_status bcl_buffer_zero(bcl_device *device, cl_mem buffer, size_t offset, size_t bytes);
 bcl_status bcl_device_finish(bcl_device *device);
+/* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */
+bcl_status bcl_event_finish(cl_event *event);
 
 /* An OpenCL error as a status: out-of-memory codes give BCL_ERROR_DEVICE_MEMORY. */
 bcl_status bcl_cl_fail(cl_int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

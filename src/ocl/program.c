@@ -76,6 +76,19 @@ out:
     return status;
 }
 
+void bcl_kernel_free(bcl_kernel *k) {
+    if (!k)
+        return;
+    if (k->kernel)
+        clReleaseKernel(k->kernel);
+    if (k->program)
+        clReleaseProgram(k->program);
+    free(k->file);
+    free(k->name);
+    free(k->options);
+    free(k);
+}
+
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, const char *name,
                           const char *options) {
     bcl_status status = BCL_OK;
@@ -117,16 +130,8 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     d->kernel_count++;
     *out = k;
 out:
-    if (status && k) {
-        if (k->kernel)
-            clReleaseKernel(k->kernel);
-        if (k->program)
-            clReleaseProgram(k->program);
-        free(k->file);
-        free(k->name);
-        free(k->options);
-        free(k);
-    }
+    if (status)
+        bcl_kernel_free(k);
     return status;
 }
 

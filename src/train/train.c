@@ -118,11 +118,7 @@ static bcl_status finish(trainer *t, slot *s) {
     bcl_status status = BCL_OK;
     if (!s->event)
         return BCL_OK;
-    cl_event event = s->event;
-    s->event = NULL;
-    cl_int code = clWaitForEvents(1, &event);
-    clReleaseEvent(event);
-    BCL_CL(code);
+    BCL_TRY(bcl_event_finish(&s->event));
     if (s->last)
         BCL_TRY(account(t, s));
 out:
@@ -391,12 +387,8 @@ bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
     BCL_TRY(bcl_path_join(&folder, run, "model"));
     BCL_TRY(bcl_folder_publish(from, folder));
 out:
-    for (int i = 0; i < SLOTS; i++) {
-        if (t.slots[i].event) {
-            clWaitForEvents(1, &t.slots[i].event);
-            clReleaseEvent(t.slots[i].event);
-        }
-    }
+    for (int i = 0; i < SLOTS; i++)
+        (void)bcl_event_finish(&t.slots[i].event);
     (void)bcl_device_finish(bcl_model_device(model));
     for (int i = 0; i < SLOTS; i++)
         bcl_batch_free(&t.slots[i].batch);

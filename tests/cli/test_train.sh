@@ -1,0 +1,149 @@
+#!/bin/bash
+# bertcl train and eval on the sample corpus with a tiny random model: the run folder, results, every
+# kind of bad input (one line, its exit code, nothing half-written), Ctrl-C and --resume.
+set -u
+: "${BERTCL:?}" "${BERTCL_TESTS:?}" "${BERTCL_BUILD:?}"
+tmp=$(mktemp -d) || exit 1
+mounted=
+trap '[ -n "$mounted" ] && umount "$mounted"; rm -rf "$tmp"' EXIT
+failed=0
+sample="$BERTCL_TESTS/../sample/speech 1.conll"
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
+if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
+    echo "skipped: $(tail -1 "$tmp/devices")"
+    exit 77
+fi
+
+fail() { echo "FAILED $*" >&2; failed=1; }
+# check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
+# failure is one line on stderr.
+check() {
+    local name=$1 code=$2 pattern=$3 got
+    shift 3
+    "$@" >"$tmp/stdout" 2>"$tmp/stderr"
+    got=$?
+    if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
+        fail "$name: exit $got, expected $code and /$pattern/:"
+        head -5 "$tmp/stdout" "$tmp/stderr" >&2
+    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
+        fail "$name: not one line on stderr:"
+        cat "$tmp/stdout" "$tmp/stderr" >&2
+    fi
+}
+train() { "$BERTCL" train --quiet "$@"; }
+# bad NAME CODE PATTERN OPTION...: train fails so, and leaves no run folder
+bad() {
+    local name=$1 code=$2 pattern=$3
+    shift 3
+    check "$name" "$code" "$pattern" train --out "$tmp/bad run" "$@"
+    [ -e "$tmp/bad run" ] && { fail "$name: left $(ls -A "$tmp/bad run" | tr '\n' ' ')"; rm -rf "$tmp/bad run"; }
+}
+with() { # a copy of the model with one file replaced by stdin
+    rm -rf "$tmp/copy"
+    cp -r "$tmp/model" "$tmp/copy"
+    cat >"$tmp/copy/$1"
+}
+
+head -3000 "$sample" >"$tmp/data"
+check "train" 0 'run/model' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run" --max-steps 7 --batch 4 --lr 1e-3 --seed 3
+for file in model/config.json model/model.safetensors model/vocab.txt model/tokenizer.json model/tokenizer_config.json \
+    model/special_tokens_map.json best/model.safetensors test.conll metrics.jsonl results.json run.json; do
+    [ -s "$tmp/run/$file" ] || fail "the run has no $file"
+done
+for key in train loss tokens_per_s steps eval accuracy report peak_rss_mb device seed 'macro avg' 'weighted avg'; do
+    grep -q "\"$key\"" "$tmp/run/results.json" || fail "results.json: no key $key"
+done
+grep -qE '"steps":[[:space:]]*7,?$' "$tmp/run/results.json" || fail "--max-steps"
+[ "$(grep -c '"grad_norm"' "$tmp/run/metrics.jsonl")" = 7 ] || fail "metrics.jsonl: not 7 steps"
+ls -A "$tmp/run" | grep -q tmp && fail "a temporary file is left"
+check "eval" 0 'macro avg' "$BERTCL" eval --model "$tmp/run/model" --data "$tmp/run/test.conll" --max-length 64
+check "eval --json" 0 '"accuracy"' "$BERTCL" eval --model "$tmp/run/model" --data "$tmp/run/test.conll" --json
+accuracy=$(grep -m1 '"accuracy"' "$tmp/stdout" | tr -d ' \t,')
+grep -m1 '"accuracy"' "$tmp/run/results.json" | tr -d ' \t,' | grep -qxF "$accuracy" || fail "eval --json: another accuracy than train's"
+check "exists" 1 'run: exists' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run"
+cp "$tmp/run/model/model.safetensors" "$tmp/kept"
+check "resume a complete run" 0 '"eval"' train --out "$tmp/run" --resume
+check "resume with another batch" 2 'batch' train --out "$tmp/run" --resume --batch 9
+cmp -s "$tmp/kept" "$tmp/run/model/model.safetensors" || fail "a complete run was changed"
+check "the same seed" 0 . train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run2" --max-steps 7 --batch 4 --lr 1e-3 --seed 3
+cmp -s "$tmp/kept" "$tmp/run2/model/model.safetensors" || fail "the same seed gave another model"
+
+# usage
+bad "no data" 2 'data is needed' --model "$tmp/model"
+bad "no model" 2 'model is needed' --data "$tmp/data"
+check "no out" 2 'out is needed' train --model "$tmp/model" --data "$tmp/data"
+bad "unknown option" 2 'learning-rate' --model "$tmp/model" --data "$tmp/data" --learning-rate 1
+bad "bad number" 2 'lr' --model "$tmp/model" --data "$tmp/data" --lr fast
+bad "bad choice" 2 'schedule' --model "$tmp/model" --data "$tmp/data" --schedule step
+bad "test and split" 2 'exclude' --model "$tmp/model" --data "$tmp/data" --test "$tmp/data" --split 0.5
+bad "too long" 2 'max-length.* 64' --model "$tmp/model" --data "$tmp/data" --max-length 65
+bad "no provider" 2 'cublas.*expected' --model "$tmp/model" --data "$tmp/data" --gemm cublas
+# data
+bad "missing data" 1 'none: cannot open' --model "$tmp/model" --data "$tmp/none"
+printf 'a\tO\nb\n' >"$tmp/one"
+bad "one column" 1 'one:2: ' --model "$tmp/model" --data "$tmp/one"
+printf 'a\tO\nb\xff\tO\n' >"$tmp/one"
+bad "not UTF-8" 1 'one:2: .*0xFF' --model "$tmp/model" --data "$tmp/one"
+: >"$tmp/one"
+bad "empty corpus" 1 'one: found no sentence' --model "$tmp/model" --data "$tmp/one"
+printf 'a\tO\nb\tI-ODD\n' >"$tmp/one"
+check "unknown tag" 1 'one:2: .*I-ODD' "$BERTCL" eval --model "$tmp/run/model" --data "$tmp/one"
+# models
+bad "no folder" 1 'nothing.*config.json' --model "$tmp/nothing" --data "$tmp/data"
+with model.safetensors </dev/null; rm "$tmp/copy/model.safetensors"
+bad "no weights" 1 'copy.*model.safetensors' --model "$tmp/copy" --data "$tmp/data"
+head -c 5000 "$tmp/model/model.safetensors" | with model.safetensors
+bad "cut weights" 1 'copy/model.safetensors: ' --model "$tmp/copy" --data "$tmp/data"
+head -c 5 "$tmp/model/model.safetensors" | with model.safetensors
+bad "five bytes" 1 'copy/model.safetensors: ' --model "$tmp/copy" --data "$tmp/data"
+sed 's/"model_type":.*/"model_type": "gpt2",/' "$tmp/model/config.json" | with config.json
+bad "another architecture" 1 'config.json: .*gpt2.*bert' --model "$tmp/copy" --data "$tmp/data"
+sed 's/"hidden_act":.*/"hidden_act": "relu",/' "$tmp/model/config.json" | with config.json
+bad "unknown activation" 1 'config.json: .*relu' --model "$tmp/copy" --data "$tmp/data"
+sed 's/"intermediate_size":.*/"intermediate_size": 46,/' "$tmp/model/config.json" | with config.json
+bad "wrong shape" 1 'intermediate.*found shape \[45, 32\].* \[46, 32\]' --model "$tmp/copy" --data "$tmp/data"
+{ cat "$tmp/model/vocab.txt"; echo extra; } | with vocab.txt
+bad "vocabulary" 1 '78 pieces.* 77' --model "$tmp/copy" --data "$tmp/data"
+with config.json <<<'{"model_type": "bert",'
+bad "broken JSON" 1 'config.json: ' --model "$tmp/copy" --data "$tmp/data"
+# devices
+bad "no such device" 1 'pocl:99' --model "$tmp/model" --data "$tmp/data" --device pocl:99
+export OCL_ICD_VENDORS=/nonexistent
+bad "no driver" 1 '[Nn]o OpenCL' --model "$tmp/model" --data "$tmp/data"
+unset OCL_ICD_VENDORS
+
+# a disk that has room for the model, but not for the optimizer's state beside it
+if mkdir "$tmp/disk" && mount -t tmpfs -o size=200k tmpfs "$tmp/disk" 2>"$tmp/mount"; then
+    mounted="$tmp/disk"
+    check "full disk" 1 '(No space left|cannot write)' train --json --model "$tmp/model" --data "$tmp/data" --out "$tmp/disk/run" --max-steps 3
+    ls "$tmp/disk/run" | grep -qE 'checkpoint|^model$|results' && fail "full disk: left $(ls "$tmp/disk/run" | tr '\n' ' ')"
+    head -c 200000 /dev/zero >"$tmp/disk/rest" 2>/dev/null
+    check "full disk: logits" 1 '(No space left|cannot write)' "$BERTCL" eval --quiet --model "$tmp/run/model" --data "$tmp/data" --logits "$tmp/disk/l"
+    [ -e "$tmp/disk/l" ] && fail "full disk: logits are there"
+else
+    echo "full disk: skipped, cannot mount a small file system"
+fi
+
+# Ctrl-C: a checkpoint, and --resume ends at the bits of a run that was not stopped
+"$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --out "$tmp/whole" --epochs 4 --batch 2 >"$tmp/stdout" 2>&1 || fail "whole"
+set -m # or the shell starts it with SIGINT ignored
+"$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --out "$tmp/stopped" --epochs 4 --batch 2 >"$tmp/stdout" 2>"$tmp/stderr" &
+pid=$!
+for _ in $(seq 1000); do
+    [ -s "$tmp/stopped/metrics.jsonl" ] && break
+    sleep 0.02
+done
+kill -INT $pid
+wait $pid
+code=$?
+if [ -e "$tmp/stopped/results.json" ]; then
+    echo "Ctrl-C: skipped, the run was faster"
+else
+    [ $code = 1 ] && grep -q 'stopped at step .*--resume' "$tmp/stderr" || fail "Ctrl-C: exit $code: $(cat "$tmp/stderr")"
+    [ "$(wc -l <"$tmp/stderr")" = 1 ] || fail "Ctrl-C: not one line"
+    ls "$tmp/stopped" | grep -q '^checkpoint-' || fail "Ctrl-C: no checkpoint"
+    check "resume" 0 'stopped/model' train --out "$tmp/stopped" --resume
+fi
+cmp -s "$tmp/whole/model/model.safetensors" "$tmp/stopped/model/model.safetensors" || fail "resumed to another model"
+cmp -s "$tmp/whole/metrics.jsonl" "$tmp/stopped/metrics.jsonl" || fail "resumed to another metrics.jsonl"
+exit $failed

@@ -1,0 +1,358 @@
+/* The operations on rows and elements against double precision: embedding, LayerNorm, linear, GELU,
+ * dropout, cross-entropy; outputs start as NaN between guard zones; gradients set and added to.
+ * Attention, the optimizer and the matrix products have files of their own. */
+#include "support/device.h"
+
+static const struct {
+    test_limit gelu, linear, mask, norm, norm_gradient, column_sum, embedding, loss, dlogits;
+} limits = {
+    .gelu = {1e-6, 1e-6},   /* erf_fast: 2e-7 on either side of 1 */
+    .linear = {1e-6, 5e-7}, /* of sum |x| |w| */
+    .mask = {1e-30, 1e-7},
+    .norm = {4e-6, 4e-6},
+    .norm_gradient = {1e-5, 1e-5},
+    .column_sum = {1e-6, 2e-6}, /* of sum |terms| */
+    .embedding = {4e-6, 4e-6},
+    .loss = {1e-6, 2e-6},
+    .dlogits = {1e-7, 4e-6},
+};
+
+static const int LENGTHS[] = {1, 7, 93, 16, 2, 31};
+static const int COLUMNS[] = {1, 7, 16, 20, 63, 64, 65, 93, 100, 384, 768};
+static int sentences(void) {
+    return test_small ? 2 : 6;
+}
+static int columns(void) {
+    return test_small ? 4 : (int)(sizeof COLUMNS / sizeof *COLUMNS);
+}
+static const float RATES[] = {0, 0.1f, 0.5f};
+static bcl_dropout dropout_at(int i, int layer) {
+    return (bcl_dropout){RATES[i], bcl_site(layer, BCL_SITE_SECOND), {77, 0xdeadbeef}};
+}
+
+static void test_comparator(void **state) {
+    (void)state;
+    const test_limit limit = {1e-6, 1e-6};
+    const double want[2] = {1, 2};
+    size_t at;
+    assert_true(compare_share(&at, (float[]){1, NAN}, 2, want, 2, NULL, limit) > 1);
+    assert_int_equal(at, 1);
+    assert_true(compare_share(&at, (float[]){1, 2}, 2, (double[]){NAN, 2}, 2, NULL, limit) > 1);
+    assert_true(compare_share(&at, (float[]){INFINITY, 2}, 2, want, 2, NULL, limit) > 1);
+    assert_true(compare_share(&at, (float[]){1, 2}, 1, want, 2, NULL, limit) > 1);
+    assert_true(compare_share(&at, (float[]){1, 2.00002f}, 2, want, 2, NULL, limit) > 1);
+    assert_true(compare_share(&at, (float[]){1, 2}, 2, want, 2, NULL, limit) == 0);
+    /* guards */
+    cl_mem buffer = guard_floats(3, NULL);
+    float *x = read_floats(buffer, 3);
+    assert_true(isnan(x[0]) && isnan(x[2]));
+    free(x);
+    guards_end();
+}
+
+static double gelu_exact(double x, bool tanh_form, double *slope) {
+    const double pi = 3.14159265358979323846;
+    if (tanh_form) {
+        const double a = sqrt(2 / pi), t = tanh(a * (x + 0.044715 * x * x * x));
+        *slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * a * (1 + 3 * 0.044715 * x * x);
+        return 0.5 * x * (1 + t);
+    }
+    *slope = 0.5 * erfc(-x / sqrt(2.0)) + x / sqrt(2 * pi) * exp(-0.5 * x * x);
+    return 0.5 * x * erfc(-x / sqrt(2.0));
+}
+
+static void test_gelu(void **state) {
+    static const int counts[] = {1, 7, 93, 4099};
+    (void)state;
+    for (int form = 0; form < 2; form++)
+        for (int i = 0; i < (test_small ? 3 : 4); i++) {
+            const size_t n = (size_t)counts[i];
+            float *x = random_floats(n, 2, 1), *dy = random_floats(n, 1, 2);
+            const float special[] = {0, -0.0f, 100, -100, 5.6f, -5.6f, 1e-20f};
+            for (size_t k = 0; n > 7 && k < 7; k++)
+                x[k + 3] = special[k];
+            for (size_t k = 100; k < n; k++) /* evenly, where erf bends */
+                x[k] = -8 + 16 * (float)k / (float)n;
+            double *y = zeros(n), *dx = zeros(n), *size = zeros(n);
+            for (size_t k = 0; k < n; k++) {
+                y[k] = gelu_exact((double)x[k], form, &dx[k]);
+                dx[k] *= (double)dy[k];
+                size[k] = fabs((double)dy[k]) + fabs((double)x[k]);
+            }
+            cl_mem bx = guard_floats(n, x), by = guard_floats(n, NULL), bdy = guard_floats(n, dy),
+                   bdx = guard_floats(n, NULL);
+            OK(bcl_gelu_forward(&test_ops, by, bx, n, form));
+            OK(bcl_gelu_backward(&test_ops, bdx, bdy, bx, n, form));
+            compare("gelu", read_floats(by, n), y, size, n, limits.gelu);
+            compare("gelu gradient", read_floats(bdx, n), dx, size, n, limits.gelu);
+            OK(bcl_gelu_backward(&test_ops, bdy, bdy, bx, n, form)); /* in place */
+            compare("gelu gradient in place", read_floats(bdy, n), dx, size, n, limits.gelu);
+            OK(bcl_gelu_forward(&test_ops, bx, bx, n, form));
+            compare("gelu in place", read_floats(bx, n), y, size, n, limits.gelu);
+            guards_end();
+            free(x);
+            free(dy);
+            free(y);
+            free(dx);
+            free(size);
+        }
+}
+
+static void test_dropout(void **state) {
+    (void)state;
+    for (int i = 0; i < columns(); i++)
+        for (int r = 0; r < 3; r++) {
+            const int C = COLUMNS[i];
+            const bcl_dropout d = dropout_at(r, 9);
+            test_batch b;
+            batch_begin(&b, LENGTHS, sentences(), 30, 2, 3);
+            const size_t n = (size_t)b.host.T * (size_t)C;
+            float *x = random_floats(n, 1, 4);
+            double *y = zeros(n);
+            for (size_t k = 0; k < n; k++) {
+                const size_t t = k / (size_t)C;
+                y[k] = (double)x[k] * mask_row(d, (uint32_t)b.host.samples[t],
+                                               (uint32_t)b.host.positions[t],
+                                               (uint32_t)(k % (size_t)C));
+            }
+            cl_mem bx = guard_floats(n, x), by = guard_floats(n, NULL);
+            OK(bcl_dropout_rows(&test_ops, by, bx, &b.device, C, d));
+            compare("dropout", read_floats(by, n), y, NULL, n, limits.mask);
+            OK(bcl_dropout_rows(&test_ops, bx, bx, &b.device, C, d));
+            compare("dropout in place", read_floats(bx, n), y, NULL, n, limits.mask);
+            guards_end();
+            batch_end(&b);
+            free(x);
+            free(y);
+        }
+}
+
+/* y, and mean and rstd as the device saves them, of one row r of C. */
+static void norm_row(double *y, float *mean, float *rstd, const double *r, const float *gamma,
+                     const float *beta, int C, double eps) {
+    double m = 0, v = 0;
+    for (int c = 0; c < C; c++)
+        m += r[c] / C;
+    for (int c = 0; c < C; c++)
+        v += (r[c] - m) * (r[c] - m) / C;
+    const double s = 1 / sqrt(v + eps);
+    for (int c = 0; c < C; c++)
+        y[c] = (r[c] - m) * s * (double)gamma[c] + (double)beta[c];
+    *mean = (float)m;
+    *rstd = (float)s;
+}
+
+/* dr of one row; adds to dgamma, dbeta and their magnitudes. */
+static void norm_row_backward(double *dr, double *dgamma, double *dbeta, double *gamma_size,
+                              double *beta_size, const double *dy, const double *r, float mean,
+                              float rstd, const float *gamma, int C) {
+    double g = 0, gx = 0;
+    for (int c = 0; c < C; c++) {
+        const double x = (r[c] - (double)mean) * (double)rstd;
+        g += dy[c] * (double)gamma[c] / C;
+        gx += dy[c] * (double)gamma[c] * x / C;
+        dgamma[c] += dy[c] * x;
+        gamma_size[c] += fabs(dy[c] * x);
+        dbeta[c] += dy[c];
+        beta_size[c] += fabs(dy[c]);
+    }
+    for (int c = 0; c < C; c++) {
+        const double x = (r[c] - (double)mean) * (double)rstd;
+        dr[c] = (double)rstd * (dy[c] * (double)gamma[c] - g - x * gx);
+    }
+}
+
+static void check_layernorm(int C, int rate, bool accumulate) {
+    const bcl_dropout d = dropout_at(rate, 2);
+    const float eps = 1e-5f;
+    test_batch b;
+    batch_begin(&b, LENGTHS, sentences(), 30, 2, 3);
+    const size_t T = (size_t)b.host.T, W = (size_t)C, n = T * W;
+    float *x = random_floats(n, 1, 1), *h = random_floats(n, 1, 2), *dy = random_floats(n, 1, 3);
+    float *gamma = random_floats(W, 1, 4), *beta = random_floats(W, 1, 5);
+    float *before = random_floats(2 * W, 3, 6), *mean = random_floats(T, 0, 7),
+          *rstd = random_floats(T, 0, 8);
+    double *r = zeros(n), *y = zeros(n), *dr = zeros(n), *dh = zeros(n), *dyd = zeros(n);
+    double *dg = zeros(W), *db = zeros(W), *dg_size = zeros(W), *db_size = zeros(W);
+    for (size_t t = 0; t < T; t++)
+        for (size_t c = 0; c < W; c++) {
+            const size_t k = t * W + c;
+            r[k] = (double)(float)((double)x[k] +
+                                   (double)h[k] * mask_row(d, (uint32_t)b.host.samples[t],
+                                                           (uint32_t)b.host.positions[t],
+                                                           (uint32_t)c));
+            dyd[k] = (double)dy[k];
+        }
+    for (size_t c = 0; c < W && accumulate; c++) {
+        dg[c] = (double)before[c];
+        db[c] = (double)before[W + c];
+        dg_size[c] = fabs(dg[c]);
+        db_size[c] = fabs(db[c]);
+    }
+    for (size_t t = 0; t < T; t++) {
+        norm_row(y + t * W, &mean[t], &rstd[t], r + t * W, gamma, beta, C, (double)eps);
+        norm_row_backward(dr + t * W, dg, db, dg_size, db_size, dyd + t * W, r + t * W, mean[t],
+                          rstd[t], gamma, C);
+        for (size_t c = 0; c < W; c++)
+            dh[t * W + c] = dr[t * W + c] * mask_row(d, (uint32_t)b.host.samples[t],
+                                                     (uint32_t)b.host.positions[t], (uint32_t)c);
+    }
+    cl_mem by = guard_floats(n, NULL), br = guard_floats(n, h), bx = guard_floats(n, x),
+           bm = guard_floats(T, NULL), bs = guard_floats(T, NULL), bg = guard_floats(W, gamma),
+           bb = guard_floats(W, beta), bdy = guard_floats(n, dy), bdh = guard_floats(n, NULL),
+           bdg = guard_floats(W, accumulate ? before : NULL),
+           bdb = guard_floats(W, accumulate ? before + W : NULL);
+    OK(bcl_residual_layernorm_forward(&test_ops, by, br, bm, bs, bx, bg, bb, &b.device, C, eps, d));
+    compare("layernorm", read_floats(by, n), y, NULL, n, limits.norm);
+    compare("layernorm r", read_floats(br, n), r, NULL, n, limits.norm);
+    /* from here on the host's statistics, so that each step is compared by itself */
+    OK(bcl_buffer_write(test_device, bm, 0, mean, T * sizeof *mean, true));
+    OK(bcl_buffer_write(test_device, bs, 0, rstd, T * sizeof *rstd, true));
+    test_ops.accumulate = accumulate;
+    OK(bcl_residual_layernorm_backward(&test_ops, bdy, bdh, bdg, bdb, bdy, br, bm, bs, bg,
+                                       &b.device, C, d));
+    test_ops.accumulate = false;
+    if (C > 1) { /* of one column the norm is 0, and rstd 1 / sqrt(eps) blows up any rounding */
+        compare("layernorm dr", read_floats(bdy, n), dr, NULL, n, limits.norm_gradient);
+        compare("layernorm dh", read_floats(bdh, n), dh, NULL, n, limits.norm_gradient);
+        compare("layernorm dgamma", read_floats(bdg, W), dg, dg_size, W, limits.column_sum);
+    }
+    compare("layernorm dbeta", read_floats(bdb, W), db, db_size, W, limits.column_sum);
+    guards_end();
+    batch_end(&b);
+    void *const all[] = {x, h,  dy, gamma, beta, before, mean,    rstd,   r,
+                         y, dr, dh, dyd,   dg,   db,     dg_size, db_size};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_layernorm(void **state) {
+    (void)state;
+    for (int i = 0; i < columns(); i++)
+        for (int mode = 0; mode < 3; mode++)
+            check_layernorm(COLUMNS[i], mode, mode == 1);
+}
+
+static void check_linear(int T, int M, int N, bool accumulate) {
+    const size_t t = (size_t)T, m = (size_t)M, n = (size_t)N;
+    float *x = random_floats(t * m, 1, 1), *w = random_floats(m * n, 1, 2),
+          *bias = random_floats(n, 1, 3), *dy = random_floats(t * n, 1, 4),
+          *before = random_floats(m * n + n + t * m, 2, 5);
+    double *y = zeros(t * n), *dx = zeros(t * m), *dw = zeros(m * n), *db = zeros(n);
+    double *ys = zeros(t * n), *dxs = zeros(t * m), *dws = zeros(m * n), *dbs = zeros(n);
+    for (size_t i = 0; i < m * n + n + t * m && accumulate; i++)
+        (i < m * n ? dw : i < m * n + n ? db - m * n : dx - m * n - n)[i] = (double)before[i];
+    for (size_t i = 0; i < t; i++)
+        for (size_t k = 0; k < n; k++) {
+            const double g = (double)dy[i * n + k];
+            y[i * n + k] = (double)bias[k];
+            db[k] += g;
+            dbs[k] += fabs(g) + 1;
+            for (size_t j = 0; j < m; j++) {
+                const double a = (double)x[i * m + j], c = (double)w[j * n + k];
+                y[i * n + k] += a * c;
+                ys[i * n + k] += fabs(a * c) + 1;
+                dx[i * m + j] += g * c;
+                dxs[i * m + j] += fabs(g * c) + 1;
+                dw[j * n + k] += a * g;
+                dws[j * n + k] += fabs(a * g) + 1;
+            }
+        }
+    cl_mem bx = guard_floats(t * m, x), bw = guard_floats(m * n, w), bb = guard_floats(n, bias),
+           by = guard_floats(t * n, NULL), bdy = guard_floats(t * n, dy),
+           bdw = guard_floats(m * n, accumulate ? before : NULL),
+           bdb = guard_floats(n, accumulate ? before + m * n : NULL),
+           bdx = guard_floats(t * m, accumulate ? before + m * n + n : NULL);
+    OK(bcl_linear_forward(&test_ops, by, bx, bw, bb, T, M, N));
+    test_ops.accumulate = accumulate;
+    OK(bcl_linear_backward(&test_ops, bdx, bdw, bdb, bdy, bx, bw, T, M, N, accumulate));
+    test_ops.accumulate = false;
+    compare("linear y", read_floats(by, t * n), y, ys, t * n, limits.linear);
+    compare("linear dx", read_floats(bdx, t * m), dx, dxs, t * m, limits.linear);
+    compare("linear dw", read_floats(bdw, m * n), dw, dws, m * n, limits.linear);
+    compare("linear db", read_floats(bdb, n), db, dbs, n, limits.column_sum);
+    guards_end();
+    void *const all[] = {x, w, bias, dy, before, y, dx, dw, db, ys, dxs, dws, dbs};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_linear(void **state) {
+    static const int shapes[][3] = {{1, 1, 1},    {7, 7, 2},      {3, 20, 60},
+                                    {93, 93, 40}, {61, 100, 345}, {150, 64, 192}};
+    (void)state;
+    for (size_t i = 0; i < (test_small ? 3 : 6); i++)
+        for (int accumulate = 0; accumulate < 2; accumulate++)
+            check_linear(shapes[i][0], shapes[i][1], shapes[i][2], accumulate);
+}
+
+static void check_cross_entropy(int K, bool accumulate, bool gradient) {
+    test_batch b;
+    batch_begin(&b, LENGTHS, sentences(), 30, K, 3);
+    const size_t T = (size_t)b.host.T, n = T * (size_t)K;
+    float *x = random_floats(n, 4, 1), *losses;
+    x[0] = 300; /* far from the others: nothing may overflow */
+    double *row = zeros(T), *dx = zeros(n), stats[2] = {0, 0};
+    int32_t *predicted = calloc(T, sizeof *predicted);
+    const float before[2] = {100, 3}, weight = 0.125f;
+    for (size_t t = 0; t < T; t++) {
+        const float *l = x + t * (size_t)K;
+        const int label = b.host.labels[t];
+        double sum = 0;
+        int best = 0;
+        for (int k = 1; k < K; k++)
+            best = l[k] > l[best] ? k : best;
+        for (int k = 0; k < K; k++)
+            sum += exp((double)l[k] - (double)l[best]);
+        predicted[t] = best;
+        if (label < 0)
+            continue;
+        row[t] = log(sum) + (double)l[best] - (double)l[label];
+        stats[0] += row[t];
+        stats[1] += best == label;
+        for (int k = 0; k < K; k++)
+            dx[t * (size_t)K + (size_t)k] =
+                (double)weight * (exp((double)l[k] - (double)l[best]) / sum - (k == label ? 1 : 0));
+    }
+    for (int i = 0; i < 2 && accumulate; i++)
+        stats[i] += (double)before[i];
+    cl_mem bx = guard_floats(n, x), br = guard_floats(T, NULL), bp = guard_floats(T, NULL),
+           bd = guard_floats(n, NULL), bs = guard_floats(2, accumulate ? before : NULL);
+    test_ops.accumulate = accumulate;
+    OK(bcl_cross_entropy(&test_ops, bs, br, bp, gradient ? bd : NULL, bx, &b.device, K, weight));
+    test_ops.accumulate = false;
+    compare("cross-entropy rows", read_floats(br, T), row, NULL, T, limits.loss);
+    compare("cross-entropy sums", read_floats(bs, 2), stats, NULL, 2, limits.loss);
+    losses = read_floats(bp, T);
+    assert_memory_equal(losses, predicted, T * sizeof *predicted);
+    free(losses);
+    if (gradient)
+        compare("dlogits", read_floats(bd, n), dx, NULL, n, limits.dlogits);
+    else {
+        losses = read_floats(bx, n);
+        assert_memory_equal(losses, x, n * sizeof *x);
+        free(losses);
+    }
+    guards_end();
+    batch_end(&b);
+    free(x);
+    free(row);
+    free(dx);
+    free(predicted);
+}
+
+static void test_cross_entropy(void **state) {
+    static const int labels[] = {2, 5, 16, 40, 93};
+    (void)state;
+    for (int i = 0; i < (test_small ? 2 : 5); i++)
+        for (int mode = 0; mode < 3; mode++)
+            check_cross_entropy(labels[i], mode == 1, mode < 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_comparator), cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_dropout),    cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_linear),     cmocka_unit_test(test_cross_entropy)};
+    return test_run_on_device(tests, sizeof tests / sizeof *tests, "ops");
+}

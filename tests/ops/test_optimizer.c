@@ -1,0 +1,290 @@
+/* The embedding with its sparse gradient, gradient norm and clipping, Adam and AdamW, against
+ * double precision over several steps; rows that never had a gradient keep every bit. */
+#include "support/device.h"
+
+static const test_limit FORWARD = {4e-6, 4e-6}, SUM = {4e-6, 4e-6}, NORM = {0, 2e-6},
+                        MOMENT = {1e-9, 4e-6}, WEIGHT = {1e-7, 1e-6};
+
+enum { V = 40, P = 100, TYPES = 2 };
+
+typedef struct embedding {
+    int C;
+    bool accumulate;
+    bcl_dropout dropout;
+    const bcl_batch *batch;
+    const float *word, *position, *type, *gamma, *beta, *dy;
+    double *y, *dword, *dposition, *dtype, *dgamma, *dbeta;
+    double *size; /* of all parameter gradients: the largest sum of |terms| */
+} embedding;
+
+static void embedding_reference(embedding *e, double *r, double *x) {
+    const size_t C = (size_t)e->C;
+    for (size_t t = 0; t < (size_t)e->batch->T; t++) {
+        const size_t id = (size_t)e->batch->ids[t], p = (size_t)e->batch->positions[t];
+        double m = 0, v = 0, g = 0, gx = 0;
+        for (size_t c = 0; c < C; c++) {
+            r[c] =
+                (double)e->word[id * C + c] + (double)e->position[p * C + c] + (double)e->type[c];
+            m += r[c] / (double)C;
+        }
+        for (size_t c = 0; c < C; c++)
+            v += (r[c] - m) * (r[c] - m) / (double)C;
+        const double s = 1 / sqrt(v + 1e-12);
+        for (size_t c = 0; c < C; c++) {
+            const double mask =
+                mask_row(e->dropout, (uint32_t)e->batch->samples[t], (uint32_t)p, (uint32_t)c);
+            x[c] = (r[c] - m) * s;
+            e->y[t * C + c] = (x[c] * (double)e->gamma[c] + (double)e->beta[c]) * mask;
+            const double dy = (double)e->dy[t * C + c] * mask;
+            e->dgamma[c] += dy * x[c];
+            e->dbeta[c] += dy;
+            g += dy * (double)e->gamma[c] / (double)C;
+            gx += dy * (double)e->gamma[c] * x[c] / (double)C;
+            r[c] = dy * (double)e->gamma[c];
+        }
+        for (size_t c = 0; c < C; c++) {
+            const double d = s * (r[c] - g - x[c] * gx);
+            e->dword[id * C + c] += d;
+            e->dposition[p * C + c] += d;
+            e->dtype[c] += d;
+            e->size[c] += fabs(d) + fabs((double)e->dy[t * C + c]) * (2 + fabs(x[c]));
+        }
+    }
+}
+
+static void add_before(double *x, const float *before, size_t count, bool accumulate) {
+    for (size_t i = 0; i < count && accumulate; i++)
+        x[i] += (double)before[i];
+}
+
+static void check_embedding(int columns, float p, bool accumulate) {
+    static const int lengths[] = {1, 7, 93, 2, 16};
+    const size_t C = (size_t)columns;
+    test_batch b;
+    batch_begin(&b, lengths, test_small ? 2 : 5, V, 3, 11);
+    const size_t T = (size_t)b.host.T, n = T * C;
+    float *word = random_floats(V * C, 1, 1), *position = random_floats(P * C, 1, 2),
+          *type = random_floats(TYPES * C, 1, 3), *gamma = random_floats(C, 1, 4),
+          *beta = random_floats(C, 1, 5), *dy = random_floats(n, 1, 6),
+          *before = random_floats((V + P + 3) * C, 1, 7);
+    double *r = zeros(C), *x = zeros(C), *grads = zeros((V + P + 3) * C), *sizes;
+    embedding e = {.C = columns,
+                   .accumulate = accumulate,
+                   .dropout = {p, bcl_site(0, 0), {5, 6}},
+                   .batch = &b.host,
+                   .word = word,
+                   .position = position,
+                   .type = type,
+                   .gamma = gamma,
+                   .beta = beta,
+                   .dy = dy,
+                   .y = zeros(n),
+                   .dword = grads,
+                   .dposition = grads + V * C,
+                   .dtype = grads + (V + P) * C,
+                   .dgamma = grads + (V + P + 1) * C,
+                   .dbeta = grads + (V + P + 2) * C,
+                   .size = zeros(C)};
+    add_before(grads, before, (V + P + 3) * C, accumulate);
+    embedding_reference(&e, r, x);
+    sizes = zeros((V + P) * C);
+    for (size_t i = 0; i < (V + P) * C; i++)
+        sizes[i] = e.size[i % C] + 1;
+    const int step = 3;
+    int32_t rows[V];
+    for (int i = 0; i < V; i++)
+        rows[i] = accumulate ? step : i % 2 ? -1 : 2;
+    const float *from = accumulate ? before : NULL;
+    cl_mem by = guard_floats(n, NULL), bm = guard_floats(T, NULL), bs = guard_floats(T, NULL),
+           bw = guard_floats(V * C, word), bp = guard_floats(P * C, position),
+           bt = guard_floats(TYPES * C, type), bg = guard_floats(C, gamma),
+           bb = guard_floats(C, beta), bdy = guard_floats(n, dy), br = guard_floats(n, NULL),
+           bdw = guard_floats(V * C, from), brow = guard_ints(V, rows),
+           bdp = guard_floats(P * C, from ? from + V * C : NULL),
+           bdt = guard_floats(C, from ? from + (V + P) * C : NULL),
+           bdg = guard_floats(C, from ? from + (V + P + 1) * C : NULL),
+           bdb = guard_floats(C, from ? from + (V + P + 2) * C : NULL);
+    OK(bcl_embedding_forward(&test_ops, by, bm, bs, &b.device, bw, bp, bt, bg, bb, columns, 1e-12f,
+                             e.dropout));
+    test_ops.accumulate = accumulate;
+    OK(bcl_embedding_backward(&test_ops, bdy, br, bdw, brow, bdp, bdt, bdg, bdb, bm, bs, &b.device,
+                              bw, bp, bt, bg, P, columns, step, e.dropout));
+    test_ops.accumulate = false;
+    compare("embedding", read_floats(by, n), e.y, NULL, n, FORWARD);
+    compare("embedding dposition", read_floats(bdp, P * C), e.dposition, sizes, P * C, SUM);
+    compare("embedding dtype", read_floats(bdt, C), e.dtype, sizes, C, SUM);
+    compare("embedding dgamma", read_floats(bdg, C), e.dgamma, sizes, C, SUM);
+    compare("embedding dbeta", read_floats(bdb, C), e.dbeta, sizes, C, SUM);
+    OK(bcl_buffer_read(test_device, brow, 0, rows, sizeof rows, true));
+    float *dw = read_floats(bdw, V * C);
+    for (int v = 0; v < V; v++) {
+        bool seen = false;
+        for (size_t t = 0; t < T; t++)
+            seen = seen || b.host.ids[t] == v;
+        assert_int_equal(rows[v], seen || accumulate ? step : v % 2 ? -1 : 2);
+        for (size_t c = (size_t)v * C; c < ((size_t)v + 1) * C && !seen; c++) {
+            assert_true(accumulate ? dw[c] == before[c] : isnan(dw[c])); /* left alone */
+            dw[c] = (float)e.dword[c];
+        }
+    }
+    compare("embedding dword", dw, e.dword, sizes, V * C, SUM);
+    guards_end();
+    batch_end(&b);
+    void *const all[] = {word, position, type,  gamma, beta, dy,    before,
+                         r,    x,        grads, sizes, e.y,  e.size};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_embedding(void **state) {
+    static const int sizes[] = {7, 16, 20, 93, 100, 384};
+    (void)state;
+    for (int i = 0; i < (test_small ? 2 : 6); i++)
+        for (int mode = 0; mode < 3; mode++)
+            check_embedding(sizes[i], mode ? 0.3f : 0, mode == 2);
+}
+
+/* One Adam step in double on x, as torch.optim documents it. */
+static void adam_exact(double *x, double *m, double *v, double g, const bcl_adam *a, int t) {
+    if (a->decoupled)
+        *x *= 1 - a->lr * a->weight_decay;
+    else
+        g += a->weight_decay * *x;
+    *m = a->beta1 * *m + (1 - a->beta1) * g;
+    *v = a->beta2 * *v + (1 - a->beta2) * g * g;
+    *x -= a->lr / (1 - pow(a->beta1, t)) * *m / (sqrt(*v / (1 - pow(a->beta2, t))) + a->eps);
+}
+
+/* Row r has gradients at the steps where r % 4 > step % 3; row 0 and 4, 8, ... never. */
+static bool row_active(int r, int step) {
+    return r % 4 > step % 3;
+}
+
+typedef struct arenas {
+    int N, R, C, rows_in_table;
+    float *p, *table, *g, *row_g;
+    double *dp, *dm, *dv, *dt, *dtm, *dtv; /* exact */
+    int32_t *ids, *step;
+} arenas;
+
+static void exact_step(arenas *a, const bcl_adam *adam, int step, double *norm, double *factor) {
+    double sum = 0;
+    for (int i = 0; i < a->N; i++)
+        sum += (double)a->g[i] * (double)a->g[i];
+    for (int i = 0; i < a->R * a->C; i++)
+        if (row_active(i / a->C, step))
+            sum += (double)a->row_g[i] * (double)a->row_g[i];
+    *norm = sqrt(sum);
+    *factor = adam->clip > 0 ? fmin(1, (double)adam->clip / (*norm + 1e-6)) : 1;
+    for (int i = 0; i < a->N; i++)
+        adam_exact(&a->dp[i], &a->dm[i], &a->dv[i], (double)a->g[i] * *factor, adam, step + 1);
+    for (int i = 0; i < a->R * a->C; i++) {
+        const int r = i / a->C, at = a->ids[r] * a->C + i % a->C;
+        const double g = row_active(r, step) ? (double)a->row_g[i] * *factor : 0;
+        adam_exact(&a->dt[at], &a->dtm[i], &a->dtv[i], g, adam, step + 1);
+    }
+}
+
+static void check_adam(int N, int R, int C, bcl_adam adam) {
+    const size_t n = (size_t)N, rc = (size_t)R * (size_t)C, tc = 2 * rc + (size_t)C;
+    arenas a = {N,
+                R,
+                C,
+                2 * R + 1,
+                random_floats(n, 1, 1),
+                random_floats(tc, 1, 2),
+                NULL,
+                NULL,
+                zeros(n),
+                zeros(n),
+                zeros(n),
+                zeros(tc),
+                zeros(rc),
+                zeros(rc),
+                calloc((size_t)R, sizeof(int32_t)),
+                calloc((size_t)R, sizeof(int32_t))};
+    assert_true(a.ids && a.step);
+    for (size_t i = 0; i < n; i++)
+        a.dp[i] = (double)a.p[i];
+    for (size_t i = 0; i < tc; i++)
+        a.dt[i] = (double)a.table[i];
+    for (int r = 0; r < R; r++) {
+        a.ids[r] = 2 * r + 1; /* the even rows of the table are no slots */
+        a.step[r] = -1;
+    }
+    float *zero = random_floats(n > rc ? n : rc, 0, 1);
+    cl_mem partial = NULL; /* the norm takes a view of it, so it cannot be one */
+    OK(bcl_buffer_create(&partial, test_device, BCL_ADAM_PARTIALS * sizeof(float), "test"));
+    bcl_adam_arenas d = {.p = guard_floats(n, a.p),
+                         .g = guard_floats(n, NULL),
+                         .m = guard_floats(n, zero),
+                         .v = guard_floats(n, zero),
+                         .N = n,
+                         .table = guard_floats(tc, a.table),
+                         .row_g = guard_floats(rc, NULL),
+                         .row_m = guard_floats(rc, zero),
+                         .row_v = guard_floats(rc, zero),
+                         .row_ids = guard_ints((size_t)R, a.ids),
+                         .row_step = guard_ints((size_t)R, a.step),
+                         .R = R,
+                         .C = C,
+                         .partial = partial,
+                         .clip = guard_floats(2, NULL)};
+    for (int step = 0; step < 7; step++) {
+        double want[2];
+        a.g = random_floats(n, step % 2 ? 1 : 1e-3f, 100 + (uint64_t)step);
+        a.row_g = random_floats(rc, 1, 200 + (uint64_t)step);
+        for (int r = 0; r < R; r++)
+            if (row_active(r, step))
+                a.step[r] = step;
+        for (size_t i = 0; i < rc && adam.weight_decay <= 0; i++)
+            if (!row_active((int)i / C, step))
+                a.row_g[i] = NAN; /* must not be looked at */
+        exact_step(&a, &adam, step, &want[1], &want[0]);
+        OK(bcl_buffer_write(test_device, d.g, 0, a.g, n * sizeof(float), true));
+        OK(bcl_buffer_write(test_device, d.row_g, 0, a.row_g, rc * sizeof(float), true));
+        OK(bcl_buffer_write(test_device, d.row_step, 0, a.step, (size_t)R * 4, true));
+        OK(bcl_gradient_norm(&test_ops, &d, adam.clip, step));
+        OK(bcl_adam_step(&test_ops, &d, &adam, step));
+        compare("clip and norm", read_floats(d.clip, 2), want, NULL, 2, NORM);
+        free(a.g);
+        free(a.row_g);
+    }
+    compare("m", read_floats(d.m, n), a.dm, NULL, n, (test_limit){1e-6, MOMENT.rtol});
+    compare("v", read_floats(d.v, n), a.dv, NULL, n, MOMENT);
+    compare("p", read_floats(d.p, n), a.dp, NULL, n, WEIGHT);
+    compare("row m", read_floats(d.row_m, rc), a.dtm, NULL, rc, (test_limit){1e-6, MOMENT.rtol});
+    float *table = read_floats(d.table, tc);
+    for (size_t i = 0; i < tc; i++) {
+        const size_t row = i / (size_t)C;
+        if (row % 2 == 0 || (adam.weight_decay <= 0 && (row / 2) % 4 == 0))
+            assert_memory_equal(&table[i], &a.table[i], sizeof *table); /* never had a gradient */
+    }
+    compare("table", table, a.dt, NULL, tc, WEIGHT);
+    guards_end();
+    bcl_buffer_free(test_device, &partial);
+    void *const all[] = {a.p, a.table, a.dp, a.dm, a.dv, a.dt, a.dtm, a.dtv, a.ids, a.step, zero};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_adam(void **state) {
+    static const int shapes[][3] = {
+        {1, 1, 1}, {7, 3, 7}, {93, 5, 20}, {5000, 9, 93}, {2000003, 700, 100}};
+    const bcl_adam plain = {1e-3, 0.9, 0.999, 1e-8, 0, false, 10},
+                   recipes[] = {plain,
+                                {1e-2, 0.9, 0.999, 1e-8, 0, false, 0},
+                                {1e-3, 0.8, 0.99, 1e-6, 0.1, false, 0.5f},
+                                {1e-3, 0.9, 0.999, 1e-8, 0.1, true, 1},
+                                {0, 0.9, 0.999, 1e-8, 0, true, 1}};
+    (void)state;
+    for (int i = 0; i < (test_small ? 3 : 5); i++)
+        for (int k = 0; k < (i < 4 ? 5 : 1); k++)
+            check_adam(shapes[i][0], shapes[i][1], shapes[i][2], recipes[k]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embedding),
+                                       cmocka_unit_test(test_adam)};
+    return test_run_on_device(tests, sizeof tests / sizeof *tests, "optimizer");
+}

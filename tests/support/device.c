@@ -1,0 +1,210 @@
+#include "support/device.h"
+
+bcl_device *test_device;
+bcl_ops test_ops;
+bool test_small;
+
+static const float MARK = -12345.5f;
+enum { GUARD = 1024, MAX_GUARDS = 64 };
+static struct {
+    cl_mem whole, view;
+    size_t count;
+} guards[MAX_GUARDS];
+static size_t guard_count;
+
+int test_run_on_device(const struct CMUnitTest *tests, size_t count, const char *name) {
+    const bcl_status status = bcl_device_open(&test_device, getenv("BERTCL_DEVICE"), false);
+    if (status == BCL_ERROR_NO_DEVICE) {
+        printf("skipped: %s\n", bcl_message());
+        return 77;
+    }
+    if (status) {
+        fprintf(stderr, "%s\n", bcl_message());
+        return 1;
+    }
+    const char *id = bcl_device_about(test_device)->id;
+    test_small = getenv("BERTCL_TEST_SMALL") || !strncmp(id, "oclgrind", 8);
+    test_ops.device = test_device;
+    if (bcl_gemm_create(&test_ops.gemm, test_device, test_small ? "reference" : NULL)) {
+        fprintf(stderr, "%s\n", bcl_message());
+        return 1;
+    }
+    printf("device %s%s\n", id, test_small ? ", small shapes" : "");
+    const int failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+    bcl_gemm_free(test_ops.gemm);
+    bcl_device_free(test_device);
+    return failed;
+}
+
+static cl_mem guard_new(size_t count, const void *init) {
+    assert_true(guard_count < MAX_GUARDS);
+    const size_t all = count + 2 * GUARD;
+    float *host = calloc(all, sizeof *host);
+    assert_non_null(host);
+    for (size_t i = 0; i < all; i++)
+        host[i] = i < GUARD || i >= GUARD + count ? MARK : NAN;
+    if (init)
+        memcpy(host + GUARD, init, count * sizeof *host);
+    cl_mem whole = NULL, view = NULL;
+    OK(bcl_buffer_create(&whole, test_device, all * sizeof *host, "test"));
+    OK(bcl_buffer_write(test_device, whole, 0, host, all * sizeof *host, true));
+    OK(bcl_buffer_view(&view, whole, GUARD * sizeof *host, count * sizeof *host));
+    free(host);
+    guards[guard_count].whole = whole;
+    guards[guard_count].view = view;
+    guards[guard_count++].count = count;
+    return view;
+}
+
+cl_mem guard_floats(size_t count, const float *init) {
+    return guard_new(count, init);
+}
+
+cl_mem guard_ints(size_t count, const int32_t *init) {
+    return guard_new(count, init);
+}
+
+void guards_end(void) {
+    OK(bcl_device_finish(test_device));
+    for (size_t g = 0; g < guard_count; g++) {
+        const size_t count = guards[g].count, all = count + 2 * GUARD;
+        float *host = read_floats(guards[g].whole, all);
+        for (size_t i = 0; i < all; i++)
+            if ((i < GUARD || i >= GUARD + count) && !(host[i] == MARK))
+                fail_msg("buffer %zu of %zu elements: element %zd was written", g, count,
+                         (ptrdiff_t)i - GUARD);
+        free(host);
+        bcl_buffer_free(test_device, &guards[g].view);
+        bcl_buffer_free(test_device, &guards[g].whole);
+    }
+    guard_count = 0;
+}
+
+float *read_floats(cl_mem buffer, size_t count) {
+    float *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    OK(bcl_buffer_read(test_device, buffer, 0, host, count * sizeof *host, true));
+    return host;
+}
+
+float *random_floats(size_t count, float scale, uint64_t seed) {
+    float *x = calloc(count, sizeof *x);
+    assert_non_null(x);
+    bcl_normal(x, count, scale, seed);
+    return x;
+}
+
+double *zeros(size_t count) {
+    double *x = calloc(count, sizeof *x);
+    assert_non_null(x);
+    return x;
+}
+
+double compare_share(size_t *worst_index, const float *got, size_t got_count, const double *want,
+                     size_t want_count, const double *magnitude, test_limit limit) {
+    double worst = 0;
+    *worst_index = 0;
+    if (got_count != want_count)
+        return HUGE_VAL;
+    for (size_t i = 0; i < got_count; i++) {
+        const double size = magnitude ? magnitude[i] : fabs(want[i]);
+        double s = fabs((double)got[i] - want[i]) / (limit.atol + limit.rtol * size);
+        if (!(s >= 0))
+            s = HUGE_VAL;
+        if (s > worst) {
+            worst = s;
+            *worst_index = i;
+        }
+    }
+    return worst;
+}
+
+void compare(const char *what, float *got, const double *want, const double *magnitude,
+             size_t count, test_limit limit) {
+    size_t at;
+    const double share = compare_share(&at, got, count, want, count, magnitude, limit);
+    if (!(share <= 1))
+        fail_msg("%s: element %zu of %zu is %.9g, expected %.9g: %.2f of the limit", what, at,
+                 count, (double)got[at], want[at], share);
+    free(got);
+}
+
+static cl_mem ints(const int32_t *x, int count) {
+    cl_mem buffer = NULL;
+    OK(bcl_buffer_create(&buffer, test_device, (size_t)count * sizeof *x, "test"));
+    OK(bcl_buffer_write(test_device, buffer, 0, x, (size_t)count * sizeof *x, true));
+    return buffer;
+}
+
+void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, int K,
+                 uint64_t seed) {
+    int T = 0;
+    for (int i = 0; i < count; i++)
+        T += lengths[i];
+    int32_t *ids = calloc((size_t)T, sizeof *ids), *labels = calloc((size_t)T, sizeof *labels);
+    int32_t *slots = calloc((size_t)vocabulary, sizeof *slots);
+    uint32_t *which = calloc((size_t)count, sizeof *which);
+    bcl_sample *samples = calloc((size_t)count, sizeof *samples);
+    assert_true(ids && labels && slots && which && samples);
+    for (int t = 0; t < T; t++) {
+        ids[t] = (int32_t)(bcl_mix64(seed + (uint64_t)t) % (uint64_t)vocabulary);
+        labels[t] = (int32_t)(bcl_mix64(~(seed + (uint64_t)t)) % (uint64_t)(K + 1)) - 1;
+        if (labels[t] < 0)
+            labels[t] = -100;
+    }
+    for (int v = 0; v < vocabulary; v++)
+        slots[v] = v;
+    for (int i = 0, t = 0; i < count; t += lengths[i++]) {
+        samples[i] = (bcl_sample){ids + t, labels + t, lengths[i], (uint32_t)(1000 + 7 * i)};
+        which[i] = (uint32_t)i;
+    }
+    OK(bcl_batch_create(&b->host, T, count));
+    OK(bcl_batch_pack(&b->host, samples, which, count, slots));
+    const bcl_batch *h = &b->host;
+    b->device = (bcl_batch_layout){.T = h->T,
+                                   .B = h->B,
+                                   .longest = h->longest,
+                                   .ids = ints(h->ids, T),
+                                   .positions = ints(h->positions, T),
+                                   .samples = ints(h->samples, T),
+                                   .sentence_of = ints(h->sentence_of, T),
+                                   .starts = ints(h->starts, count + 1),
+                                   .labels = ints(h->labels, T),
+                                   .order = ints(h->order, T),
+                                   .unique_starts = ints(h->unique_starts, h->U + 1),
+                                   .unique_slots = ints(h->unique_slots, h->U),
+                                   .U = h->U};
+    free(ids);
+    free(labels);
+    free(slots);
+    free(which);
+    free(samples);
+}
+
+void batch_end(test_batch *b) {
+    bcl_batch_layout *d = &b->device;
+    cl_mem *const all[] = {&d->ids,         &d->positions,     &d->samples,
+                           &d->sentence_of, &d->starts,        &d->labels,
+                           &d->order,       &d->unique_starts, &d->unique_slots};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        bcl_buffer_free(test_device, all[i]);
+    bcl_batch_free(&b->host);
+}
+
+static double mask_of(bcl_dropout d, uint32_t column, uint32_t y, uint32_t z, uint32_t w) {
+    uint32_t words[4];
+    if (!(d.p > 0))
+        return 1;
+    bcl_philox(words, (uint32_t[4]){column / 64 * 16 + column % 16, y, z, w}, d.key);
+    return words[column / 16 % 4] >= (uint32_t)((double)d.p * 4294967296.0)
+               ? (double)(float)(1 / (1 - (double)d.p))
+               : 0;
+}
+
+double mask_row(bcl_dropout d, uint32_t sample, uint32_t position, uint32_t column) {
+    return mask_of(d, column, position, sample, d.site);
+}
+
+double mask_attention(bcl_dropout d, uint32_t sample, uint32_t head, uint32_t query, uint32_t key) {
+    return mask_of(d, key, query, sample, d.site | head);
+}

@@ -1,0 +1,56 @@
+/* What the tests of operations and of the model share: an opened device, buffers between guard
+ * zones, the comparator, batches on the device, dropout masks computed on the host. */
+#ifndef BCL_TEST_DEVICE_H
+#define BCL_TEST_DEVICE_H
+
+#include "support/support.h"
+#include "model/model.h"
+
+#include <math.h>
+
+extern bcl_device *test_device;
+extern bcl_ops test_ops;
+/* $BERTCL_TEST_SMALL is set, or the device is an interpreter: small shapes only */
+extern bool test_small;
+
+/* Opens $BERTCL_DEVICE, runs the tests, closes. Returns what main returns: 77 without a driver. */
+int test_run_on_device(const struct CMUnitTest *tests, size_t count, const char *name);
+
+/* A buffer of `count` floats (or int32) in the middle of marked memory. init NULL: NaN. Freed by
+ * guards_end, which fails if anything wrote outside. */
+cl_mem guard_floats(size_t count, const float *init);
+cl_mem guard_ints(size_t count, const int32_t *init);
+void guards_end(void);
+/* Blocking; the caller's to free. */
+float *read_floats(cl_mem buffer, size_t count);
+
+/* Seeded N(0,1) * scale; the caller's to free. */
+float *random_floats(size_t count, float scale, uint64_t seed);
+double *zeros(size_t count);
+
+/* |got - want| <= atol + rtol * magnitude; magnitude NULL: |want|. */
+typedef struct test_limit {
+    double atol, rtol;
+} test_limit;
+/* The worst share of the limit; above 1, or HUGE_VAL for a NaN or another size, is a failure. */
+double compare_share(size_t *worst_index, const float *got, size_t got_count, const double *want,
+                     size_t want_count, const double *magnitude, test_limit limit);
+/* Fails the test beyond the limit; frees got. */
+void compare(const char *what, float *got, const double *want, const double *magnitude,
+             size_t count, test_limit limit);
+
+/* Random sentences of these lengths over `vocabulary` words, packed and on the device. Slots are
+ * the words' ids. Labels are -100 or 0..K-1. Freed by batch_end. */
+typedef struct test_batch {
+    bcl_batch host;
+    bcl_batch_layout device;
+} test_batch;
+void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, int K,
+                 uint64_t seed);
+void batch_end(test_batch *b);
+
+/* The factor of an element: 0 or 1 / (1 - p), by the numbering in cl/common.h. */
+double mask_row(bcl_dropout d, uint32_t sample, uint32_t position, uint32_t column);
+double mask_attention(bcl_dropout d, uint32_t sample, uint32_t head, uint32_t query, uint32_t key);
+
+#endif
