@@ -82,8 +82,8 @@ typedef struct bcl_tagger_options { /* all zero: the defaults */
 
 typedef struct bcl_tagger bcl_tagger;
 
-/* Opens a Hugging Face folder with a BERT token classifier on a device. Must be the process's first
- * OpenCL call: one process has one driver. */
+/* Opens a Hugging Face folder with a BERT token classifier on a device. The first one must
+ * be the process's first OpenCL call; later ones must be on the same driver. */
 BCL_EXPORT bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
                                       const bcl_tagger_options *options);
 /* Texts that are still waiting are dropped: flush first. Takes NULL. */

@@ -23,6 +23,16 @@ static uint32_t point(const reader *r, size_t at, unsigned *size) {
     return c == UINT32_MAX ? (unsigned char)r->text[at] : c;
 }
 
+/* The size without a character that has only begun at the end. */
+static size_t whole_points(const char *text, size_t size) {
+    size_t at = size;
+    while (at && size - at < 3 && ((unsigned char)text[at - 1] & 0xC0) == 0x80)
+        at--;
+    const unsigned char c = at ? (unsigned char)text[at - 1] : 0;
+    const size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+    return size - at + 1 < need ? at - 1 : size;
+}
+
 static bool is_space(uint32_t c) {
     return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xA0 || c == 0x3000 ||
            (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029;
@@ -82,8 +92,10 @@ static bool blank_line(const reader *r, size_t at, bool *unknown) {
 }
 
 size_t bcl_sentence_end(const char *text, size_t size, bool end_of_text, size_t *from) {
-    const reader r = {text, size};
     unsigned n;
+    if (!end_of_text)
+        size = whole_points(text, size);
+    const reader r = {text, size};
     for (size_t at = *from; at < size; at += n) {
         const uint32_t c = point(&r, at, &n);
         bool unknown;
