@@ -233,6 +233,7 @@ static bcl_status open_tagger(job *j) {
     while (strcmp(j->format, formats[o->format]))
         o->format++;
     const char *aggregation = j->aggregation;
+    char *folder = NULL;
     if (!aggregation)
         aggregation = o->format == BCL_PREDICT_JSONL ? "none" : "first";
     bcl_tagger_options options = {.device = j->device,
@@ -246,11 +247,13 @@ static bcl_status open_tagger(job *j) {
                                   .sink = bcl_predict_print,
                                   .context = o};
     BCL_TRY(bcl_aggregation_find(&options.aggregation, aggregation));
-    BCL_TRY(bcl_tagger_open(&j->tagger, j->model, &options));
+    BCL_TRY(bcl_cli_model(&folder, j->model, j->quiet));
+    BCL_TRY(bcl_tagger_open(&j->tagger, folder, &options));
     o->byte_offsets = j->byte_offsets;
     o->documents = j->document;
     o->tagger = j->tagger;
 out:
+    free(folder);
     return status;
 }
 

@@ -305,6 +305,7 @@ int bcl_cli_tokenize(int argc, char **argv) {
     int64_t max_length = 0, threads = 0;
     bool words = false;
     bcl_tokenizer *tokenizer = NULL;
+    char *folder = NULL;
     piece_texts pieces = {0};
     FILE *file = NULL;
     bcl_status status = BCL_OK;
@@ -350,7 +351,8 @@ int bcl_cli_tokenize(int argc, char **argv) {
              .max_length = (size_t)max_length,
              .threads = (size_t)threads,
              .pieces = &pieces};
-    BCL_TRY(bcl_tokenizer_load(&tokenizer, model));
+    BCL_TRY(bcl_cli_model(&folder, model, false));
+    BCL_TRY(bcl_tokenizer_load(&tokenizer, folder));
     BCL_TRY(make_pieces(&pieces, tokenizer));
     j.tokenizer = tokenizer;
     if (files.count && strcmp(files.items[0], "-")) {
@@ -366,6 +368,7 @@ out:
         fclose(file);
     bcl_string_free(&pieces.texts);
     free(pieces.begin);
+    free(folder);
     bcl_tokenizer_free(tokenizer);
     bcl_list_free(&files);
     return status ? bcl_cli_error(status) : code >= 0 ? code : BCL_EXIT_OK;
