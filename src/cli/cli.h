@@ -52,6 +52,10 @@ int bcl_cli_error(bcl_status status);
 int bcl_cli_usage(const bcl_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The folder of a --model, to free(): the path itself, or ORG/NAME[@REVISION] from the hub's cache,
+ * downloaded if need be, with a bar on a terminal unless `quiet`. */
+bcl_status bcl_cli_model(char **folder, const char *model, bool quiet);
+
 /* The options as JSON, {name: value}, and back: those with a `given` pointer only. Restoring takes
  * what was not given on the command line; a value that was given must be the stored one. Texts
  * point into the JSON afterwards. */
@@ -92,6 +96,7 @@ bcl_status bcl_cli_map_create(struct bcl_tag_map **out, const bcl_cli_maps *maps
 int bcl_cli_data(int argc, char **argv);
 int bcl_cli_devices(int argc, char **argv);
 int bcl_cli_eval(int argc, char **argv);
+int bcl_cli_predict(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
 

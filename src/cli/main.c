@@ -13,6 +13,7 @@ static const struct {
     {"tokenize", bcl_cli_tokenize, "text or words to ids, pieces, word ids and offsets"},
     {"train", bcl_cli_train, "fine-tune a model on labelled data"},
     {"eval", bcl_cli_eval, "score a model on labelled data"},
+    {"predict", bcl_cli_predict, "find entities in text"},
     {NULL, NULL, NULL},
 };
 

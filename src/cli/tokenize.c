@@ -56,34 +56,12 @@ typedef struct job {
 /* What one thread needs; grows, never shrinks. */
 typedef struct worker {
     bcl_encoding encoding;
-    bcl_string text;
-    size_t *starts, *sizes;
-    const char **words;
-    size_t starts_capacity, sizes_capacity, words_capacity;
+    bcl_json_words words;
 } worker;
 
 static void worker_free(worker *w) {
     bcl_encoding_free(&w->encoding);
-    bcl_string_free(&w->text);
-    free(w->starts);
-    free(w->sizes);
-    free(w->words);
-}
-
-static bcl_status add_json_string(bcl_string *out, const char *text) {
-    bcl_status status = BCL_OK;
-    BCL_TRY(bcl_string_add(out, "\"", 1));
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            BCL_TRY(bcl_string_addf(out, "\\%c", *p));
-        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            BCL_TRY(bcl_string_addf(out, "\\u%04x", (unsigned)*p));
-        else
-            BCL_TRY(bcl_string_add(out, p, 1));
-    }
-    BCL_TRY(bcl_string_add(out, "\"", 1));
-out:
-    return status;
+    bcl_json_words_free(&w->words);
 }
 
 static bcl_status make_pieces(piece_texts *p, const bcl_tokenizer *t) {
@@ -93,7 +71,7 @@ static bcl_status make_pieces(piece_texts *p, const bcl_tokenizer *t) {
     for (size_t i = 0; i < size; i++) {
         const char *text = bcl_tokenizer_piece(t, (int32_t)i);
         p->begin[i] = p->texts.size;
-        BCL_TRY(add_json_string(&p->texts, text ? text : ""));
+        BCL_TRY(bcl_json_add_string(&p->texts, text ? text : "", text ? strlen(text) : 0));
     }
     p->begin[size] = p->texts.size;
 out:
@@ -157,137 +135,14 @@ static bcl_status print_encoding(bcl_string *out, const bcl_encoding *e,
     return BCL_OK;
 }
 
-static int hex(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* \uXXXX at p + 2.., 4 digits; -1 if it is not that. */
-static long read_escape(const char *p, const char *end) {
-    long c = 0;
-    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-        return -1;
-    for (int i = 2; i < 6; i++) {
-        if (hex(p[i]) < 0)
-            return -1;
-        c = c * 16 + hex(p[i]);
-    }
-    return c;
-}
-
-static bcl_status add_code_point(bcl_string *out, long c) {
-    char b[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    if (n == 1)
-        b[0] = (char)c;
-    else
-        b[0] = (char)((n == 2 ? 0xC0 : n == 3 ? 0xE0 : 0xF0) | c >> 6 * (n - 1));
-    for (size_t i = 1; i < n; i++)
-        b[i] = (char)(0x80 | (c >> 6 * (n - 1 - i) & 0x3F));
-    return bcl_string_add(out, b, n);
-}
-
-/* Reads the string behind the quote at *p into `out`; *p ends behind its closing quote, or at the
- * byte that is wrong. */
-static bcl_status read_json_string(bcl_string *out, const char **p, const char *end, bool *ok) {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    bcl_status status = BCL_OK;
-    const char *q = *p;
-    *ok = false;
-    for (;;) {
-        const char *run = q;
-        while (q < end && *q != '"' && *q != '\\' && (unsigned char)*q >= 0x20)
-            q++;
-        BCL_TRY(bcl_string_add(out, run, (size_t)(q - run)));
-        *p = q;
-        if (q >= end || (unsigned char)*q < 0x20)
-            goto out;
-        if (*q == '"') {
-            *p = q + 1;
-            *ok = true;
-            goto out;
-        }
-        const char *known = q + 1 < end && q[1] ? strchr(from, q[1]) : NULL;
-        if (known) {
-            BCL_TRY(bcl_string_add(out, &to[known - from], 1));
-            q += 2;
-            continue;
-        }
-        long c = read_escape(q, end), low;
-        q += 6;
-        if (c >= 0xD800 && c < 0xDC00) {
-            low = read_escape(q, end);
-            if (low < 0xDC00 || low > 0xDFFF)
-                goto out;
-            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-            q += 6;
-        } else if (c < 0 || (c >= 0xDC00 && c < 0xE000)) {
-            goto out;
-        }
-        BCL_TRY(add_code_point(out, c));
-    }
-out:
-    return status;
-}
-
-static const char *skip_blanks(const char *p, const char *end) {
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
-        p++;
-    return p;
-}
-
-/* Reads a JSON array of strings into w->text; w->starts has their beginnings and the end. */
-static bcl_status read_words(worker *w, const char *line, size_t size, size_t *count) {
-    const char *p = skip_blanks(line, line + size), *end = line + size;
-    bcl_status status = BCL_OK;
-    bool ok;
-    *count = w->text.size = 0;
-    if (p == end || *p != '[')
-        goto wrong;
-    p = skip_blanks(p + 1, end);
-    while (p < end && *p != ']') {
-        if (*p != '"')
-            goto wrong;
-        BCL_TRY(bcl_grow(&w->starts, &w->starts_capacity, *count + 2, sizeof *w->starts));
-        w->starts[(*count)++] = w->text.size;
-        p++;
-        BCL_TRY(read_json_string(&w->text, &p, end, &ok));
-        w->starts[*count] = w->text.size;
-        if (!ok)
-            goto wrong;
-        p = skip_blanks(p, end);
-        if (p < end && *p == ']')
-            break;
-        if (p == end || *p != ',')
-            goto wrong;
-        p = skip_blanks(p + 1, end);
-        if (p < end && *p == ']')
-            goto wrong;
-    }
-    if (p == end || skip_blanks(p + 1, end) != end)
-        goto wrong;
-out:
-    return status;
-wrong:
-    return bcl_fail(BCL_ERROR_FORMAT, "byte %td: expected a JSON array of strings", p - line);
-}
-
 static bcl_status encode_line(worker *w, const job *j, const char *line, size_t size) {
     bcl_status status = BCL_OK;
-    size_t count;
+    bcl_json_words *words = &w->words;
     if (!j->words)
         return bcl_tokenizer_encode_text(j->tokenizer, line, size, j->max_length, &w->encoding);
-    BCL_TRY(read_words(w, line, size, &count));
-    BCL_TRY(bcl_grow(&w->words, &w->words_capacity, count + 1, sizeof *w->words));
-    BCL_TRY(bcl_grow(&w->sizes, &w->sizes_capacity, count + 1, sizeof *w->sizes));
-    for (size_t i = 0; i < count; i++) {
-        w->words[i] = w->text.data + w->starts[i];
-        w->sizes[i] = w->starts[i + 1] - w->starts[i];
-    }
-    BCL_TRY(bcl_tokenizer_encode_words(j->tokenizer, w->words, w->sizes, count, j->max_length,
-                                       &w->encoding));
+    BCL_TRY(bcl_json_words_read(words, line, size));
+    BCL_TRY(bcl_tokenizer_encode_words(j->tokenizer, words->words, words->sizes, words->count,
+                                       j->max_length, &w->encoding));
 out:
     return status;
 }
@@ -450,6 +305,7 @@ int bcl_cli_tokenize(int argc, char **argv) {
     int64_t max_length = 0, threads = 0;
     bool words = false;
     bcl_tokenizer *tokenizer = NULL;
+    char *folder = NULL;
     piece_texts pieces = {0};
     FILE *file = NULL;
     bcl_status status = BCL_OK;
@@ -495,7 +351,8 @@ int bcl_cli_tokenize(int argc, char **argv) {
              .max_length = (size_t)max_length,
              .threads = (size_t)threads,
              .pieces = &pieces};
-    BCL_TRY(bcl_tokenizer_load(&tokenizer, model));
+    BCL_TRY(bcl_cli_model(&folder, model, false));
+    BCL_TRY(bcl_tokenizer_load(&tokenizer, folder));
     BCL_TRY(make_pieces(&pieces, tokenizer));
     j.tokenizer = tokenizer;
     if (files.count && strcmp(files.items[0], "-")) {
@@ -511,6 +368,7 @@ out:
         fclose(file);
     bcl_string_free(&pieces.texts);
     free(pieces.begin);
+    free(folder);
     bcl_tokenizer_free(tokenizer);
     bcl_list_free(&files);
     return status ? bcl_cli_error(status) : code >= 0 ? code : BCL_EXIT_OK;

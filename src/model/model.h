@@ -148,6 +148,9 @@ bcl_status bcl_model_read_stats(bcl_model *model, float *out, cl_event *event);
 bcl_status bcl_model_read_output(bcl_model *model, float *row_loss, int32_t *predicted,
                                  float *logits, cl_event *event);
 
+/* The same for the logits (T,K) of the last forward pass alone. */
+bcl_status bcl_model_read_logits(bcl_model *model, float *logits, cl_event *event);
+
 /* The optimizer's state, for resuming. */
 bcl_status bcl_model_state_save(bcl_model *model, const char *path, const char *const metadata[][2],
                                 size_t metadata_count);

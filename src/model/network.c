@@ -212,3 +212,14 @@ bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predict
 out:
     return status;
 }
+
+bcl_status bcl_model_read_logits(bcl_model *m, float *logits, cl_event *event) {
+    bcl_status status = BCL_OK;
+    const size_t count = (size_t)m->batch.T * (size_t)m->config.labels;
+    cl_command_queue queue = bcl_device_queue(m->device);
+    BCL_CL(clEnqueueReadBuffer(queue, m->a.logits, CL_FALSE, 0, count * sizeof *logits, logits, 0,
+                               NULL, event));
+    BCL_CL(clFlush(queue));
+out:
+    return status;
+}

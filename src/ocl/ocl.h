@@ -28,8 +28,9 @@ bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count);
 
 typedef struct bcl_device bcl_device;
 
-/* Opens a device by id, or the best one for NULL, and tests it. Must be the process's first OpenCL
- * call. With `profile`, every launch is timed by an event, see bcl_device_profile. */
+/* Opens a device by id, or the best one for NULL, and tests it. The first time it must be the
+ * process's first OpenCL call; later devices must be of the same driver. With `profile`, every
+ * launch is timed by an event, see bcl_device_profile. */
 bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile);
 void bcl_device_free(bcl_device *device);
 const bcl_device_info *bcl_device_about(const bcl_device *device);

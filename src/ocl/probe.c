@@ -365,6 +365,27 @@ static bcl_status fail_without_device(const bcl_device_info *devices, size_t cou
     return status;
 }
 
+/* What the first bcl_device_open found: the loader reads its drivers once in a process, so later
+ * ones choose among the same devices. */
+static bcl_device_info *opened_devices;
+static size_t opened_count;
+static char opened_library[sizeof((bcl_device_info *)NULL)->library];
+
+static bcl_status open_again(bcl_device_info **devices, size_t *count,
+                             const bcl_device_info **chosen, const char *id) {
+    bcl_status status = BCL_OK;
+    BCL_NEW(*devices, opened_count);
+    *count = opened_count;
+    memcpy(*devices, opened_devices, opened_count * sizeof **devices);
+    *chosen = choose(*devices, *count, id);
+    if (!*chosen || strcmp((*chosen)->library, opened_library))
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "%s: this process has loaded the driver of %s, and one process has one driver",
+                 id ? id : "the best device", opened_library);
+out:
+    return status;
+}
+
 bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
     bcl_status status = BCL_OK;
     bcl_device_info *devices = NULL;
@@ -373,7 +394,9 @@ bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
     cl_device_id ids[MAX_DEVICES];
     char driver[48];
     *out = NULL;
-    if (id) { /* most ids name their driver's file: no need to start the others */
+    if (opened_devices) {
+        BCL_TRY(open_again(&devices, &count, &chosen, id));
+    } else if (id) { /* most ids name their driver's file: no need to start the others */
         BCL_TRY(probe(&devices, &count, id, strcspn(id, ":")));
         chosen = choose(devices, count, id);
     }
@@ -396,6 +419,12 @@ bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
     if (index >= loaded)
         BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: the driver has %zu devices now", chosen->id, loaded);
     BCL_TRY(bcl_device_attach(out, ids[index], chosen, profile));
+    if (!opened_devices) {
+        snprintf(opened_library, sizeof opened_library, "%s", chosen->library);
+        opened_devices = devices;
+        opened_count = count;
+        devices = NULL;
+    }
 out:
     free(devices);
     return status;

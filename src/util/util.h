@@ -137,6 +137,21 @@ bcl_status bcl_json_read(struct cJSON **out, const char *path);
 bcl_status bcl_json_print(char **out, const struct cJSON *json);
 /* Writes bcl_json_print's text with a final newline, atomically. */
 bcl_status bcl_json_write(const struct cJSON *json, const char *path);
+/* Adds a text of `size` bytes as a JSON string, quotes included. */
+bcl_status bcl_json_add_string(bcl_string *out, const char *text, size_t size);
+
+/* A line that is a JSON array of strings. Zero-initialise, reuse, free with bcl_json_words_free. */
+typedef struct bcl_json_words {
+    const char **words; /* (count), not ended by a NUL */
+    size_t *sizes;      /* (count), bytes */
+    size_t count;
+    bcl_string text; /* the words end to end */
+    size_t *starts;  /* (count + 1) */
+    size_t words_capacity, sizes_capacity, starts_capacity;
+} bcl_json_words;
+/* A line of anything else is BCL_ERROR_FORMAT and names the byte. UTF-8 is not checked. */
+bcl_status bcl_json_words_read(bcl_json_words *w, const char *line, size_t size);
+void bcl_json_words_free(bcl_json_words *w);
 /* item = object[key] as a number >= min and <= max and whole; `fallback` if absent or null. */
 bcl_status bcl_json_int(int64_t *out, const struct cJSON *object, const char *key, int64_t fallback,
                         int64_t min, int64_t max, const char *path);

@@ -1,0 +1,12 @@
+/* All of the library. */
+#ifndef BERTCL_BERTCL_H
+#define BERTCL_BERTCL_H
+
+#include <bertcl/data.h>
+#include <bertcl/eval.h>
+#include <bertcl/hub.h>
+#include <bertcl/status.h>
+#include <bertcl/tagger.h>
+#include <bertcl/tokenizer.h>
+
+#endif

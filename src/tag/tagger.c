@@ -1,0 +1,451 @@
+/* Texts through the model: encoded, cut into windows, packed to batches, and handed out in order. A
+ * batch is computed while the next one is filled. What scores mean is aggregate.c's. */
+#include "model/model.h"
+#include "tag/tag.h"
+
+enum {
+    BATCH_TOKENS = 1024, /* enough to keep a device busy; more only costs memory */
+    SLOTS = 2,
+    MOST_WAITING = 4096 /* texts; those without a piece fill no batch */
+};
+
+/* A stretch of a text in a batch. */
+typedef struct window {
+    bcl_waiting *text;
+    size_t begin;   /* its first piece, counted from text->begin */
+    size_t lo, hi;  /* pieces whose scores are taken from here, counted likewise */
+    size_t samples; /* offset of its [CLS] in the slot's ids */
+} window;
+
+typedef struct slot {
+    bcl_batch batch;
+    int32_t *ids;        /* (capacity) */
+    float *logits;       /* (capacity,K) */
+    bcl_sample *samples; /* (window capacity) */
+    window *windows;
+    size_t window_count, tokens;
+    cl_event event; /* set while the device has it */
+} slot;
+
+struct bcl_tagger {
+    bcl_config config;
+    bcl_tokenizer *tokenizer;
+    bcl_device *device;
+    bcl_model *model;
+    bcl_tagger_options options;
+    size_t max_length, stride, capacity, most_windows; /* of a batch */
+    bcl_tag *tags;                                     /* (K) */
+    const char **types;                                /* (type_count) */
+    size_t type_count;
+    bcl_aggregator aggregator;
+    slot slots[SLOTS];
+    size_t filling;            /* the slot that takes windows */
+    uint32_t *which;           /* (most_windows) 0, 1, ... */
+    bcl_waiting *head, **tail; /* in the order of adding */
+    bcl_waiting *spare;
+    size_t waiting;
+    uint64_t number;
+};
+
+/* ---- opening ---- */
+
+/* = str.split("-", 1)[-1] */
+static const char *type_of(const char *label) {
+    const char *dash = strchr(label, '-');
+    return dash ? dash + 1 : label;
+}
+
+static bcl_status make_tags(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    const size_t K = (size_t)t->config.labels;
+    BCL_NEW(t->tags, K);
+    BCL_NEW(t->types, K);
+    for (size_t k = 0; k < K; k++) {
+        const char *label = t->config.label_names[k];
+        bcl_tag *tag = &t->tags[k];
+        const bool prefixed = (label[0] == 'B' || label[0] == 'I') && label[1] == '-';
+        const char *group = label + (prefixed ? 2 : 0);
+        *tag = (bcl_tag){.label = label,
+                         .type = type_of(label),
+                         .group = (int)k,
+                         .begins = prefixed && label[0] == 'B',
+                         .outside = !strcmp(label, "O")};
+        tag->type_outside = !strcmp(tag->type, "O");
+        for (size_t i = 0; i < k; i++) {
+            const char *other = t->tags[i].label;
+            other += (other[0] == 'B' || other[0] == 'I') && other[1] == '-' ? 2 : 0;
+            if (!strcmp(other, group)) {
+                tag->group = t->tags[i].group;
+                break;
+            }
+        }
+        size_t i = 0;
+        while (i < t->type_count && strcmp(t->types[i], tag->type))
+            i++;
+        if (i == t->type_count && !tag->type_outside)
+            t->types[t->type_count++] = tag->type;
+    }
+out:
+    return status;
+}
+
+static bcl_status set_lengths(bcl_tagger *t, const char *folder) {
+    bcl_status status = BCL_OK;
+    const bcl_tagger_options *o = &t->options;
+    const size_t positions = (size_t)t->config.positions;
+    t->max_length = o->max_length ? o->max_length : bcl_tokenizer_model_max_length(t->tokenizer);
+    if (o->max_length > positions)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "max-length: found %zu, the model has %zu positions",
+                 o->max_length, positions);
+    if (t->max_length > positions)
+        t->max_length = positions;
+    if (t->max_length < 3)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "%s: sequences of %zu pieces, expected at least 3: [CLS], a piece and [SEP]",
+                 folder, t->max_length);
+    const size_t room = t->max_length - 2;
+    if (o->stride >= room)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "stride: found %zu, expected less than the %zu pieces of a window", o->stride,
+                 room);
+    t->stride = o->stride ? o->stride : room / 4;
+    t->capacity = o->batch_tokens ? o->batch_tokens : BATCH_TOKENS;
+    if (t->capacity < t->max_length)
+        t->capacity = t->max_length;
+    if (t->capacity > INT32_MAX / 8)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "batch-tokens: found %zu, expected at most %d", t->capacity,
+                 INT32_MAX / 8);
+    t->most_windows = t->capacity / 3;
+out:
+    return status;
+}
+
+static bcl_status make_slots(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    for (int i = 0; i < SLOTS; i++) {
+        slot *s = &t->slots[i];
+        BCL_TRY(bcl_batch_create(&s->batch, (int)t->capacity, (int)t->most_windows));
+        BCL_NEW(s->ids, t->capacity);
+        BCL_NEW(s->logits, t->capacity * (size_t)t->config.labels);
+        BCL_NEW(s->samples, t->most_windows);
+        BCL_NEW(s->windows, t->most_windows);
+    }
+    BCL_NEW(t->which, t->most_windows);
+    for (size_t i = 0; i < t->most_windows; i++)
+        t->which[i] = (uint32_t)i;
+    BCL_TRY(bcl_model_reserve(t->model, (int)t->capacity, (int)t->most_windows, false));
+out:
+    return status;
+}
+
+bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
+                           const bcl_tagger_options *options) {
+    bcl_status status = BCL_OK;
+    bcl_load_report report = {0};
+    bcl_tagger *t = NULL;
+    BCL_NEW(t, 1);
+    if (options)
+        t->options = *options;
+    t->tail = &t->head;
+    BCL_TRY(bcl_config_read(&t->config, folder));
+    BCL_TRY(bcl_tokenizer_load(&t->tokenizer, folder));
+    if (bcl_tokenizer_size(t->tokenizer) > (size_t)t->config.vocabulary)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocab_size is %d",
+                 folder, bcl_tokenizer_size(t->tokenizer), t->config.vocabulary);
+    BCL_TRY(set_lengths(t, folder));
+    BCL_TRY(make_tags(t));
+    t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,
+                                     .tags = t->tags,
+                                     .K = (size_t)t->config.labels,
+                                     .aggregation = t->options.aggregation,
+                                     .words = t->options.words};
+    BCL_NEW(t->aggregator.mean, t->aggregator.K);
+    BCL_TRY(bcl_device_open(&t->device, t->options.device, false));
+    BCL_TRY(bcl_model_load(&t->model, t->device, &t->config, folder, t->options.gemm, false, 0,
+                           &report));
+    BCL_TRY(make_slots(t));
+    *out = t;
+    t = NULL;
+out:
+    bcl_load_report_free(&report);
+    bcl_tagger_free(t);
+    return status;
+}
+
+static void free_waiting(bcl_waiting *w) {
+    for (bcl_waiting *next; w; w = next) {
+        next = w->next;
+        bcl_string_free(&w->text);
+        bcl_encoding_free(&w->encoding);
+        free(w->scores);
+        free(w->word_bytes);
+        free(w->word_points);
+        free(w);
+    }
+}
+
+void bcl_tagger_free(bcl_tagger *t) {
+    if (!t)
+        return;
+    for (int i = 0; i < SLOTS; i++) {
+        slot *s = &t->slots[i];
+        if (s->event) { /* the device may still write to the slot */
+            clWaitForEvents(1, &s->event);
+            clReleaseEvent(s->event);
+        }
+        bcl_batch_free(&s->batch);
+        free(s->ids);
+        free(s->logits);
+        free(s->samples);
+        free(s->windows);
+    }
+    free_waiting(t->head);
+    free_waiting(t->spare);
+    bcl_aggregator_free(&t->aggregator);
+    bcl_model_free(t->model);
+    bcl_device_free(t->device);
+    bcl_tokenizer_free(t->tokenizer);
+    free(t->tags);
+    free(t->types);
+    free(t->which);
+    bcl_config_free(&t->config);
+    free(t);
+}
+
+/* ---- results ---- */
+
+/* Hands out the texts at the head of the queue that are ready. */
+static bcl_status hand_out(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    while (t->head && !t->head->windows_left) {
+        bcl_waiting *w = t->head;
+        bcl_tagged result;
+        BCL_TRY(bcl_aggregate(&t->aggregator, w, &result));
+        t->head = w->next;
+        if (!t->head)
+            t->tail = &t->head;
+        w->next = t->spare;
+        t->spare = w;
+        t->waiting--;
+        if (t->options.sink)
+            BCL_TRY(t->options.sink(t->options.context, &result));
+    }
+out:
+    return status;
+}
+
+/* Waits for a slot's batch and takes its scores. */
+static bcl_status finish(bcl_tagger *t, slot *s) {
+    bcl_status status = BCL_OK;
+    const size_t K = (size_t)t->config.labels;
+    if (!s->event)
+        return BCL_OK;
+    cl_event event = s->event;
+    s->event = NULL;
+    cl_int code = clWaitForEvents(1, &event);
+    clReleaseEvent(event);
+    BCL_CL(code);
+    for (size_t i = 0; i < s->window_count; i++) {
+        const window *v = &s->windows[i];
+        memcpy(v->text->scores + v->lo * K, s->logits + (v->samples + 1 + v->lo - v->begin) * K,
+               (v->hi - v->lo) * K * sizeof(float));
+        v->text->windows_left--;
+    }
+    s->window_count = s->tokens = 0;
+    BCL_TRY(hand_out(t));
+out:
+    return status;
+}
+
+/* Sends the slot that is being filled on its way and makes the other one ready. */
+static bcl_status launch(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    slot *s = &t->slots[t->filling];
+    if (s->window_count) {
+        BCL_TRY(bcl_batch_pack(&s->batch, s->samples, t->which, (int)s->window_count, NULL));
+        BCL_TRY(bcl_model_forward(t->model, &s->batch, NULL));
+        BCL_TRY(bcl_model_read_logits(t->model, s->logits, &s->event));
+    }
+    t->filling = (t->filling + 1) % SLOTS;
+    BCL_TRY(finish(t, &t->slots[t->filling]));
+out:
+    return status;
+}
+
+bcl_status bcl_tagger_flush(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    for (int i = 0; i < SLOTS; i++)
+        BCL_TRY(launch(t));
+    BCL_TRY(hand_out(t));
+out:
+    return status;
+}
+
+/* ---- adding ---- */
+
+static bcl_status add_window(bcl_tagger *t, bcl_waiting *w, size_t begin, size_t end, size_t lo,
+                             size_t hi) {
+    bcl_status status = BCL_OK;
+    const size_t length = end - begin + 2;
+    if (t->slots[t->filling].tokens + length > t->capacity ||
+        t->slots[t->filling].window_count == t->most_windows)
+        BCL_TRY(launch(t));
+    slot *s = &t->slots[t->filling];
+    int32_t *ids = s->ids + s->tokens;
+    ids[0] = w->encoding.ids[0];
+    memcpy(ids + 1, w->encoding.ids + w->begin + begin, (end - begin) * sizeof *ids);
+    ids[length - 1] = w->encoding.ids[w->encoding.count - 1];
+    s->samples[s->window_count] = (bcl_sample){.ids = ids, .length = (int)length};
+    s->windows[s->window_count++] =
+        (window){.text = w, .begin = begin, .lo = lo, .hi = hi, .samples = s->tokens};
+    s->tokens += length;
+out:
+    return status;
+}
+
+/* Which pieces are tagged, and how many words that leaves out. */
+static void choose_range(const bcl_tagger *t, bcl_waiting *w) {
+    const bcl_encoding *e = &w->encoding;
+    const size_t n = e->count - 2, room = t->max_length - 2;
+    w->begin = 1;
+    w->end = 1 + n;
+    w->words_cut = 0;
+    if (n <= room || t->options.long_texts == BCL_LONG_WINDOW)
+        return;
+    size_t cut = 1 + room, cut_end = w->end;
+    if (t->tokenizer->truncate_left) {
+        w->begin = 1 + n - room;
+        cut = 1;
+        cut_end = w->begin;
+    } else {
+        w->end = cut;
+    }
+    for (size_t i = cut; i < cut_end; i++)
+        w->words_cut += i == cut || e->word_ids[i] != e->word_ids[i - 1];
+}
+
+/* The windows of a text: each `room` pieces, overlapping by `stride`, the last one ending with the
+ * text. The border between two is in the middle of what they share: a piece on either side is
+ * farther from its own window's edge there. The text's own ends are no edges. */
+static bcl_status add_windows(bcl_tagger *t, bcl_waiting *w) {
+    bcl_status status = BCL_OK;
+    const size_t n = w->end - w->begin, room = t->max_length - 2, step = room - t->stride;
+    w->windows = !n ? 0 : n <= room ? 1 : 1 + (n - room + step - 1) / step;
+    w->windows_left = w->windows;
+    for (size_t k = 0, begin = 0, lo = 0; k < w->windows; k++) {
+        const size_t end = begin + room < n ? begin + room : n;
+        const size_t next = begin + step + room < n ? begin + step : n > room ? n - room : 0;
+        const size_t hi = end == n ? n : (end - 1 + next) / 2 + 1;
+        BCL_TRY(add_window(t, w, begin, end, lo, hi));
+        begin = next;
+        lo = hi;
+    }
+out:
+    return status;
+}
+
+static bcl_status take_spare(bcl_tagger *t, bcl_waiting **out) {
+    bcl_status status = BCL_OK;
+    if (!t->spare)
+        BCL_NEW(t->spare, 1);
+    *out = t->spare;
+    (*out)->text.size = 0;
+    (*out)->given_words = false;
+    (*out)->word_count = 0;
+out:
+    return status;
+}
+
+/* Puts the encoded text t->spare into the queue. */
+static bcl_status enqueue(bcl_tagger *t, void *user) {
+    bcl_status status = BCL_OK;
+    bcl_waiting *w = t->spare;
+    choose_range(t, w);
+    size_t scores;
+    if (!bcl_multiply(&scores, w->end - w->begin, (size_t)t->config.labels))
+        BCL_FAIL(BCL_ERROR_MEMORY, "a text of %zu pieces is too long", w->end - w->begin);
+    BCL_TRY(bcl_grow(&w->scores, &w->scores_capacity, scores + 1, sizeof *w->scores));
+    t->spare = w->next;
+    w->next = NULL;
+    w->windows_left = 1; /* not ready */
+    w->number = t->number++;
+    w->user = user;
+    *t->tail = w;
+    t->tail = &w->next;
+    if (++t->waiting > MOST_WAITING)
+        BCL_TRY(launch(t));
+    BCL_TRY(add_windows(t, w));
+    if (t->head == w)
+        BCL_TRY(hand_out(t));
+out:
+    return status;
+}
+
+bcl_status bcl_tagger_add_text(bcl_tagger *t, const char *text, size_t size, void *user) {
+    bcl_status status = BCL_OK;
+    bcl_waiting *w;
+    BCL_TRY(take_spare(t, &w));
+    BCL_TRY(bcl_tokenizer_encode_text(t->tokenizer, text, size, 0, &w->encoding));
+    BCL_TRY(bcl_string_add(&w->text, text, size));
+    BCL_TRY(enqueue(t, user));
+out:
+    return status;
+}
+
+bcl_status bcl_tagger_add_words(bcl_tagger *t, const char *const *words, const size_t *sizes,
+                                size_t count, void *user) {
+    bcl_status status = BCL_OK;
+    bcl_waiting *w;
+    size_t points = 0;
+    BCL_TRY(take_spare(t, &w));
+    BCL_TRY(bcl_tokenizer_encode_words(t->tokenizer, words, sizes, count, 0, &w->encoding));
+    w->given_words = true;
+    w->word_count = count;
+    BCL_TRY(bcl_grow(&w->word_bytes, &w->word_bytes_capacity, count + 1, sizeof *w->word_bytes));
+    BCL_TRY(bcl_grow(&w->word_points, &w->word_points_capacity, count + 1, sizeof *w->word_points));
+    for (size_t i = 0; i < count; i++) {
+        const size_t size = sizes ? sizes[i] : strlen(words[i]);
+        if (i) {
+            BCL_TRY(bcl_string_add(&w->text, " ", 1));
+            points++;
+        }
+        w->word_bytes[i] = w->text.size;
+        w->word_points[i] = points;
+        BCL_TRY(bcl_string_add(&w->text, words[i], size));
+        for (size_t k = 0; k < size; k++)
+            points += (words[i][k] & 0xC0) != 0x80;
+    }
+    w->word_bytes[count] = w->text.size;
+    w->word_points[count] = points;
+    BCL_TRY(enqueue(t, user));
+out:
+    return status;
+}
+
+size_t bcl_tagger_waiting(const bcl_tagger *t) {
+    return t->waiting;
+}
+
+size_t bcl_tagger_label_count(const bcl_tagger *t) {
+    return (size_t)t->config.labels;
+}
+
+const char *bcl_tagger_label(const bcl_tagger *t, size_t id) {
+    return t->tags[id].label;
+}
+
+size_t bcl_tagger_type_count(const bcl_tagger *t) {
+    return t->type_count;
+}
+
+const char *bcl_tagger_type(const bcl_tagger *t, size_t type) {
+    return t->types[type];
+}
+
+size_t bcl_tagger_max_length(const bcl_tagger *t) {
+    return t->max_length;
+}
+
+const char *bcl_tagger_device(const bcl_tagger *t) {
+    return bcl_device_about(t->device)->id;
+}

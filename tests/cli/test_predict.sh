@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# bertcl predict with a tiny random model: every format, streaming, order, long texts, and bad input (one line each).
+set -u
+: "${BERTCL:?}" "${BERTCL_BUILD:?}"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+model=$tmp/model
+"$BERTCL_BUILD/tests/make_tiny_model" "$model" || exit 1
+if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
+    echo "skipped: $(tail -1 "$tmp/devices")"
+    exit 77
+fi
+device=(${BERTCL_DEVICE:+--device "$BERTCL_DEVICE"})
+predict() { "$BERTCL" predict --model "$model" "${device[@]}" "$@"; }
+check() { # name expected found
+    if [ "$2" != "$3" ]; then
+        printf 'FAILED %s\n  expected %s\n  found    %s\n' "$1" "$2" "$3" >&2
+        failed=1
+    fi
+}
+has() { # name pattern text
+    grep -qE -- "$2" <<<"$3" || check "$1" "/$2/" "$3"
+}
+refuse() { # name exit-code part-of-message arguments...; standard input is passed on
+    local name=$1 code=$2 part=$3 found
+    shift 3
+    predict "$@" >"$tmp/out" 2>"$tmp/err"
+    found=$?
+    check "$name: exit code" "$code" "$found"
+    check "$name: lines of message" 1 "$(wc -l <"$tmp/err")"
+    grep -qF -- "$part" "$tmp/err" || check "$name: message" "$part" "$(cat "$tmp/err")"
+}
+
+# JSON lines
+check "empty lines" '{"text": "", "entities": []}
+{"text": " ", "entities": []}' "$(printf '\n \n' | predict)"
+check "nothing" "" "$(predict </dev/null)"
+printf 'ab cd.\r\nx "é"\n' >"$tmp/text"
+for aggregation in none simple first average max; do
+    got=$(predict --aggregation $aggregation <"$tmp/text")
+    check "$aggregation: lines" 2 "$(wc -l <<<"$got")"
+    has "$aggregation: texts" '^\{"text": "x \\"é\\"", "entities": \[' "$(tail -1 <<<"$got")"
+    check "$aggregation: batches of one" "$got" "$(predict --aggregation $aggregation --batch-tokens 3 <"$tmp/text")"
+    check "$aggregation: as words" "$(tail -1 <<<"$got")" "$(printf '["x","\\"\\u00e9\\""]\n' | predict --words --aggregation $aggregation)"
+done
+check "no final newline" "$got" "$(head -c -1 "$tmp/text" | predict --aggregation max)"
+check "file" "$got" "$(predict --aggregation max "$tmp/text")"
+check "two files" "$got
+$got" "$(predict --aggregation $aggregation "$tmp/text" - <"$tmp/text")"
+has "keys" '\{"entity": "I-[A-Z]+", "score": 0\.[0-9]+, "index": [0-9]+, "word": "[^"]+", "start": [0-9]+, "end": [0-9]+\}' "$(predict <"$tmp/text")"
+has "keys of groups" '\{"entity_group": "[A-Z]+", "score": 0\.[0-9]+, "word": "[^"]+", "start": [0-9]+, "end": [0-9]+\}' "$(predict --aggregation simple <"$tmp/text")"
+has "byte offsets" '"start": 3, "end": 4, "start_byte": 3, "end_byte": 5\}' "$(predict --byte-offsets <"$tmp/text")"
+check "words without pieces" '{"text": "  ", "entities": []}' "$(printf '["", " ", ""]' | predict --words | sed 's/   */  /')"
+
+# order and batches over many lines
+for i in $(seq 300); do printf 'a%.0s ' $(seq $((i % 40))); echo "$i"; done >"$tmp/many"
+predict --quiet <"$tmp/many" >"$tmp/many.out"
+check "order" "$(sed 's/.*/&/' "$tmp/many")" "$(sed 's/^{"text": "\([^"]*\)".*/\1/' "$tmp/many.out")"
+
+# an answer comes before the next question
+mkfifo "$tmp/in"
+predict <"$tmp/in" >"$tmp/answers" 2>&1 &
+pid=$!
+exec 3>"$tmp/in"
+echo ab >&3
+for _ in $(seq 300); do
+    [ -s "$tmp/answers" ] && break
+    sleep .1
+done
+check "an answer while the input is open" 1 "$(wc -l <"$tmp/answers")"
+exec 3>&-
+wait $pid || check "end of input" 0 $?
+
+# long texts: 100 words, 62 pieces at a time
+words=$(printf 'a %.0s' $(seq 100))
+has "cut" '"words_cut": 38\}$' "$(predict --quiet <<<"$words")"
+has "cut, message" '38 words of 1 texts are beyond 64 pieces' "$(predict <<<"$words" 2>&1 >"$tmp/out")"
+check "windows" 0 "$(predict --long window <<<"$words" | grep -c words_cut)"
+predict --format conll --long window <<<"$words" >"$tmp/windows"
+check "windows: every word" 101 "$(wc -l <"$tmp/windows")"
+check "windows: none is O for being cut" "$(predict --format conll --long window --max-length 40 --stride 30 <<<"$words" | wc -l)" 101
+check "cut words stay in CoNLL" 101 "$(predict --format conll --quiet <<<"$words" | wc -l)"
+
+# CoNLL, page, counts, documents
+check "conll words" 'ab
+c d' "$(printf '["ab","c\\td"]' | predict --words --format conll | cut -f1 | head -2)"
+"$BERTCL" data stats "$tmp/windows" >"$tmp/out" 2>&1 || check "conll is data" "" "$(cat "$tmp/out")"
+printf '<script>alert("1")</script> a & b %s\n' "'q'" | predict --format html >"$tmp/page"
+has "page" '<!DOCTYPE html>' "$(head -1 "$tmp/page")"
+has "page: end" '</html>' "$(tail -1 "$tmp/page")"
+check "page: nothing runs, nothing is fetched" 0 "$(grep -ciE '<script|https?:|src=|href=|@import|url\(' "$tmp/page")"
+check "page of nothing" 1 "$(predict --format html </dev/null | grep -c '</html>')"
+has "counts" '^[0-9]+	[A-Z]+	' "$(predict --format counts <"$tmp/text")"
+printf 'Mr. X came. He\nwent.\n\n  é! Yes.' >"$tmp/document"
+check "document" '0 Mr. X came.
+12 He\u000awent.
+24 é!
+27 Yes.' "$(predict --document "$tmp/document" | sed 's/.*"offset": \([0-9]*\), "text": "\([^"]*\)".*/\1 \2/')"
+
+# bad input
+printf 'ab\ncd\377\nef\n' | refuse "not UTF-8" 1 "standard input: line 2: byte 2: not valid UTF-8"
+check "not UTF-8: what came before" 1 "$(wc -l <"$tmp/out")"
+printf 'a\0b\n' | refuse "NUL" 1 "standard input: line 1: byte 1: found a NUL"
+head -c 3000 "$BERTCL" | refuse "a program" 1 "standard input: line 1: byte"
+printf '["a"]\n["a"\n' | refuse "words" 1 "standard input: line 2: byte 4: expected a JSON array of strings" --words
+printf '["a\xff"]\n' | refuse "words, not UTF-8" 1 "standard input: line 1: byte 3: not valid UTF-8" --words
+refuse "no file" 1 "$tmp/none: cannot open" "$tmp/none"
+refuse "a folder" 1 "$tmp: cannot read" "$tmp"
+refuse "aggregation" 2 "none|simple|first|average|max" --aggregation last
+refuse "words of documents" 2 "exclude each other" --words --document
+refuse "stride alone" 2 "--long window" --stride 3
+refuse "stride too large" 2 "less than the 62 pieces" --long window --stride 62 </dev/null
+refuse "max-length" 2 "64 positions" --max-length 65 </dev/null
+"$BERTCL" predict </dev/null >"$tmp/out" 2>"$tmp/err"
+check "no model" "2 1" "$? $(wc -l <"$tmp/err")"
+"$BERTCL" predict --model "$tmp/nothing" </dev/null >"$tmp/out" 2>"$tmp/err"
+check "missing model" "1 1" "$? $(wc -l <"$tmp/err")"
+
+# a reader that has seen enough
+{ predict <"$tmp/many"; echo "$?" >"$tmp/code"; } 2>"$tmp/err" | head -1 >"$tmp/out"
+check "broken pipe is quiet" "" "$(cat "$tmp/err")"
+predict <"$tmp/text" >/dev/full 2>"$tmp/err"
+check "full disk" "1 1" "$? $(wc -l <"$tmp/err")"
+exit $failed
