@@ -59,12 +59,7 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     eval_model *m = NULL;
     BCL_NEW(m, 1);
     m->path = path;
-    BCL_TRY(bcl_config_read(&m->config, path));
-    BCL_TRY(bcl_tokenizer_load(&m->tokenizer, path));
-    if (bcl_tokenizer_size(m->tokenizer) > (size_t)m->config.vocabulary)
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d", path,
-                 bcl_tokenizer_size(m->tokenizer), m->config.vocabulary);
+    BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, path));
     if (o->max_length > m->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
                  (long long)o->max_length, m->config.positions);
