@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOPS = 10, ATTEMPTS = 5, CONNECT_SECONDS = 10, STALL_SECONDS = 30 };
+enum { HOPS = 10, ATTEMPTS = 5, CONNECT_SECONDS = 10, STALL_SECONDS = 30, ENOUGH_BYTES = 1 << 20 };
 
 /* What a response says in its headers. */
 typedef struct answer {
@@ -392,7 +392,7 @@ bcl_status bcl_hub_fetch(const bcl_hub *hub, const bcl_hub_file *file, const cha
             status = refused(&t, name);
             goto out;
         }
-        if (t.at > before)
+        if (t.at >= before + ENOUGH_BYTES)
             attempt = 0; /* it goes on, if in pieces */
     }
     if (bcl_interrupted())
