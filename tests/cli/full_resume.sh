@@ -1,21 +1,14 @@
 #!/bin/bash
 # A run killed (SIGKILL) at 20 random moments and resumed each time ends with the very bytes of an
 # uninterrupted run: the model, the best model, the curve and the figures. BERTCL_KILL_SEED repeats.
-set -u
-: "${BERTCL:?}" "${BERTCL_TESTS:?}" "${BERTCL_BUILD:?}"
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 RANDOM=${BERTCL_KILL_SEED:-7}
 "$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
-if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
-    echo "skipped: $(tail -1 "$tmp/devices")"
-    exit 77
-fi
+need_device
 head -1200 "$BERTCL_TESTS/../sample/speech 2.conll" >"$tmp/data"
 recipe=(--model "$tmp/model" --data "$tmp/data" --epochs 40 --batch 2 --accumulate 2 --lr 1e-3 --schedule cosine
     --warmup 0.1 --optimizer adamw --clip 1 --save-every 7 --seed 5 --quiet)
 now() { date +%s%N; }
-failed=0
 
 start=$(now)
 "$BERTCL" train "${recipe[@]}" --out "$tmp/whole" >/dev/null || exit 1

@@ -1,29 +1,8 @@
 #!/bin/bash
 # bertcl data: output, exit codes, one line an error, nothing left behind.
-set -u
-: "${BERTCL:?}" "${BERTCL_TESTS:?}"
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-failed=0
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 sample=$BERTCL_TESTS/../sample
 
-# check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together;
-# a failure must be one line on stderr and nothing on stdout.
-check() {
-    local name=$1 code=$2 pattern=$3 got
-    shift 3
-    "$@" >"$tmp/stdout" 2>"$tmp/stderr"
-    got=$?
-    if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
-        echo "FAILED $name: exit $got, expected $code and /$pattern/:" >&2
-        head -5 "$tmp/stdout" "$tmp/stderr" >&2
-        failed=1
-    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
-        echo "FAILED $name: not one line on stderr:" >&2
-        cat "$tmp/stdout" "$tmp/stderr" >&2
-        failed=1
-    fi
-}
 same() { # same NAME EXPECTED-FILE FILE
     diff -u "$2" "$3" >&2 || { echo "FAILED $1" >&2; failed=1; }
 }

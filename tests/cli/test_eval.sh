@@ -1,26 +1,6 @@
 #!/bin/bash
 # bertcl eval on label files and with a tiny random model: output, JSON, tables, errors, bad input.
-set -u
-: "${BERTCL:?}" "${BERTCL_TESTS:?}" "${BERTCL_BUILD:?}"
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-failed=0
-fail() { echo "FAILED $*" >&2; failed=1; }
-# check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
-# failure is one line on stderr and nothing on stdout.
-check() {
-    local name=$1 code=$2 pattern=$3 got
-    shift 3
-    "$@" >"$tmp/stdout" 2>"$tmp/stderr"
-    got=$?
-    if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
-        fail "$name: exit $got, expected $code and /$pattern/:"
-        head -5 "$tmp/stdout" "$tmp/stderr" >&2
-    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
-        fail "$name: not one line on stderr:"
-        cat "$tmp/stdout" "$tmp/stderr" >&2
-    fi
-}
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 has() { grep -qE -- "$2" "$tmp/stdout" || { fail "$1: no /$2/"; cat "$tmp/stdout" >&2; }; }
 e() { "$BERTCL" eval "$@"; }
 
@@ -103,7 +83,7 @@ check "bad zero division" 2 'expected one of' e --gold gold --pred pred --zero-d
 "$BERTCL" eval --gold gold --pred pred --json 2>pipe | true
 [ -s pipe ] && fail "broken pipe: $(cat pipe)"
 
-if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
+need_device
     echo "skipped: $(tail -1 "$tmp/devices")"
     [ $failed = 0 ] && exit 77
     exit 1

@@ -1,35 +1,11 @@
 #!/bin/bash
 # bertcl train and eval on the sample corpus with a tiny random model: the run folder, results, every
 # kind of bad input (one line, its exit code, nothing half-written), Ctrl-C and --resume.
-set -u
-: "${BERTCL:?}" "${BERTCL_TESTS:?}" "${BERTCL_BUILD:?}"
-tmp=$(mktemp -d) || exit 1
-mounted=
-trap '[ -n "$mounted" ] && umount "$mounted"; rm -rf "$tmp"' EXIT
-failed=0
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 sample="$BERTCL_TESTS/../sample/speech 1.conll"
 "$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
-if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
-    echo "skipped: $(tail -1 "$tmp/devices")"
-    exit 77
-fi
+need_device
 
-fail() { echo "FAILED $*" >&2; failed=1; }
-# check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
-# failure is one line on stderr.
-check() {
-    local name=$1 code=$2 pattern=$3 got
-    shift 3
-    "$@" >"$tmp/stdout" 2>"$tmp/stderr"
-    got=$?
-    if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
-        fail "$name: exit $got, expected $code and /$pattern/:"
-        head -5 "$tmp/stdout" "$tmp/stderr" >&2
-    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
-        fail "$name: not one line on stderr:"
-        cat "$tmp/stdout" "$tmp/stderr" >&2
-    fi
-}
 train() { "$BERTCL" train --quiet "$@"; }
 # bad NAME CODE PATTERN OPTION...: train fails so, and leaves no run folder
 bad() {
