@@ -63,7 +63,8 @@ typedef struct bcl_sentence {
     const uint32_t *tags;     /* (size), index of the mapped tag, see bcl_corpus_tag */
     size_t size;              /* at least 1 */
     const char *file;
-    size_t line; /* from 1 */
+    size_t line;     /* from 1 */
+    size_t document; /* see bcl_corpus_document */
 } bcl_sentence;
 
 BCL_EXPORT size_t bcl_corpus_size(const bcl_corpus *corpus);   /* sentences */
@@ -86,6 +87,12 @@ BCL_EXPORT size_t bcl_corpus_file_count(const bcl_corpus *corpus);
 BCL_EXPORT const char *bcl_corpus_file(const bcl_corpus *corpus, size_t file);
 BCL_EXPORT uint64_t bcl_corpus_file_bytes(const bcl_corpus *corpus, size_t file);
 BCL_EXPORT size_t bcl_corpus_file_sentences(const bcl_corpus *corpus, size_t file);
+
+/* Documents: a file is one, or as many as its -DOCSTART- lines make of it. *number counts in the
+ * file from 1, *of is how many the file holds. */
+BCL_EXPORT size_t bcl_corpus_document_count(const bcl_corpus *corpus);
+BCL_EXPORT void bcl_corpus_document(const bcl_corpus *corpus, size_t document, const char **file,
+                                    size_t *number, size_t *of);
 
 /* Lines that are read, but that a person may want to look at. */
 typedef enum bcl_odd {

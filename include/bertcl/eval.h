@@ -85,8 +85,8 @@ typedef struct bcl_entities bcl_entities;
 
 /* names: (K) tags such as "B-PER", copied. `used` tells which of them occur in the gold tags and is
  * only looked at by AUTO, (K), may be NULL: all. Where seqeval refuses a gold with prefixes of no
- * scheme, AUTO takes IOB1 if they are within I, O and B, and fails with BCL_ERROR_UNSUPPORTED
- * otherwise. */
+ * scheme, AUTO leaves out those that no scheme has and takes IOB1 if there is nothing but I, else
+ * BILOU (L or U, no E or S) or IOBES. */
 BCL_EXPORT bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, size_t k,
                                           const bool *used, bcl_scheme scheme);
 /* One sentence of n tokens; tag ids are within 0 and K - 1. */

@@ -279,12 +279,7 @@ out:
 static bcl_status prepare_data(job *j) {
     bcl_status status = BCL_OK;
     BCL_TRY(read_data(j));
-    BCL_TRY(bcl_config_read(&j->config, j->weights));
-    BCL_TRY(bcl_tokenizer_load(&j->tokenizer, j->weights));
-    if (bcl_tokenizer_size(j->tokenizer) > (size_t)j->config.vocabulary)
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s: the tokenizer has %zu pieces, the model's vocabulary_size is %d", j->weights,
-                 bcl_tokenizer_size(j->tokenizer), j->config.vocabulary);
+    BCL_TRY(bcl_model_folder_read(&j->config, &j->tokenizer, j->weights));
     if (j->s.max_length > j->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
                  (long long)j->s.max_length, j->config.positions);

@@ -18,6 +18,7 @@ void bcl_corpus_free(bcl_corpus *corpus) {
     free(corpus->words);
     free(corpus->tags);
     free(corpus->sentences);
+    free(corpus->documents);
     free(corpus->odd);
     free_tag_table(&corpus->mapped);
     free_tag_table(&corpus->raw);
@@ -39,7 +40,8 @@ bcl_sentence bcl_corpus_sentence(const bcl_corpus *corpus, size_t i) {
                           .tags = corpus->tags + s->first,
                           .size = end - s->first,
                           .file = corpus->files[s->file].path,
-                          .line = s->line};
+                          .line = s->line,
+                          .document = s->document};
 }
 
 size_t bcl_corpus_tag_count(const bcl_corpus *corpus) {
@@ -84,6 +86,18 @@ uint64_t bcl_corpus_file_bytes(const bcl_corpus *corpus, size_t file) {
 
 size_t bcl_corpus_file_sentences(const bcl_corpus *corpus, size_t file) {
     return corpus->files[file].sentences;
+}
+
+size_t bcl_corpus_document_count(const bcl_corpus *corpus) {
+    return corpus->document_count;
+}
+
+void bcl_corpus_document(const bcl_corpus *corpus, size_t document, const char **file,
+                         size_t *number, size_t *of) {
+    const bcl_document *d = &corpus->documents[document];
+    *file = corpus->files[d->file].path;
+    *number = d->number + 1;
+    *of = corpus->files[d->file].documents;
 }
 
 const char *bcl_odd_name(bcl_odd kind) {

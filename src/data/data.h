@@ -31,7 +31,7 @@ typedef struct bcl_source {
     char *path;
     char *text; /* the file's bytes; words point into it and end in a NUL there */
     uint64_t bytes;
-    size_t sentences;
+    size_t sentences, documents;
 } bcl_source;
 
 typedef struct bcl_odd_line {
@@ -43,8 +43,12 @@ typedef struct bcl_odd_line {
 typedef struct bcl_span {
     size_t first; /* word */
     size_t line;
-    uint32_t file;
+    uint32_t file, document;
 } bcl_span;
+
+typedef struct bcl_document {
+    uint32_t file, number; /* the number in its file, from 0 */
+} bcl_document;
 
 struct bcl_corpus {
     bcl_source *files;
@@ -54,6 +58,8 @@ struct bcl_corpus {
     size_t token_count, word_capacity, tag_capacity;
     bcl_span *sentences;
     size_t sentence_count, sentence_capacity;
+    bcl_document *documents;
+    size_t document_count, document_capacity;
     bcl_tag_table mapped, raw;
     size_t odd_totals[BCL_ODD_COUNT];
     bcl_odd_line *odd;

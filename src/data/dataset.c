@@ -1,6 +1,18 @@
 /* From sentences to pieces with labels, and to batches. */
 #include "data/dataset.h"
 
+bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
+                                 const char *folder) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_config_read(config, folder));
+    BCL_TRY(bcl_tokenizer_load(tokenizer, folder));
+    if (bcl_tokenizer_size(*tokenizer) > (size_t)config->vocabulary)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocab_size is %d",
+                 folder, bcl_tokenizer_size(*tokenizer), config->vocabulary);
+out:
+    return status;
+}
+
 bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,
                               size_t count, const bcl_tokenizer *tokenizer,
                               const int32_t *label_ids, size_t max_length,

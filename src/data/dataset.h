@@ -7,6 +7,9 @@
 #include <bertcl/data.h>
 #include <bertcl/tokenizer.h>
 
+/* config.json and the tokenizer of a model folder, which must fit each other. */
+bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer, const char *folder);
+
 typedef struct bcl_dataset {
     bcl_sample *samples; /* (count); number is the index */
     size_t count;

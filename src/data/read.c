@@ -19,6 +19,14 @@ typedef struct columns {
     size_t total; /* empty ones at the end included */
 } columns;
 
+/* A tag that was looked up: most lines have one of a few. */
+typedef struct seen_tag {
+    const char *text; /* in the file; NULL: none yet */
+    size_t size;
+    uint32_t raw, mapped;
+} seen_tag;
+enum { SEEN_TAGS = 64 };
+
 typedef struct reader {
     bcl_corpus *corpus;
     const bcl_tag_map *map;
@@ -27,8 +35,10 @@ typedef struct reader {
     uint32_t file;
     size_t line;
     bool in_sentence;
+    bool in_document;
     bool has_tab;         /* somewhere in the file */
     size_t first_columns; /* of the file's first word line; 0: none yet */
+    seen_tag seen[SEEN_TAGS];
     size_t plain_columns; /* of the first line split at spaces that does not begin with '#' */
 } reader;
 
@@ -46,9 +56,16 @@ static bool is_space(utf8proc_int32_t c) {
     return c == 0x85 || utf8proc_category(c) == UTF8PROC_CATEGORY_ZS || c == 0x2028 || c == 0x2029;
 }
 
+/* ASCII that is not white space. */
+static bool is_mark(char c) {
+    return c > ' ' && c < 0x7F;
+}
+
 /* Unicode white space off both ends, as Python's strip(). The text is valid UTF-8. */
 static field strip(field f) {
     utf8proc_int32_t c;
+    if (f.size && is_mark(f.text[0]) && is_mark(f.text[f.size - 1]))
+        return f; /* the usual case */
     while (f.size) {
         utf8proc_ssize_t n =
             utf8proc_iterate((const utf8proc_uint8_t *)f.text, (utf8proc_ssize_t)f.size, &c);
@@ -102,10 +119,23 @@ static bool next_column(field *out, field line, size_t *at, bool tabs) {
     return true;
 }
 
+/* "word<TAB>tag" without white space around either, as most lines are. */
+static bool split_pair(columns *out, field line, const char *tab) {
+    const size_t n = (size_t)(tab - line.text), rest = line.size - n - 1;
+    if (!n || !rest || !is_mark(tab[1]) || !is_mark(line.text[line.size - 1]) ||
+        *line.text == ' ' || tab[-1] == ' ' || memchr(tab + 1, '\t', rest))
+        return false;
+    *out = (columns){{line.text, n}, {line.text + n + 1, rest}, 2, 2};
+    return true;
+}
+
 static columns split_columns(field line, size_t tag_column) {
     columns c = {0};
     field f;
-    bool tabs = memchr(line.text, '\t', line.size) != NULL;
+    const char *tab = memchr(line.text, '\t', line.size);
+    const bool tabs = tab != NULL;
+    if (tabs && tag_column <= 2 && split_pair(&c, line, tab))
+        return c;
     for (size_t at = 0; next_column(&f, line, &at, tabs);) {
         c.total++;
         if (c.total == 1)
@@ -142,9 +172,22 @@ static bool is_comment(const reader *r, field line) {
     return split_columns(line, 0).count != (r->plain_columns ? r->plain_columns : 2);
 }
 
+/* Eight bytes of ASCII without a NUL or a carriage return; may say no when they are. */
+static bool are_plain(const char *text) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x, y;
+    memcpy(&x, text, sizeof x);
+    y = x ^ ones * '\r';
+    return !((x | ((x - ones) & ~x) | ((y - ones) & ~y)) & ones << 7);
+}
+
 /* UTF-8, no NUL, no carriage return inside. `line` is the whole line without its end. */
 static bcl_status check_bytes(const reader *r, field line) {
     for (size_t i = 0; i < line.size;) {
+        if (line.size - i >= 8 && are_plain(line.text + i)) {
+            i += 8;
+            continue;
+        }
         unsigned char byte = (unsigned char)line.text[i];
         utf8proc_int32_t c = byte;
         utf8proc_ssize_t n = 1;
@@ -167,7 +210,8 @@ static bcl_status check_bytes(const reader *r, field line) {
     return BCL_OK;
 }
 
-static bcl_status count_tag(uint32_t *out, bcl_tag_table *t, const char *tag, size_t token) {
+/* The tag's number; it is added if it is new. */
+static bcl_status tag_id(uint32_t *out, bcl_tag_table *t, const char *tag, size_t token) {
     bcl_status status = BCL_OK;
     size_t before = t->names.count;
     BCL_TRY(bcl_grow(&t->totals, &t->totals_capacity, before + 1, sizeof *t->totals));
@@ -177,7 +221,6 @@ static bcl_status count_tag(uint32_t *out, bcl_tag_table *t, const char *tag, si
         t->totals[before] = 0;
         t->first[before] = token;
     }
-    t->totals[*out]++;
 out:
     return status;
 }
@@ -185,24 +228,40 @@ out:
 static bcl_status add_token(reader *r, columns c) {
     bcl_status status = BCL_OK;
     bcl_corpus *corpus = r->corpus;
-    uint32_t raw, mapped;
     /* The byte behind each is a separator, the line's end or the NUL behind the file. */
     c.word.text[c.word.size] = 0;
     c.tag.text[c.tag.size] = 0;
     size_t n = corpus->token_count;
-    BCL_TRY(count_tag(&raw, &corpus->raw, c.tag.text, n));
-    BCL_TRY(count_tag(&mapped, &corpus->mapped, bcl_tag_map_find(r->map, c.tag.text), n));
+    const unsigned char *tag = (const unsigned char *)c.tag.text;
+    seen_tag *seen =
+        &r->seen[(c.tag.size * 5 + tag[0] * 29u + tag[c.tag.size - 1] * 3u) % SEEN_TAGS];
+    if (!seen->text || seen->size != c.tag.size || memcmp(seen->text, c.tag.text, c.tag.size)) {
+        *seen = (seen_tag){NULL, c.tag.size, 0, 0};
+        BCL_TRY(tag_id(&seen->raw, &corpus->raw, c.tag.text, n));
+        BCL_TRY(tag_id(&seen->mapped, &corpus->mapped, bcl_tag_map_find(r->map, c.tag.text), n));
+        seen->text = c.tag.text;
+    }
+    corpus->raw.totals[seen->raw]++;
+    corpus->mapped.totals[seen->mapped]++;
     BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
     BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
+    if (!r->in_document) {
+        BCL_TRY(bcl_grow(&corpus->documents, &corpus->document_capacity, corpus->document_count + 1,
+                         sizeof *corpus->documents));
+        corpus->documents[corpus->document_count++] =
+            (bcl_document){r->file, (uint32_t)corpus->files[r->file].documents++};
+        r->in_document = true;
+    }
     if (!r->in_sentence) {
         BCL_TRY(bcl_grow(&corpus->sentences, &corpus->sentence_capacity, corpus->sentence_count + 1,
                          sizeof *corpus->sentences));
-        corpus->sentences[corpus->sentence_count++] = (bcl_span){n, r->line, r->file};
+        corpus->sentences[corpus->sentence_count++] =
+            (bcl_span){n, r->line, r->file, (uint32_t)corpus->document_count - 1};
         corpus->files[r->file].sentences++;
         r->in_sentence = true;
     }
     corpus->words[n] = c.word.text;
-    corpus->tags[n] = mapped;
+    corpus->tags[n] = seen->mapped;
     corpus->token_count++;
 out:
     return status;
@@ -241,6 +300,7 @@ static bcl_status read_line(reader *r, field line) {
     bool docstart = is_docstart(line);
     if (blank || docstart) {
         r->in_sentence = false;
+        r->in_document = r->in_document && !docstart;
         if (line.size)
             BCL_TRY(note_odd(r, blank ? BCL_ODD_BLANK : BCL_ODD_DOCSTART));
     } else if (is_comment(r, line)) {

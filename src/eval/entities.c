@@ -83,10 +83,7 @@ typedef struct tag {
     bool invalid;
 } tag;
 
-typedef struct span {
-    uint64_t start, end;
-    uint32_t type;
-} span;
+typedef bcl_entity_span span;
 
 /* seqeval's default mode joins all sentences with an O between them; so its state lives on. */
 typedef struct scanner {
@@ -104,7 +101,7 @@ struct bcl_entities {
     bcl_names types;
     bcl_entity_totals *totals; /* (types) */
     scanner gold, pred;
-    uint64_t invalid;
+    uint64_t base, invalid;
 };
 
 const char *bcl_scheme_name(bcl_scheme scheme) {
@@ -161,42 +158,29 @@ static bcl_status parse_tag(tag *out, bcl_entities *e, const char *name) {
     return bcl_names_intern(&out->type, &e->types, n ? type : "_", n ? n : 1);
 }
 
-/* seqeval's auto_detect: the sets of prefixes of its four schemes. */
-static bcl_status detect(bcl_scheme *out, const char *const *names, size_t k, const bool *used) {
+/* seqeval's auto_detect: the sets of prefixes of its four schemes. Where it raises: I alone is
+ * IOB1; prefixes of no scheme are not looked at, and a mixture goes to the scheme with its letters.
+ */
+static bcl_scheme detect(const char *const *names, size_t k, const bool *used) {
     static const unsigned char iobes[] = {P_I | P_B | P_E | P_S, P_I | P_B | P_E, P_B | P_E | P_S,
                                           P_B | P_E, 0};
     static const unsigned char bilou[] = {P_I | P_B | P_L | P_U, P_I | P_B | P_L, P_B | P_L | P_U,
                                           P_B | P_L, 0};
     unsigned found = 0;
-    for (size_t i = 0; i < k; i++) {
-        if (used && !used[i])
-            continue;
-        if (!strict_prefix(*names[i]))
-            return bcl_fail(BCL_ERROR_UNSUPPORTED,
-                            "scheme: found tag \"%s\", expected tags of IOB, IOE, IOBES or BILOU; "
-                            "name a scheme or take the default mode",
-                            names[i]);
-        found |= strict_prefix(*names[i]);
-    }
+    for (size_t i = 0; i < k; i++)
+        if (!used || used[i])
+            found |= strict_prefix(*names[i]);
     unsigned rest = found & ~(unsigned)P_O;
-    *out = BCL_SCHEME_AUTO;
-    if (rest == P_B || rest == (P_I | P_B))
-        *out = BCL_SCHEME_IOB2;
-    else if (rest == P_E || rest == (P_I | P_E))
-        *out = BCL_SCHEME_IOE2;
-    else if (found == P_S)
-        *out = BCL_SCHEME_IOBES;
-    else if (found == P_U)
-        *out = BCL_SCHEME_BILOU;
-    else if (!(rest & ~(unsigned)P_I))
-        *out = BCL_SCHEME_IOB1;
     for (size_t i = 0; iobes[i]; i++)
-        *out = rest == iobes[i] ? BCL_SCHEME_IOBES : rest == bilou[i] ? BCL_SCHEME_BILOU : *out;
-    if (*out == BCL_SCHEME_AUTO)
-        return bcl_fail(BCL_ERROR_UNSUPPORTED,
-                        "scheme: found prefixes of no scheme, expected those of IOB2, IOE2, IOBES "
-                        "or BILOU; name a scheme or take the default mode");
-    return BCL_OK;
+        if (rest == iobes[i] || rest == bilou[i])
+            return rest == iobes[i] ? BCL_SCHEME_IOBES : BCL_SCHEME_BILOU;
+    if (rest == P_B || rest == (P_I | P_B))
+        return BCL_SCHEME_IOB2;
+    if (rest == P_E || rest == (P_I | P_E))
+        return BCL_SCHEME_IOE2;
+    if (rest & (P_L | P_U))
+        return rest & (P_E | P_S) ? BCL_SCHEME_IOBES : BCL_SCHEME_BILOU;
+    return rest & (P_E | P_S) ? BCL_SCHEME_IOBES : BCL_SCHEME_IOB1;
 }
 
 bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, size_t k,
@@ -207,7 +191,7 @@ bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, siz
     e->scheme = scheme;
     e->k = k;
     if (scheme == BCL_SCHEME_AUTO)
-        BCL_TRY(detect(&e->scheme, names, k, used));
+        e->scheme = detect(names, k, used);
     BCL_NEW(e->tags, k);
     BCL_TRY(parse_tag(&e->outside, e, "O"));
     for (size_t i = 0; i < k; i++)
@@ -246,6 +230,10 @@ const bcl_entity_totals *bcl_entities_totals(const bcl_entities *entities, char 
     *types = entities->types.items;
     *count = entities->types.count;
     return entities->totals;
+}
+
+bcl_entity_view bcl_entities_view(const bcl_entities *e) {
+    return (bcl_entity_view){e->gold.spans, e->pred.spans, e->gold.count, e->pred.count, e->base};
 }
 
 /* ---- finding spans ---- */
@@ -307,7 +295,7 @@ static bcl_status scan_strict(scanner *s, const bcl_entities *e, const int32_t *
             while (end < n && matches(g->inside, e->tags[ids[end - 1]], e->tags[ids[end]]))
                 end++;
             if (matches(g->end, e->tags[ids[end - 1]], end < n ? e->tags[ids[end]] : e->outside))
-                BCL_TRY(add_span(s, i, end, first.type));
+                BCL_TRY(add_span(s, i, end - 1, first.type));
         }
         i = end;
         prev = e->tags[ids[i - 1]];
@@ -327,6 +315,7 @@ bcl_status bcl_entities_add(bcl_entities *entities, const int32_t *gold, const i
         e->invalid += e->tags[gold[i]].invalid;
         e->invalid += e->tags[pred[i]].invalid;
     }
+    e->base = e->gold.at;
     if (e->scheme == BCL_SCHEME_DEFAULT) {
         BCL_TRY(scan_default(&e->gold, e, gold, n));
         BCL_TRY(scan_default(&e->pred, e, pred, n));

@@ -64,6 +64,12 @@ static bcl_status finish(run *r, slot *s) {
             r->labelled++;
         }
     BCL_TRY(bcl_counts_add(r->counts, b->labels, s->predicted, (size_t)b->T));
+    for (int i = 0; r->options->predicted && i < b->B; i++) {
+        /* a sample's ids stand behind the ids and labels of those before it */
+        const bcl_sample *x = &r->data->samples[s->first + (size_t)i];
+        memcpy(r->options->predicted + (x->ids - r->data->storage) / 2, s->predicted + b->starts[i],
+               (size_t)x->length * sizeof *s->predicted);
+    }
     for (int i = 0; r->options->sink && i < b->B; i++)
         BCL_TRY(r->options->sink(r->options->context, s->first + (size_t)i,
                                  s->logits + (size_t)b->starts[i] * (size_t)r->K,

@@ -25,7 +25,8 @@ typedef struct bcl_evaluate_options {
     size_t sentences; /* of a batch; 0: by tokens. Results do not depend on it. */
     bcl_logits_sink *sink;
     bcl_eval_progress *progress;
-    void *context; /* of both */
+    void *context;      /* of both */
+    int32_t *predicted; /* (data->pieces) labels, sample behind sample; NULL: not kept */
 } bcl_evaluate_options;
 
 /* Fails with BCL_ERROR_INTERRUPTED on Ctrl-C. names: the model's labels. */

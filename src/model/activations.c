@@ -133,6 +133,9 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
         if (m->slot_of[id] >= 0)
             ids[m->rows++] = (int32_t)id;
     }
+    /* as torch.nn.Embedding's padding_idx: a literal [PAD] in the data gives no gradient */
+    if (m->config.pad_token_id >= 0 && m->config.pad_token_id < m->config.vocabulary)
+        m->slot_of[m->config.pad_token_id] = -1;
     const size_t R = (size_t)m->rows, row_bytes = R * C * sizeof(float);
     BCL_NEW(steps, R);
     memset(steps, 0xff, R * sizeof *steps); /* -1: never had a gradient */

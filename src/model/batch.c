@@ -30,23 +30,26 @@ static int compare_keys(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* order = tokens by (id, t); unique_* = the runs of one id. */
+/* order = tokens by (id, t); unique_* = the runs of one id, but of those without a slot. */
 static bool sort_words(bcl_batch *batch, const int32_t *slot_of) {
     uint64_t *keys = bcl_calloc((size_t)batch->T, sizeof *keys);
     if (!keys)
         return false;
+    int count = 0;
     for (int t = 0; t < batch->T; t++)
-        keys[t] = (uint64_t)(uint32_t)batch->ids[t] << 32 | (uint32_t)t;
-    qsort(keys, (size_t)batch->T, sizeof *keys, compare_keys);
+        if (slot_of[batch->ids[t]] >= 0)
+            keys[count++] = (uint64_t)(uint32_t)batch->ids[t] << 32 | (uint32_t)t;
+    if (count)
+        qsort(keys, (size_t)count, sizeof *keys, compare_keys);
     batch->U = 0;
-    for (int k = 0; k < batch->T; k++) {
+    for (int k = 0; k < count; k++) {
         batch->order[k] = (int32_t)(keys[k] & 0xffffffffu);
         if (!k || keys[k] >> 32 != keys[k - 1] >> 32) {
             batch->unique_starts[batch->U] = k;
             batch->unique_slots[batch->U++] = slot_of[keys[k] >> 32];
         }
     }
-    batch->unique_starts[batch->U] = batch->T;
+    batch->unique_starts[batch->U] = count;
     free(keys);
     return true;
 }

@@ -41,6 +41,18 @@ bcl_status bcl_cl_fail(cl_int code, const char *format, ...) {
                     code);
 }
 
+/* Which kernels a device gets: those of CPUs (one work-item a group, wide vectors) or those of GPUs
+ * (groups with barriers). A CPU's driver that shows scalar lanes (rusticl on llvmpipe) makes
+ * vectors of the items itself, as a GPU does. $BERTCL_KERNELS overrides, so that both kinds are
+ * tested where no GPU is. */
+static bool choose_kernels(bcl_device *d) {
+    const char *style = getenv("BERTCL_KERNELS");
+    d->wide = d->info.cpu && !d->info.gpu && d->info.float_vector >= 4;
+    if (style && *style)
+        d->wide = !strcmp(style, "cpu");
+    return !style || !*style || d->wide || !strcmp(style, "gpu");
+}
+
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile) {
     bcl_status status = BCL_OK;
@@ -48,6 +60,9 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     cl_int code = CL_SUCCESS;
     BCL_NEW(d, 1);
     d->info = *info;
+    if (!choose_kernels(d))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "BERTCL_KERNELS: found \"%s\", expected cpu or gpu",
+                 getenv("BERTCL_KERNELS"));
     d->id = id;
     d->profile = profile;
     d->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
@@ -92,16 +107,16 @@ cl_command_queue bcl_device_queue(const bcl_device *d) {
 }
 
 int bcl_device_vector(const bcl_device *d) {
-    if (!d->info.cpu)
-        return 1;
     int width = 1;
+    if (!d->wide)
+        return width;
     while (width < 16 && (uint32_t)width < d->info.float_vector)
         width *= 2;
     return width;
 }
 
 size_t bcl_device_row_items(const bcl_device *d) {
-    if (d->info.cpu)
+    if (d->wide)
         return 1;
     return d->info.max_work_group < 128 ? 32 : 128;
 }

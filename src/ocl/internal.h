@@ -28,6 +28,7 @@ struct bcl_device {
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
     uint64_t allocated; /* bytes in buffers */
+    bool wide;          /* takes the kernels of CPUs */
     bool profile;
     bcl_pending *pending;
     size_t pending_count, pending_capacity;

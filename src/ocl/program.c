@@ -50,9 +50,8 @@ static bcl_status build(cl_program *out, bcl_device *d, const char *file, const 
     size_t log_size = 0;
     cl_int code = CL_SUCCESS;
     BCL_TRY(expand(&source, file, 0));
-    BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d%s %s", bcl_device_vector(d),
-                            (int)bcl_device_row_items(d), d->info.cpu ? " -DBCL_CPU" : "",
-                            options));
+    BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d %s", bcl_device_vector(d),
+                            (int)bcl_device_row_items(d), options));
     const char *text = source.data;
     BCL_TRY(bcl_program_cache_path(&cached, d, text, words.data));
     if (cached && bcl_program_cache_load(out, d, cached, words.data))

@@ -31,7 +31,8 @@ static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int
         vector /= 2;
     const int accumulators = HS / vector;
     rows = accumulators <= 4 ? 6 : accumulators <= 8 ? 3 : 1;
-    out->LD = (longest + width - 1) / width * width + width; /* weighted_sum reads RO behind */
+    /* weighted_sum takes RO columns at a time and so reads some behind the last */
+    out->LD = (longest + width - 1) / width * width + (width > ROWS ? width : ROWS);
     const size_t room = info->local_memory < CACHE ? info->local_memory : CACHE;
     const size_t row = (size_t)arrays * (size_t)out->LD * sizeof(float);
     out->QB = (int)(room / row) / ROWS * ROWS;

@@ -32,9 +32,10 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, cl_mem dy, cl_mem r, cl_mem dwor
     BCL_TRY(bcl_residual_layernorm_backward(ops, dy, dy, dgamma, dbeta, dy, r, mean, rstd, gamma,
                                             batch, C, (bcl_dropout){0}));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_words", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->U), bcl_mem(dword), bcl_mem(row_step),
-                       bcl_mem(dy), bcl_mem(batch->order), bcl_mem(batch->unique_starts),
-                       bcl_mem(batch->unique_slots), bcl_int(step), bcl_int(C)));
+    if (batch->U)
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->U), bcl_mem(dword), bcl_mem(row_step),
+                           bcl_mem(dy), bcl_mem(batch->order), bcl_mem(batch->unique_starts),
+                           bcl_mem(batch->unique_slots), bcl_int(step), bcl_int(C)));
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_positions", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, P), bcl_mem(dposition), bcl_mem(dy),

@@ -1,6 +1,6 @@
 /* Texts through the model: encoded, cut into windows, packed to batches, and handed out in order. A
  * batch is computed while the next one is filled. What scores mean is aggregate.c's. */
-#include "model/model.h"
+#include "data/dataset.h"
 #include "tag/tag.h"
 
 enum {
@@ -147,11 +147,7 @@ bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
     if (options)
         t->options = *options;
     t->tail = &t->head;
-    BCL_TRY(bcl_config_read(&t->config, folder));
-    BCL_TRY(bcl_tokenizer_load(&t->tokenizer, folder));
-    if (bcl_tokenizer_size(t->tokenizer) > (size_t)t->config.vocabulary)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocab_size is %d",
-                 folder, bcl_tokenizer_size(t->tokenizer), t->config.vocabulary);
+    BCL_TRY(bcl_model_folder_read(&t->config, &t->tokenizer, folder));
     BCL_TRY(set_lengths(t, folder));
     BCL_TRY(make_tags(t));
     t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,

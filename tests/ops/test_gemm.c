@@ -162,7 +162,10 @@ static void test_products(void **state) {
     double worst[GEMMS] = {0};
     size_t products = 0;
     for (int g = 0; g < GEMMS; g++) {
-        if (interpreter && !strcmp(names[g], "clblast"))
+        /* forced tiles on a device of scalar lanes (llvmpipe) compile for minutes, and none is its
+         * default */
+        if ((interpreter && !strcmp(names[g], "clblast")) ||
+            (!interpreter && most < 1e8 && !strncmp(names[g], "tile:", 5)))
             continue;
         OK(bcl_gemm_create(&gemms[g], device, names[g]));
         assert_string_equal(bcl_gemm_name(gemms[g]), names[g]);
@@ -288,7 +291,7 @@ int main(void) {
         return 1;
     }
     interpreter = !strncmp(bcl_device_about(device)->id, "oclgrind", 8);
-    most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e6 : 1e8;
+    most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e5 : 1e8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparator), cmocka_unit_test(test_products),
         cmocka_unit_test(test_repeatable), cmocka_unit_test(test_errors)};

@@ -23,7 +23,7 @@ typedef struct tile_state {
  * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
 bool bcl_gemm_tile_suits(const bcl_device *device) {
     const bcl_device_info *about = bcl_device_about(device);
-    return about->cpu && about->float_vector >= 4;
+    return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
 }
 
 /* The tile, `vectors` of B and one of A must fit the registers: 32 with AVX-512 and on 64-bit Arm,

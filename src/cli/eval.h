@@ -1,0 +1,65 @@
+/* Inside cli/: what the files of `bertcl eval` share. */
+#ifndef BCL_CLI_EVAL_H
+#define BCL_CLI_EVAL_H
+
+#include "cli/cli.h"
+#include "eval/evaluate.h"
+
+#include <bertcl/scoring.h>
+
+typedef struct eval_options {
+    /* what is scored */
+    bcl_list gold, pred, models, data;
+    const char *pred2, *compare;
+    bool each;
+    /* reading */
+    bcl_cli_maps maps;
+    int64_t tag_column;
+    /* the model's part */
+    const char *device_id, *gemm, *logits_path, *label_pieces;
+    int64_t max_length, batch;
+    /* scores */
+    const char *mode, *scheme, *level, *zero_division;
+    bool mode_given, scheme_given;
+    int64_t resamples, seed;
+    /* what comes out */
+    const char *errors_path, *table;
+    int64_t errors_most, digits;
+    bool digits_given, matches, confusion, breakdown, json, quiet;
+} eval_options;
+
+/* One model on one data set, or one pair of files. */
+typedef struct eval_result {
+    char *name, *data; /* of the model or prediction; of the data */
+    bcl_corpus *corpus;
+    struct eval_model *model; /* that the pieces' texts belong to; may be NULL */
+    bcl_labels *labels;
+    bcl_score *score;
+    /* of a model */
+    bool has_evaluation;
+    bcl_evaluation evaluation;
+    size_t words_without_piece;
+    const char *device;
+} eval_result;
+void eval_result_free(eval_result *result);
+
+/* ---- eval_model.c ---- */
+typedef struct eval_model eval_model;
+/* *device is opened by the first call; models come first when things are freed. */
+bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_options *o,
+                           const char *path);
+void eval_model_free(eval_model *model);
+/* Labels and evaluation of a model on some paths. */
+bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *model,
+                          const char *const *paths, size_t count);
+
+/* ---- eval_print.c ---- */
+bcl_status eval_print_one(const eval_options *o, const eval_result *result,
+                          const eval_result *second);
+/* {"results": [...]} */
+bcl_status eval_print_all_json(const eval_options *o, const eval_result *results, size_t count);
+
+/* ---- eval_table.c ---- */
+bcl_status eval_print_table(const eval_options *o, const eval_result *results, size_t count);
+
+#endif

@@ -1,0 +1,164 @@
+/* bertcl eval's model part: a checkpoint's predictions on a data set as labelled sentences. */
+#include "cli/eval.h"
+
+#include "eval/predictions.h"
+
+#include <cjson/cJSON.h>
+
+struct eval_model {
+    const char *path;
+    bcl_config config;
+    bcl_tokenizer *tokenizer;
+    bcl_device *device; /* the caller's */
+    bcl_model *model;
+    size_t longest; /* pieces of a sentence */
+};
+
+typedef struct logits {
+    float **items; /* by sentence */
+    size_t count, K;
+} logits;
+
+static bcl_status keep_logits(void *context, size_t sentence, const float *values, int length) {
+    bcl_status status = BCL_OK;
+    logits *l = context;
+    const size_t count = (size_t)length * l->K;
+    BCL_NEW(l->items[sentence], count);
+    memcpy(l->items[sentence], values, count * sizeof *values);
+out:
+    return status;
+}
+
+static bcl_status write_logits(const logits *l, const char *path, const bcl_dataset *data) {
+    bcl_status status = BCL_OK;
+    bcl_tensor *tensors = NULL;
+    char(*names)[32] = NULL;
+    BCL_NEW(tensors, l->count);
+    BCL_NEW(names, l->count);
+    for (size_t i = 0; i < l->count; i++) {
+        const size_t length = (size_t)data->samples[i].length;
+        snprintf(names[i], sizeof names[i], "logits.%zu", i);
+        tensors[i] = (bcl_tensor){.name = names[i],
+                                  .dtype = BCL_F32,
+                                  .rank = 2,
+                                  .shape = {(int64_t)length, (int64_t)l->K},
+                                  .data = l->items[i],
+                                  .bytes = length * l->K * sizeof(float)};
+    }
+    BCL_TRY(bcl_safetensors_write(path, tensors, l->count, NULL, 0));
+out:
+    free(tensors);
+    free(names);
+    return status;
+}
+
+bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_options *o,
+                           const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_load_report report = {0};
+    eval_model *m = NULL;
+    BCL_NEW(m, 1);
+    m->path = path;
+    BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, path));
+    if (o->max_length > m->config.positions)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
+                 (long long)o->max_length, m->config.positions);
+    m->longest =
+        o->max_length ? (size_t)o->max_length : bcl_tokenizer_model_max_length(m->tokenizer);
+    if (m->longest > (size_t)m->config.positions)
+        m->longest = (size_t)m->config.positions;
+    if (!*device) /* one a process: its driver is the only one that is loaded */
+        BCL_TRY(bcl_device_open(device, o->device_id, false));
+    m->device = *device;
+    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, path, o->gemm, false, 0, &report));
+    for (size_t i = 0; i < report.unused_count && !o->quiet; i++)
+        fprintf(stderr, "model: %s is not used\n", report.unused[i]);
+    *out = m;
+    m = NULL;
+out:
+    eval_model_free(m);
+    bcl_load_report_free(&report);
+    return status;
+}
+
+void eval_model_free(eval_model *model) {
+    if (!model)
+        return;
+    bcl_model_free(model->model);
+    bcl_tokenizer_free(model->tokenizer);
+    bcl_config_free(&model->config);
+    free(model);
+}
+
+static bcl_status encode(bcl_dataset *out, const bcl_corpus *corpus, const eval_options *o,
+                         const eval_model *m) {
+    bcl_status status = BCL_OK;
+    int32_t *ids = NULL;
+    BCL_NEW(ids, bcl_corpus_tag_count(corpus));
+    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)m->config.label_names,
+                                 (size_t)m->config.labels));
+    BCL_TRY(bcl_dataset_encode(out, corpus, NULL, bcl_corpus_size(corpus), m->tokenizer, ids,
+                               m->longest,
+                               strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
+    if (out->words_cut && !o->quiet)
+        fprintf(stderr, "data: %zu words of %zu sentences are beyond %zu pieces and were cut\n",
+                out->words_cut, out->sentences_cut, m->longest);
+out:
+    free(ids);
+    return status;
+}
+
+static bcl_status make_labels(eval_result *out, const eval_options *o, const eval_model *m,
+                              const bcl_dataset *data, const int32_t *predicted) {
+    size_t cut;
+    const bcl_predictions p = {.corpus = out->corpus,
+                               .data = data,
+                               .predicted = predicted,
+                               .tokenizer = m->tokenizer,
+                               .max_length = m->longest,
+                               .names = (const char *const *)m->config.label_names,
+                               .K = (size_t)m->config.labels,
+                               .outside = "O"};
+    if (!o->level || strcmp(o->level, "word"))
+        return bcl_labels_of_pieces(&out->labels, &p);
+    return bcl_labels_of_words(&out->labels, &cut, &out->words_without_piece, &p);
+}
+
+bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m,
+                          const char *const *paths, size_t count) {
+    bcl_status status = BCL_OK;
+    bcl_tag_map *map = NULL;
+    bcl_dataset data = {0};
+    int32_t *predicted = NULL;
+    logits kept = {.K = (size_t)m->config.labels};
+    BCL_TRY(bcl_cli_map_create(&map, &o->maps));
+    const bcl_corpus_options reading = {map, (size_t)o->tag_column};
+    BCL_TRY(bcl_corpus_read(&out->corpus, paths, count, &reading));
+    BCL_TRY(encode(&data, out->corpus, o, m));
+    BCL_NEW(predicted, data.pieces);
+    if (o->logits_path) {
+        BCL_NEW(kept.items, data.count);
+        kept.count = data.count;
+    }
+    const bcl_evaluate_options options = {.sentences = (size_t)o->batch,
+                                          .sink = o->logits_path ? keep_logits : NULL,
+                                          .context = &kept,
+                                          .predicted = predicted};
+    BCL_TRY(bcl_evaluate(&out->evaluation, m->model, &data,
+                         (const char *const *)m->config.label_names, (size_t)m->config.labels,
+                         &options));
+    out->has_evaluation = true;
+    out->device = bcl_device_about(m->device)->id;
+    out->model = m;
+    if (o->logits_path)
+        BCL_TRY(write_logits(&kept, o->logits_path, &data));
+    BCL_TRY(make_labels(out, o, m, &data, predicted));
+out:
+    for (size_t i = 0; i < kept.count; i++)
+        free(kept.items[i]);
+    free(kept.items);
+    free(predicted);
+    bcl_dataset_free(&data);
+    bcl_tag_map_free(map);
+    return status;
+}

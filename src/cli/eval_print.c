@@ -1,0 +1,193 @@
+/* What bertcl eval prints: one result in full, or a table of several. */
+#include "cli/eval.h"
+
+#include "eval/eval.h"
+
+#include <cjson/cJSON.h>
+
+/* ---- one result ---- */
+
+/* Puts every item of `from` into `into`, in place of one of that name. Empties `from`. */
+static bcl_status merge(cJSON *into, cJSON *from) {
+    bcl_status status = BCL_OK;
+    while (from->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(from, from->child);
+        char *key = item->string;
+        item->string = NULL;
+        status = bcl_report_put(into, key, item);
+        cJSON_free(key);
+        if (status)
+            return status;
+    }
+    return status;
+}
+
+static const char *level_name(const eval_options *o, const eval_result *r) {
+    return o->level ? o->level : r->has_evaluation ? "piece" : NULL;
+}
+
+static bcl_status result_json(cJSON **out, const eval_options *o, const eval_result *r) {
+    bcl_status status = BCL_OK;
+    cJSON *json = NULL, *score = NULL, *item;
+    const char *level = level_name(o, r);
+    if (r->has_evaluation)
+        BCL_TRY(bcl_evaluation_json(&json, &r->evaluation));
+    else if (!(json = cJSON_CreateObject()))
+        BCL_FAIL(BCL_ERROR_MEMORY, "eval: out of memory");
+    BCL_TRY(bcl_score_json(&score, r->score));
+    BCL_TRY(merge(json, score));
+    BCL_TRY(bcl_report_put(json, "level", level ? cJSON_CreateString(level) : cJSON_CreateNull()));
+    BCL_TRY(
+        bcl_report_put(json, r->has_evaluation ? "model" : "pred", cJSON_CreateString(r->name)));
+    BCL_TRY(bcl_report_put(json, r->has_evaluation ? "data" : "gold", cJSON_CreateString(r->data)));
+    if (r->has_evaluation) {
+        BCL_TRY(bcl_report_put(json, "words_without_piece",
+                               cJSON_CreateNumber((double)r->words_without_piece)));
+        BCL_TRY(bcl_report_put(json, "device", cJSON_CreateString(r->device)));
+    }
+    if (o->breakdown) {
+        BCL_TRY(bcl_breakdown_json(&item, r->score));
+        BCL_TRY(bcl_report_put(json, "breakdown", item));
+    }
+    BCL_TRY(bcl_report_put(json, "peak_rss_mb", cJSON_CreateNumber(bcl_peak_rss_mb())));
+    *out = json;
+    json = NULL;
+out:
+    cJSON_Delete(json);
+    cJSON_Delete(score);
+    return status;
+}
+
+/* Prints and deletes. */
+static bcl_status print_json(cJSON *json) {
+    char *text = NULL;
+    bcl_status status = bcl_json_print(&text, json);
+    cJSON_Delete(json);
+    if (status)
+        return status;
+    printf("%s\n", text);
+    cJSON_free(text);
+    return BCL_OK;
+}
+
+static void print_confusion(const bcl_report *r) {
+    size_t k = bcl_report_size(r), width = 9;
+    const uint64_t *matrix = bcl_report_confusion(r);
+    for (size_t i = 0; i < k; i++)
+        width = strlen(bcl_report_label(r, i)) > width ? strlen(bcl_report_label(r, i)) : width;
+    printf("%*s", (int)width, "gold\\pred");
+    for (size_t j = 0; j < k; j++)
+        printf(" %*s", (int)width, bcl_report_label(r, j));
+    for (size_t i = 0; i < k; i++) {
+        printf("\n%*s", (int)width, bcl_report_label(r, i));
+        for (size_t j = 0; j < k; j++)
+            printf(" %*llu", (int)width, (unsigned long long)matrix[i * k + j]);
+    }
+    printf("\n\n");
+}
+
+static bcl_status print_text(const eval_options *o, const eval_result *r) {
+    bcl_status status = BCL_OK;
+    char *report = NULL, *entities = NULL, *matches = NULL, *breakdown = NULL;
+    const bcl_evaluation *e = &r->evaluation;
+    const int digits = (int)o->digits;
+    BCL_TRY(bcl_report_text(&report, bcl_score_report(r->score), digits));
+    BCL_TRY(bcl_entity_report_text(&entities, bcl_score_entities(r->score), digits));
+    if (r->has_evaluation)
+        printf("loss %.6f, accuracy %.6f, %zu sentences, %zu labelled pieces, %.0f tokens/s\n\n",
+               e->loss, e->accuracy, e->sentences, e->labelled, e->tokens_per_s);
+    printf("%s\n%s\n", report, entities);
+    if (o->confusion)
+        print_confusion(bcl_score_report(r->score));
+    if (o->matches) {
+        BCL_TRY(bcl_score_matches_text(&matches, r->score, digits));
+        printf("%s\n", matches);
+    }
+    if (o->breakdown) {
+        BCL_TRY(bcl_breakdown_text(&breakdown, r->score, digits));
+        printf("%s\n", breakdown);
+    }
+out:
+    free(report);
+    free(entities);
+    free(matches);
+    free(breakdown);
+    return status;
+}
+
+static bcl_status print_both(const eval_options *o, const eval_result *r, const eval_result *second,
+                             const bcl_bootstrap *bootstrap) {
+    bcl_status status = BCL_OK;
+    char *text = NULL;
+    if (second)
+        printf("%s\n\n", r->name);
+    BCL_TRY(print_text(o, r));
+    if (second) {
+        printf("%s\n\n", second->name);
+        BCL_TRY(print_text(o, second));
+    }
+    if (bootstrap) {
+        BCL_TRY(bcl_bootstrap_text(&text, bootstrap, o->digits_given ? (int)o->digits : 4));
+        printf("%s\n", text);
+    }
+out:
+    free(text);
+    return status;
+}
+
+bcl_status eval_print_all_json(const eval_options *o, const eval_result *results, size_t count) {
+    bcl_status status = BCL_OK;
+    bcl_bootstrap *bootstrap = NULL;
+    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "results"), *item;
+    for (size_t i = 0; i < count; i++) {
+        BCL_TRY(result_json(&item, o, &results[i]));
+        if (!list || !cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            BCL_FAIL(BCL_ERROR_MEMORY, "eval: out of memory");
+        }
+        if (!o->resamples)
+            continue;
+        cJSON *intervals;
+        BCL_TRY(bcl_bootstrap_create(&bootstrap, results[i].score, NULL, (size_t)o->resamples,
+                                     (uint64_t)o->seed));
+        BCL_TRY(bcl_bootstrap_json(&intervals, bootstrap));
+        BCL_TRY(bcl_report_put(item, "bootstrap", intervals));
+        bcl_bootstrap_free(bootstrap);
+        bootstrap = NULL;
+    }
+    status = print_json(json);
+    json = NULL;
+out:
+    bcl_bootstrap_free(bootstrap);
+    cJSON_Delete(json);
+    return status;
+}
+
+bcl_status eval_print_one(const eval_options *o, const eval_result *r, const eval_result *second) {
+    bcl_status status = BCL_OK;
+    cJSON *json = NULL, *item = NULL;
+    bcl_bootstrap *bootstrap = NULL;
+    if (o->resamples)
+        BCL_TRY(bcl_bootstrap_create(&bootstrap, r->score, second ? second->score : NULL,
+                                     (size_t)o->resamples, (uint64_t)o->seed));
+    if (!o->json) {
+        status = print_both(o, r, second, bootstrap);
+        goto out;
+    }
+    BCL_TRY(result_json(&json, o, r));
+    if (second) {
+        BCL_TRY(result_json(&item, o, second));
+        BCL_TRY(bcl_report_put(json, "second", item));
+    }
+    if (bootstrap) {
+        BCL_TRY(bcl_bootstrap_json(&item, bootstrap));
+        BCL_TRY(bcl_report_put(json, "bootstrap", item));
+    }
+    item = json;
+    json = NULL;
+    BCL_TRY(print_json(item));
+out:
+    cJSON_Delete(json);
+    bcl_bootstrap_free(bootstrap);
+    return status;
+}

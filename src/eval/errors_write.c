@@ -1,0 +1,252 @@
+/* Entity errors as text or as one HTML page without scripts or anything from elsewhere. */
+#include "eval/errors.h"
+
+enum { SHOWN_SENTENCES = 5, LONG = 100, AROUND = 40 }; /* a group; tokens */
+
+static const char *const kind_names[BCL_ENTITY_KINDS] = {
+    "missing", "spurious", "wrong type", "wrong boundary", "wrong boundary and type"};
+
+typedef struct page {
+    bcl_string text;
+    const bcl_errors *errors;
+    bool html;
+} page;
+
+static bcl_status put(page *p, const char *literal) {
+    return bcl_string_add(&p->text, literal, strlen(literal));
+}
+
+/* What comes from the data. In HTML nothing in it can be markup; control characters, which HTML
+ * does not allow and terminals obey, become U+FFFD. */
+static bcl_status put_data(page *p, const char *data) {
+    bcl_status status = BCL_OK;
+    for (const char *c = data; *c; c++) {
+        const char *as = NULL;
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            as = "\xEF\xBF\xBD";
+        else if (p->html)
+            as = *c == '&'    ? "&amp;"
+                 : *c == '<'  ? "&lt;"
+                 : *c == '>'  ? "&gt;"
+                 : *c == '"'  ? "&quot;"
+                 : *c == '\'' ? "&#39;"
+                              : NULL;
+        BCL_TRY(as ? put(p, as) : bcl_string_add(&p->text, c, 1));
+    }
+out:
+    return status;
+}
+
+static bcl_status put_token(page *p, bcl_labelled s, size_t i) {
+    return put_data(p, s.words && s.words[i] ? s.words[i] : "?");
+}
+
+/* ---- one sentence ---- */
+
+static bool right(bcl_marked m, const bcl_marked *others, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (others[i].start == m.start && others[i].end == m.end && !strcmp(others[i].type, m.type))
+            return true;
+    return false;
+}
+
+static bcl_status open_mark(page *p, bcl_marked m, bool is_right) {
+    bcl_status status = BCL_OK;
+    if (p->html)
+        BCL_TRY(put(p, is_right ? "<mark><b>" : "<mark class=\"bad\"><b>"));
+    else
+        BCL_TRY(put(p, is_right ? "[" : "*["));
+    BCL_TRY(put_data(p, m.type));
+    BCL_TRY(put(p, p->html ? "</b> " : " "));
+out:
+    return status;
+}
+
+/* Tokens from..to with the marks; a mark that begins within another is not shown. */
+static bcl_status put_side(page *p, bcl_labelled s, size_t from, size_t to, const bcl_marked *marks,
+                           size_t n, const bcl_marked *others, size_t other_count) {
+    bcl_status status = BCL_OK;
+    size_t k = 0, end = 0;
+    if (from)
+        BCL_TRY(put(p, "\xE2\x80\xA6 "));
+    for (size_t i = from; i < to; i++) {
+        if (i > from)
+            BCL_TRY(put(p, " "));
+        while (k < n && (marks[k].start < i || marks[k].end <= i))
+            k++;
+        if (i >= end && k < n && marks[k].start == i) {
+            end = marks[k].end;
+            BCL_TRY(open_mark(p, marks[k], right(marks[k], others, other_count)));
+        }
+        BCL_TRY(put_token(p, s, i));
+        if (end && (i + 1 == end || (i + 1 == to && end > to))) {
+            BCL_TRY(put(p, p->html ? "</mark>" : "]"));
+            end = 0;
+        }
+    }
+    if (to < s.size)
+        BCL_TRY(put(p, " \xE2\x80\xA6"));
+out:
+    return status;
+}
+
+static bcl_status put_sentence(page *p, const bcl_error *error) {
+    bcl_status status = BCL_OK;
+    const bcl_errors *e = p->errors;
+    const size_t i = error->sentence;
+    bcl_labelled s = bcl_labels_sentence(e->score->labels, i);
+    const bcl_marked *gold = e->gold_marks + e->gold_starts[i];
+    const bcl_marked *pred = e->pred_marks + e->pred_starts[i];
+    size_t n = e->gold_starts[i + 1] - e->gold_starts[i];
+    size_t m = e->pred_starts[i + 1] - e->pred_starts[i];
+    size_t from = 0, to = s.size;
+    if (s.size > LONG) {
+        size_t a = error->gold.type ? error->gold.start : error->pred.start;
+        size_t b = error->gold.type ? error->gold.end : error->pred.end;
+        from = a > AROUND ? a - AROUND : 0;
+        to = b + AROUND < to ? b + AROUND : to;
+    }
+    BCL_TRY(put(p, p->html ? "<div class=\"s\"><p class=\"at\">" : "   "));
+    if (s.file)
+        BCL_TRY(put_data(p, s.file));
+    BCL_TRY(bcl_string_addf(&p->text, ":%zu", s.line));
+    BCL_TRY(put(p, p->html ? "</p>\n<p><i>gold</i> " : "\n      gold  "));
+    BCL_TRY(put_side(p, s, from, to, gold, n, pred, m));
+    BCL_TRY(put(p, p->html ? "</p>\n<p><i>predicted</i> " : "\n      pred  "));
+    BCL_TRY(put_side(p, s, from, to, pred, m, gold, n));
+    BCL_TRY(put(p, p->html ? "</p></div>\n" : "\n"));
+out:
+    return status;
+}
+
+/* ---- groups ---- */
+
+static bcl_status put_words(page *p, const bcl_error *error, bcl_marked m) {
+    bcl_status status = BCL_OK;
+    bcl_labelled s = bcl_labels_sentence(p->errors->score->labels, error->sentence);
+    BCL_TRY(put_data(p, m.type));
+    BCL_TRY(put(p, p->html ? " <q>" : " \""));
+    for (size_t i = m.start; i < m.end; i++) {
+        BCL_TRY(put(p, i > m.start ? " " : ""));
+        BCL_TRY(put_token(p, s, i));
+    }
+    BCL_TRY(put(p, p->html ? "</q>" : "\""));
+out:
+    return status;
+}
+
+static bcl_status put_group(page *p, size_t number) {
+    bcl_status status = BCL_OK;
+    const bcl_error_group *g = &p->errors->groups[number];
+    const bcl_error *e = &p->errors->items[g->first];
+    size_t shown = g->count < SHOWN_SENTENCES ? g->count : SHOWN_SENTENCES;
+    BCL_TRY(bcl_string_addf(&p->text, p->html ? "<h3>%zu. %zu &times; %s: " : "%zu. %zu x %s: ",
+                            number + 1, g->count, kind_names[e->kind]));
+    if (e->gold.type)
+        BCL_TRY(put_words(p, e, e->gold));
+    if (e->gold.type && e->pred.type)
+        BCL_TRY(put(p, p->html ? " &rarr; " : " as "));
+    if (e->pred.type)
+        BCL_TRY(put_words(p, e, e->pred));
+    BCL_TRY(put(p, p->html ? "</h3>\n" : "\n"));
+    for (size_t i = 0; i < shown; i++)
+        BCL_TRY(put_sentence(p, e + i));
+    if (g->count > shown)
+        BCL_TRY(bcl_string_addf(
+            &p->text, p->html ? "<p class=\"at\">and %zu more</p>\n" : "   and %zu more\n",
+            g->count - shown));
+    BCL_TRY(put(p, "\n"));
+out:
+    return status;
+}
+
+static bcl_status put_kinds(page *p) {
+    bcl_status status = BCL_OK;
+    const bcl_errors *e = p->errors;
+    BCL_TRY(put(p, p->html ? "<h2>By kind</h2>\n<table>\n<tr><th>errors</th><th>kind</th><th>gold"
+                             "</th><th>predicted</th></tr>\n"
+                           : "By kind\n"));
+    for (size_t i = 0; i < e->classes.count; i++) {
+        const bcl_error *x = &e->items[e->kinds[i].first];
+        BCL_TRY(bcl_string_addf(
+            &p->text, p->html ? "<tr><td class=\"n\">%zu</td><td>%s</td><td>" : "%8zu  %-24s ",
+            e->kinds[i].count, kind_names[x->kind]));
+        BCL_TRY(put_data(p, x->gold.type ? x->gold.type : ""));
+        BCL_TRY(put(p, p->html ? "</td><td>" : x->gold.type && x->pred.type ? " as " : ""));
+        BCL_TRY(put_data(p, x->pred.type ? x->pred.type : ""));
+        BCL_TRY(put(p, p->html ? "</td></tr>\n" : "\n"));
+    }
+    BCL_TRY(put(p, p->html ? "</table>\n<h2>Most frequent</h2>\n" : "\nMost frequent\n\n"));
+out:
+    return status;
+}
+
+static const char style[] =
+    ":root{color-scheme:light dark;--text:#1d1d1f;--back:#fff;--soft:#666;--line:#d8d8dc;"
+    "--ok:#d9efdc;--bad:#ffd9d4;--edge:#b3261e}\n"
+    "@media(prefers-color-scheme:dark){:root{--text:#e6e6e8;--back:#17181a;--soft:#a0a0a6;"
+    "--line:#3a3b3f;--ok:#1f4428;--bad:#5c2320;--edge:#ff8a80}}\n"
+    "body{font:16px/1.55 system-ui,sans-serif;color:var(--text);background:var(--back);"
+    "max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\n"
+    "h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem;margin:1.5rem 0 "
+    ".3rem}\n"
+    "p{margin:.2rem 0}.at{color:var(--soft);font-size:.85rem}\n"
+    ".s{border-left:3px solid var(--line);padding-left:.8rem;margin:.5rem 0}\n"
+    ".s i{display:inline-block;min-width:5.2rem;color:var(--soft);font-style:normal;"
+    "font-size:.85rem}\n"
+    "mark{color:inherit;background:var(--ok);padding:.05rem .3rem;border-radius:.25rem}\n"
+    "mark.bad{background:var(--bad);outline:1px solid var(--edge)}mark "
+    "b{font-size:.72rem;letter-spacing:.03em}\n"
+    "table{border-collapse:collapse}td,th{border-bottom:1px solid var(--line);padding:.2rem "
+    ".8rem .2rem 0;text-align:left}.n{text-align:right;font-variant-numeric:tabular-nums}\n";
+
+static bcl_status put_head(page *p, const char *title) {
+    bcl_status status = BCL_OK;
+    const bcl_errors *e = p->errors;
+    if (p->html) {
+        BCL_TRY(put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                       "style-src 'unsafe-inline'\">\n<meta name=\"viewport\" "
+                       "content=\"width=device-width\">\n<title>Entity errors</title>\n<style>\n"));
+        BCL_TRY(put(p, style));
+        BCL_TRY(put(p, "</style>\n</head>\n<body>\n<h1>"));
+    }
+    BCL_TRY(put_data(p, title));
+    BCL_TRY(put(p, p->html ? "</h1>\n<p>" : "\n"));
+    BCL_TRY(bcl_string_addf(&p->text,
+                            "%zu errors in %zu of %zu sentences; %zu gold entities, %zu predicted, "
+                            "%zu right.",
+                            e->count, e->sentences, e->score->labels->count, e->gold, e->pred,
+                            e->right));
+    BCL_TRY(put(p, p->html ? "</p>\n" : " *[ marks what differs.\n\n"));
+out:
+    return status;
+}
+
+static bool is_html(const char *path) {
+    const char *dot = strrchr(bcl_path_name(path), '.');
+    return dot && (!strcmp(dot, ".html") || !strcmp(dot, ".htm"));
+}
+
+bcl_status bcl_errors_write(const bcl_errors *errors, const char *path, const char *title,
+                            size_t most) {
+    bcl_status status = BCL_OK;
+    page p = {.errors = errors, .html = is_html(path)};
+    size_t shown = errors->keys.count < most ? errors->keys.count : most;
+    BCL_TRY(put_head(&p, title));
+    if (errors->count)
+        BCL_TRY(put_kinds(&p));
+    for (size_t i = 0; i < shown; i++)
+        BCL_TRY(put_group(&p, i));
+    if (errors->keys.count > shown)
+        BCL_TRY(bcl_string_addf(&p.text,
+                                p.html ? "<p>%zu rarer ones are not shown.</p>\n"
+                                       : "%zu rarer ones are not shown.\n",
+                                errors->keys.count - shown));
+    if (p.html)
+        BCL_TRY(put(&p, "</body>\n</html>\n"));
+    BCL_TRY(bcl_file_write(path, p.text.data, p.text.size));
+out:
+    bcl_string_free(&p.text);
+    return status;
+}

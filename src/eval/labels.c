@@ -1,0 +1,262 @@
+/* Labelled sentences, and reading them from two files that must agree in every token. Knows nothing
+ * of scores. */
+#include "eval/labels.h"
+
+#include <pthread.h>
+
+bcl_status bcl_labels_create(bcl_labels **out) {
+    bcl_status status = BCL_OK;
+    BCL_NEW(*out, 1);
+out:
+    return status;
+}
+
+void bcl_labels_free(bcl_labels *labels) {
+    if (!labels)
+        return;
+    bcl_names_free(&labels->names);
+    free(labels->gold);
+    free(labels->pred);
+    free(labels->words);
+    free(labels->sentences);
+    bcl_strings_free(labels->documents, labels->document_count);
+    bcl_corpus_free(labels->corpus);
+    free(labels);
+}
+
+bcl_status bcl_labels_id(int32_t *out, bcl_labels *labels, const char *name) {
+    uint32_t id = 0;
+    bcl_status status = bcl_names_intern(&id, &labels->names, name, strlen(name));
+    *out = (int32_t)id;
+    return status;
+}
+
+bcl_status bcl_labels_document(bcl_labels *labels, const char *name) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&labels->documents, &labels->document_capacity, labels->document_count + 1,
+                     sizeof *labels->documents));
+    BCL_TRY(bcl_strdup(&labels->documents[labels->document_count], name));
+    labels->document_count++;
+out:
+    return status;
+}
+
+/* Room for n more tokens and a sentence. */
+static bcl_status reserve(bcl_labels *l, size_t n) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&l->gold, &l->gold_capacity, l->tokens + n, sizeof *l->gold));
+    BCL_TRY(bcl_grow(&l->pred, &l->pred_capacity, l->tokens + n, sizeof *l->pred));
+    BCL_TRY(bcl_grow(&l->words, &l->word_capacity, l->tokens + n, sizeof *l->words));
+    BCL_TRY(bcl_grow(&l->sentences, &l->capacity, l->count + 1, sizeof *l->sentences));
+out:
+    return status;
+}
+
+bcl_status bcl_labels_add(bcl_labels *labels, const bcl_labelled *s) {
+    bcl_status status = BCL_OK;
+    bcl_labels *l = labels;
+    for (size_t i = 0; i < s->size; i++)
+        if (s->gold[i] < 0 || (size_t)s->gold[i] >= l->names.count || s->pred[i] < 0 ||
+            (size_t)s->pred[i] >= l->names.count)
+            BCL_FAIL(BCL_ERROR_ARGUMENT, "labels: found label ids %d and %d, expected 0 to %zu",
+                     s->gold[i], s->pred[i], l->names.count - 1);
+    BCL_TRY(reserve(l, s->size));
+    memcpy(l->gold + l->tokens, s->gold, s->size * sizeof *l->gold);
+    memcpy(l->pred + l->tokens, s->pred, s->size * sizeof *l->pred);
+    if (s->words)
+        memcpy(l->words + l->tokens, s->words, s->size * sizeof *l->words);
+    l->sentences[l->count++] =
+        (bcl_label_span){l->tokens, s->line, s->file, (uint32_t)s->document, s->words != NULL};
+    l->tokens += s->size;
+out:
+    return status;
+}
+
+size_t bcl_labels_size(const bcl_labels *labels) {
+    return labels->count;
+}
+
+size_t bcl_labels_tokens(const bcl_labels *labels) {
+    return labels->tokens;
+}
+
+bcl_labelled bcl_labels_sentence(const bcl_labels *labels, size_t i) {
+    const bcl_label_span *s = &labels->sentences[i];
+    size_t end = i + 1 < labels->count ? s[1].first : labels->tokens;
+    return (bcl_labelled){.words = s->has_words ? labels->words + s->first : NULL,
+                          .gold = labels->gold + s->first,
+                          .pred = labels->pred + s->first,
+                          .size = end - s->first,
+                          .file = s->file,
+                          .line = s->line,
+                          .document = s->document};
+}
+
+size_t bcl_labels_count(const bcl_labels *labels) {
+    return labels->names.count;
+}
+
+const char *bcl_labels_name(const bcl_labels *labels, size_t id) {
+    return labels->names.items[id];
+}
+
+size_t bcl_labels_documents(const bcl_labels *labels) {
+    return labels->document_count;
+}
+
+const char *bcl_labels_document_name(const bcl_labels *labels, size_t document) {
+    return labels->documents[document];
+}
+
+size_t bcl_labels_left_out(const bcl_labels *labels) {
+    return labels->left_out;
+}
+
+bcl_status bcl_labels_corpus_documents(bcl_labels *labels, const bcl_corpus *corpus) {
+    bcl_status status = BCL_OK;
+    char *name = NULL;
+    for (size_t i = 0; i < bcl_corpus_document_count(corpus); i++) {
+        const char *file;
+        size_t number, of;
+        bcl_corpus_document(corpus, i, &file, &number, &of);
+        BCL_TRY(of > 1 ? bcl_format(&name, "%s#%zu", file, number) : bcl_strdup(&name, file));
+        BCL_TRY(bcl_labels_document(labels, name));
+        free(name);
+        name = NULL;
+    }
+out:
+    free(name);
+    return status;
+}
+
+/* ---- two files ---- */
+
+typedef struct reading {
+    const char *path;
+    const bcl_corpus_options *options;
+    bcl_corpus *corpus;
+    bcl_status status;
+    char *message; /* messages belong to a thread */
+} reading;
+
+static void *read_corpus(void *context) {
+    reading *r = context;
+    r->status = bcl_corpus_read(&r->corpus, &r->path, 1, r->options);
+    if (r->status && bcl_strdup(&r->message, bcl_message()))
+        r->message = NULL;
+    return NULL;
+}
+
+/* Both at once: reading is most of the time that scoring two files takes. */
+static bcl_status read_both(reading *gold, reading *pred) {
+    bcl_status status = BCL_OK;
+    pthread_t thread;
+    bool started = !pthread_create(&thread, NULL, read_corpus, pred);
+    read_corpus(gold);
+    if (started)
+        pthread_join(thread, NULL);
+    else
+        read_corpus(pred);
+    const reading *bad = gold->status ? gold : pred;
+    if (bad->status)
+        status = bcl_fail(bad->status, "%s", bad->message ? bad->message : "out of memory");
+    free(gold->message);
+    free(pred->message);
+    return status;
+}
+
+static bcl_status compare_sentences(size_t number, bcl_sentence a, bcl_sentence b) {
+    size_t n = a.size < b.size ? a.size : b.size;
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(a.words[k], b.words[k]))
+            return bcl_fail(BCL_ERROR_FORMAT,
+                            "%s:%zu and %s:%zu: sentence %zu, token %zu: found \"%.60s\" and "
+                            "\"%.60s\", expected the same token",
+                            a.file, a.line + k, b.file, b.line + k, number, k + 1, a.words[k],
+                            b.words[k]);
+    if (a.size != b.size)
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s:%zu and %s:%zu: sentence %zu: found %zu and %zu tokens, expected the "
+                        "same number; token %zu is in one file only",
+                        a.file, a.line + n, b.file, b.line + n, number, a.size, b.size, n + 1);
+    return BCL_OK;
+}
+
+static bcl_status compare_corpora(const bcl_corpus *gold, const bcl_corpus *pred) {
+    size_t a = bcl_corpus_size(gold), b = bcl_corpus_size(pred), n = a < b ? a : b;
+    for (size_t i = 0; i < n; i++) {
+        bcl_status status =
+            compare_sentences(i + 1, bcl_corpus_sentence(gold, i), bcl_corpus_sentence(pred, i));
+        if (status)
+            return status;
+    }
+    if (a == b)
+        return BCL_OK;
+    bcl_sentence more = bcl_corpus_sentence(a > b ? gold : pred, n);
+    bcl_sentence last = bcl_corpus_sentence(a > b ? pred : gold, n - 1);
+    return bcl_fail(BCL_ERROR_FORMAT,
+                    "%s:%zu: sentence %zu has no counterpart in %s, which ends at line %zu; found "
+                    "%zu gold and %zu predicted sentences, expected the same number",
+                    more.file, more.line, n + 1, last.file, last.line + last.size - 1, a, b);
+}
+
+static bool goes_on(const char *word) {
+    return word[0] == '#' && word[1] == '#' && word[2];
+}
+
+static bcl_status join(bcl_labels *l, const bcl_corpus *gold, const bcl_corpus *pred,
+                       bool first_pieces) {
+    bcl_status status = BCL_OK;
+    int32_t *gold_ids = NULL, *pred_ids = NULL;
+    BCL_NEW(gold_ids, bcl_corpus_tag_count(gold));
+    BCL_NEW(pred_ids, bcl_corpus_tag_count(pred));
+    for (size_t i = 0; i < bcl_corpus_tag_count(gold); i++)
+        BCL_TRY(bcl_labels_id(&gold_ids[i], l, bcl_corpus_tag(gold, i)));
+    for (size_t i = 0; i < bcl_corpus_tag_count(pred); i++)
+        BCL_TRY(bcl_labels_id(&pred_ids[i], l, bcl_corpus_tag(pred, i)));
+    BCL_TRY(bcl_labels_corpus_documents(l, gold));
+    BCL_TRY(reserve(l, bcl_corpus_tokens(gold)));
+    for (size_t i = 0; i < bcl_corpus_size(gold); i++) {
+        bcl_sentence a = bcl_corpus_sentence(gold, i), b = bcl_corpus_sentence(pred, i);
+        BCL_TRY(reserve(l, a.size));
+        l->sentences[l->count++] =
+            (bcl_label_span){l->tokens, a.line, a.file, (uint32_t)a.document, true};
+        for (size_t k = 0; k < a.size; k++) {
+            if (first_pieces && k && goes_on(a.words[k])) {
+                l->left_out++;
+                continue;
+            }
+            l->words[l->tokens] = a.words[k];
+            l->gold[l->tokens] = gold_ids[a.tags[k]];
+            l->pred[l->tokens++] = pred_ids[b.tags[k]];
+        }
+    }
+out:
+    free(gold_ids);
+    free(pred_ids);
+    return status;
+}
+
+bcl_status bcl_labels_read(bcl_labels **out, const char *gold, const char *pred,
+                           const bcl_labels_options *options) {
+    static const bcl_labels_options defaults = {0};
+    bcl_status status = BCL_OK;
+    if (!options)
+        options = &defaults;
+    const bcl_corpus_options reader = {options->map, options->tag_column};
+    reading a = {.path = gold, .options = &reader}, b = {.path = pred, .options = &reader};
+    bcl_labels *labels = NULL;
+    BCL_TRY(read_both(&a, &b));
+    BCL_TRY(compare_corpora(a.corpus, b.corpus));
+    BCL_TRY(bcl_labels_create(&labels));
+    BCL_TRY(join(labels, a.corpus, b.corpus, options->first_pieces));
+    labels->corpus = a.corpus;
+    a.corpus = NULL;
+    *out = labels;
+    labels = NULL;
+out:
+    bcl_labels_free(labels);
+    bcl_corpus_free(a.corpus);
+    bcl_corpus_free(b.corpus);
+    return status;
+}

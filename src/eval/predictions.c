@@ -1,0 +1,136 @@
+/* From the labels of pieces, as a model gives them, to labelled sentences. */
+#include "eval/predictions.h"
+
+#include "eval/labels.h"
+
+/* Ids of the labels are the model's. */
+static bcl_status create(bcl_labels **out, const bcl_predictions *p) {
+    bcl_status status = BCL_OK;
+    int32_t id;
+    BCL_TRY(bcl_labels_create(out));
+    for (size_t i = 0; i < p->K; i++) {
+        BCL_TRY(bcl_labels_id(&id, *out, p->names[i]));
+        if ((size_t)id != i)
+            BCL_FAIL(BCL_ERROR_FORMAT,
+                     "config.json: found label \"%s\" twice in id2label, "
+                     "expected each once",
+                     p->names[i]);
+    }
+    BCL_TRY(bcl_labels_corpus_documents(*out, p->corpus));
+out:
+    return status;
+}
+
+/* Room for one sentence of up to n words or pieces. */
+typedef struct line {
+    int32_t *gold, *pred;
+    const char **words;
+    size_t gold_capacity, pred_capacity, word_capacity;
+} line;
+
+static bcl_status reserve(line *l, size_t n) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&l->gold, &l->gold_capacity, n, sizeof *l->gold));
+    BCL_TRY(bcl_grow(&l->pred, &l->pred_capacity, n, sizeof *l->pred));
+    BCL_TRY(bcl_grow(&l->words, &l->word_capacity, n, sizeof *l->words));
+out:
+    return status;
+}
+
+static void free_line(line *l) {
+    free(l->gold);
+    free(l->pred);
+    free(l->words);
+}
+
+static bcl_labelled labelled(const line *l, size_t n, bcl_sentence s) {
+    return (bcl_labelled){.words = l->words,
+                          .gold = l->gold,
+                          .pred = l->pred,
+                          .size = n,
+                          .file = s.file,
+                          .line = s.line,
+                          .document = s.document};
+}
+
+bcl_status bcl_labels_of_pieces(bcl_labels **out, const bcl_predictions *p) {
+    bcl_status status = BCL_OK;
+    bcl_labels *labels = NULL;
+    line l = {0};
+    const int32_t *predicted = p->predicted;
+    BCL_TRY(create(&labels, p));
+    for (size_t i = 0; i < p->data->count; i++) {
+        const bcl_sample *x = &p->data->samples[i];
+        size_t n = 0;
+        BCL_TRY(reserve(&l, (size_t)x->length));
+        for (int k = 0; k < x->length; k++, predicted++) {
+            if (x->labels[k] < 0)
+                continue;
+            l.gold[n] = x->labels[k];
+            l.words[n] = bcl_tokenizer_piece(p->tokenizer, x->ids[k]);
+            l.pred[n++] = *predicted;
+        }
+        bcl_labelled s = labelled(&l, n, bcl_corpus_sentence(p->corpus, i));
+        BCL_TRY(bcl_labels_add(labels, &s));
+    }
+    *out = labels;
+    labels = NULL;
+out:
+    free_line(&l);
+    bcl_labels_free(labels);
+    return status;
+}
+
+/* pred: the label of each word's first piece, -1 where there is none. */
+static void take_first(int32_t *pred, size_t words, const bcl_encoding *e,
+                       const int32_t *predicted) {
+    for (size_t w = 0; w < words; w++)
+        pred[w] = -1;
+    for (size_t k = 0; k < e->count; k++)
+        if (e->word_ids[k] >= 0 && pred[e->word_ids[k]] < 0)
+            pred[e->word_ids[k]] = predicted[k];
+}
+
+bcl_status bcl_labels_of_words(bcl_labels **out, size_t *cut, size_t *without_piece,
+                               const bcl_predictions *p) {
+    bcl_status status = BCL_OK;
+    bcl_labels *labels = NULL;
+    bcl_encoding e = {0};
+    line l = {0};
+    int32_t *ids = NULL, outside;
+    const int32_t *predicted = p->predicted;
+    *cut = *without_piece = 0;
+    BCL_TRY(create(&labels, p));
+    BCL_TRY(bcl_labels_id(&outside, labels, p->outside));
+    BCL_NEW(ids, bcl_corpus_tag_count(p->corpus));
+    for (size_t i = 0; i < bcl_corpus_tag_count(p->corpus); i++)
+        BCL_TRY(bcl_labels_id(&ids[i], labels, bcl_corpus_tag(p->corpus, i)));
+    for (size_t i = 0; i < p->data->count; i++) {
+        bcl_sentence s = bcl_corpus_sentence(p->corpus, i);
+        int32_t last = -1; /* words behind the last one with a piece were cut, if any was */
+        BCL_TRY(reserve(&l, s.size));
+        BCL_TRY(bcl_tokenizer_encode_words(p->tokenizer, s.words, NULL, s.size, p->max_length, &e));
+        take_first(l.pred, s.size, &e, predicted);
+        predicted += e.count;
+        for (size_t k = 0; k < e.count; k++)
+            last = e.word_ids[k] > last ? e.word_ids[k] : last;
+        for (size_t w = 0; w < s.size; w++) {
+            l.words[w] = s.words[w];
+            l.gold[w] = ids[s.tags[w]];
+            if (l.pred[w] >= 0)
+                continue;
+            l.pred[w] = outside;
+            ++*(e.words_cut && (int32_t)w > last ? cut : without_piece);
+        }
+        bcl_labelled x = labelled(&l, s.size, s);
+        BCL_TRY(bcl_labels_add(labels, &x));
+    }
+    *out = labels;
+    labels = NULL;
+out:
+    free(ids);
+    free_line(&l);
+    bcl_encoding_free(&e);
+    bcl_labels_free(labels);
+    return status;
+}

@@ -1,0 +1,131 @@
+#!/bin/bash
+# bertcl eval on label files and with a tiny random model: output, JSON, tables, errors, bad input.
+set -u
+: "${BERTCL:?}" "${BERTCL_TESTS:?}" "${BERTCL_BUILD:?}"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+fail() { echo "FAILED $*" >&2; failed=1; }
+# check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
+# failure is one line on stderr and nothing on stdout.
+check() {
+    local name=$1 code=$2 pattern=$3 got
+    shift 3
+    "$@" >"$tmp/stdout" 2>"$tmp/stderr"
+    got=$?
+    if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
+        fail "$name: exit $got, expected $code and /$pattern/:"
+        head -5 "$tmp/stdout" "$tmp/stderr" >&2
+    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
+        fail "$name: not one line on stderr:"
+        cat "$tmp/stdout" "$tmp/stderr" >&2
+    fi
+}
+has() { grep -qE -- "$2" "$tmp/stdout" || { fail "$1: no /$2/"; cat "$tmp/stdout" >&2; }; }
+e() { "$BERTCL" eval "$@"; }
+
+cd "$tmp" || exit 1
+printf 'Ms.\tO\nLi\tB-PER\nsaw\tO\nNew\tB-LOC\nYork\tI-LOC\n\nUN\tB-ORG\n' >gold
+printf 'Ms.\tO\nLi\tB-PER\nsaw\tO\nNew\tB-LOC\nYork\tO\n\nUN\tB-LOC\n' >pred
+cp gold 'right, "it"'
+
+check "two files" 0 '' e --gold gold --pred pred
+cat >expected <<'X'
+              precision    recall  f1-score   support
+
+       B-LOC       0.50      1.00      0.67         1
+       B-ORG       0.00      0.00      0.00         1
+       B-PER       1.00      1.00      1.00         1
+       I-LOC       0.00      0.00      0.00         1
+           O       0.67      1.00      0.80         2
+
+    accuracy                           0.67         6
+   macro avg       0.43      0.60      0.49         6
+weighted avg       0.47      0.67      0.54         6
+
+              precision    recall  f1-score   support
+
+         LOC       0.00      0.00      0.00         1
+         ORG       0.00      0.00      0.00         1
+         PER       1.00      1.00      1.00         1
+
+   micro avg       0.33      0.33      0.33         3
+   macro avg       0.33      0.33      0.33         3
+weighted avg       0.33      0.33      0.33         3
+
+X
+diff -u expected stdout >&2 || fail "two files: text"
+check "JSON" 0 '"scheme":[[:space:]]*"IOB2"' e --gold gold --pred pred --mode strict --scheme IOB2 --json
+for key in accuracy report entities mode scheme confusion labels matrix counts matches partial ent_type missing spurious; do
+    has JSON "\"$key\""
+done
+check "default mode" 0 '"scheme":[[:space:]]*null' e --gold gold --pred pred --json
+check "a scheme is strict" 0 '"mode":[[:space:]]*"strict"' e --gold gold --pred pred --json --scheme IOB2
+check "--mode default wins" 0 '"mode":[[:space:]]*"default"' e --gold gold --pred pred --json --scheme IOB2 --mode default
+check "scheme by the tags" 0 '"scheme":[[:space:]]*"IOB2"' e --gold gold --pred pred --json --mode strict
+check "unknown tags" 0 'pred: 6 tags .* IOE2 does not know' e --gold gold --pred pred --scheme IOE2
+check "mapped" 0 ' I-LOC +0\.50' e --gold gold --pred pred --map B-LOC=I-LOC --map I-LOC=B-LOC
+check "matches" 0 '^all +partial +2 +0 +1 +0 +0' e --gold gold --pred pred --matches
+check "confusion" 0 '^ *B-ORG +1 +0 +0 +0 +0' e --gold gold --pred pred --confusion
+check "breakdown" 0 '^ +2 +6 +.* 1-5' e --gold gold --pred pred --breakdown
+check "table" 0 '^right, "it" +gold +2 +6 +1\.0000' e --gold gold --pred pred 'right, "it"'
+check "Markdown" 0 '^\| pred +\| gold \|' e --gold gold --pred pred --table markdown
+check "CSV" 0 '^"right, ""it""",gold,2,6,1\.00,' e --gold gold --pred pred 'right, "it"' --table csv --digits 2
+check "JSON of several" 0 '"results"' e --gold gold --pred pred pred --json
+check "bootstrap" 0 'micro avg +f1-score +0\.3333 \[' e --gold gold --pred pred --bootstrap 100 --seed 3
+cp stdout first
+check "bootstrap again" 0 '' e --gold gold --pred pred --bootstrap 100 --seed 3
+cmp -s first stdout || fail "bootstrap: the seed does not decide"
+check "two predictions" 0 '"difference":[[:space:]]*0\.3333' e --gold gold --pred pred --pred2 'right, "it"' --json
+has "two predictions" '"p":'
+check "errors" 0 'errors: 2 written to e.txt' e --gold gold --pred pred --errors e.txt
+grep -q 'wrong type: ORG "UN" as LOC "UN"' e.txt || fail "errors: text"
+check "page" 0 'written to e.html' e --gold gold --pred pred --errors e.html
+grep -q '<mark class="bad"><b>ORG</b> UN</mark>' e.html || fail "errors: page"
+check "all O" 0 'micro avg +0\.00 +0\.00 +0\.00 +0' e --gold <(printf 'a O\n') --pred <(printf 'a O\n')
+
+printf 'Ms.\tO\nLi\tB-PER\nsaw\tO\nNew\tB-LOC\n\nUN\tB-LOC\n' >short
+check "fewer tokens" 1 'gold:5 and short:5: sentence 1: found 5 and 4 tokens' e --gold gold --pred short
+sed 's/Li/Lee/' pred >other
+check "other token" 1 'gold:2 and other:2: sentence 1, token 2: found "Li" and "Lee"' e --gold gold --pred other
+head -6 pred >less
+check "fewer sentences" 1 'gold:7: sentence 2 has no counterpart in less, which ends at line 5' e --gold gold --pred less
+check "no file" 1 'none: cannot open' e --gold gold --pred none
+check "no directory" 1 'none/e.txt' e --gold gold --pred pred --errors none/e.txt
+check "nothing" 2 'model is needed' e
+check "gold alone" 2 'pred is needed' e --gold gold
+check "both ways" 2 'exclude' e --gold gold --pred pred --model m
+check "two golds" 2 'as many as --pred' e --gold gold gold --pred pred
+check "pred2 alone" 2 'goes with --gold' e --model m --data d --pred2 p
+check "bad scheme" 2 'expected one of' e --gold gold --pred pred --scheme IOB
+check "bad zero division" 2 'expected one of' e --gold gold --pred pred --zero-division 2
+[ -c /dev/full ] && check "full disk" 1 'cannot write' sh -c '"$0" eval --gold gold --pred pred >/dev/full' "$BERTCL"
+"$BERTCL" eval --gold gold --pred pred --json 2>pipe | true
+[ -s pipe ] && fail "broken pipe: $(cat pipe)"
+
+if ! "$BERTCL" devices >"$tmp/devices" 2>&1; then
+    echo "skipped: $(tail -1 "$tmp/devices")"
+    [ $failed = 0 ] && exit 77
+    exit 1
+fi
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
+sample="$BERTCL_TESTS/../sample/speech 1.conll"
+# Three words a sentence: none is cut.
+awk '/^ *$/ { n = 0; print; next } ++n <= 3' "$sample" >short1
+tail -50 short1 >short2
+m() { "$BERTCL" eval --quiet --map-preset un-ner --data short1 "$@"; }
+accuracy() { grep -m1 '"accuracy"' stdout | tr -d ' \t,'; }
+# Without cut words, word level is what the first pieces say.
+check "first pieces" 0 '"level":[[:space:]]*"piece"' m --model model --label-pieces first --json
+first=$(accuracy)
+check "word level" 0 '"level":[[:space:]]*"word"' m --model model --level word --json
+[ -n "$first" ] && [ "$(accuracy)" = "$first" ] || fail "word level: $(accuracy), first pieces $first"
+has "word level" '"words_cut":[[:space:]]*0'
+check "cut words count" 0 '"words_cut":[[:space:]]*[1-9]' m --model model --level word --max-length 10 --json
+words=$(grep -c . short1)
+has "cut words count" "\"tokens\":[[:space:]]*$words"
+check "entities of a model" 0 'micro avg' m --model model
+check "models in a table" 0 '^\| model ' m --model model model --table markdown
+check "each" 0 'model,short2,' m short2 --model model --each --table csv
+check "compare" 0 'second - first' m --model model --compare model --bootstrap 50
+exit $failed

@@ -1,0 +1,454 @@
+/* The whole model: loss and logits against a forward pass in double precision, with dropout; its
+ * gradients against finite differences of that pass; packing, sparse Adam, saving, errors. */
+#include "support/device.h"
+#include "support/tiny_model.h"
+
+enum { MAX_TENSORS = 64, SENTENCES = 5 };
+static const int LENGTHS[SENTENCES] = {1, 9, 17, 3, 30};
+
+/* ---- the model in double, from its named tensors ---- */
+
+typedef struct exact {
+    const bcl_config *c;
+    const bcl_layout *layout;
+    double *w[MAX_TENSORS]; /* by named tensor, as in the file */
+    const bcl_noise *noise;
+} exact;
+
+/* layer below 0: `what` is the whole name */
+static int find(const bcl_layout *layout, const char *what, int layer) {
+    char name[96];
+    if (layer < 0)
+        snprintf(name, sizeof name, "%s", what);
+    else
+        snprintf(name, sizeof name, "bert.encoder.layer.%d.%s", layer, what);
+    for (int i = 0; i < layout->named_count; i++)
+        if (!strcmp(layout->named[i].name, name))
+            return i;
+    fail_msg("no tensor %s", name);
+    return -1;
+}
+
+static size_t elements(const bcl_named *n) {
+    return (size_t)n->shape[0] * (n->rank == 2 ? (size_t)n->shape[1] : 1);
+}
+
+static double *weight(const exact *e, const char *what, int layer) {
+    return e->w[find(e->layout, what, layer)];
+}
+
+static bcl_dropout dropout(const exact *e, float p, int layer, int place) {
+    if (!e->noise)
+        return (bcl_dropout){0};
+    const uint64_t key = bcl_mix64(bcl_mix64(e->noise->seed) ^ (uint64_t)e->noise->step);
+    return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
+}
+
+static void linear(double *y, const double *x, const double *w, const double *b, int S, int in,
+                   int out) {
+    for (int t = 0; t < S; t++)
+        for (int o = 0; o < out; o++) {
+            double sum = b[o];
+            for (int i = 0; i < in; i++)
+                sum += x[t * in + i] * w[o * in + i];
+            y[t * out + o] = sum;
+        }
+}
+
+static void layernorm(double *x, const double *gamma, const double *beta, int S, int C,
+                      double eps) {
+    for (int t = 0; t < S; t++, x += C) {
+        double m = 0, v = 0;
+        for (int c = 0; c < C; c++)
+            m += x[c] / C;
+        for (int c = 0; c < C; c++)
+            v += (x[c] - m) * (x[c] - m) / C;
+        for (int c = 0; c < C; c++)
+            x[c] = (x[c] - m) / sqrt(v + eps) * gamma[c] + beta[c];
+    }
+}
+
+static void drop(double *x, int S, int C, uint32_t sample, bcl_dropout d) {
+    for (int t = 0; t < S; t++)
+        for (int c = 0; c < C; c++)
+            x[t * C + c] *= mask_row(d, sample, (uint32_t)t, (uint32_t)c);
+}
+
+static void attention(double *out, const double *q, const double *k, const double *v, int S, int NH,
+                      int HS, uint32_t sample, bcl_dropout d) {
+    const int C = NH * HS;
+    double p[512];
+    for (int h = 0; h < NH; h++)
+        for (int i = 0; i < S; i++) {
+            double sum = 0;
+            for (int j = 0; j < S; j++) {
+                p[j] = 0;
+                for (int x = h * HS; x < (h + 1) * HS; x++)
+                    p[j] += q[i * C + x] * k[j * C + x];
+                sum += p[j] = exp(p[j] / sqrt((double)HS));
+            }
+            for (int x = h * HS; x < (h + 1) * HS; x++) {
+                out[i * C + x] = 0;
+                for (int j = 0; j < S; j++)
+                    out[i * C + x] +=
+                        p[j] / sum * v[j * C + x] *
+                        mask_attention(d, sample, (uint32_t)h, (uint32_t)i, (uint32_t)j);
+            }
+        }
+}
+
+static void encoder_layer(const exact *e, int l, double *x, double *work, int S, uint32_t sample) {
+    const int C = e->c->hidden, F = e->c->intermediate;
+    const size_t n = (size_t)(S * C);
+    double *q = work, *k = q + n, *v = k + n, *a = v + n, *f = a + n;
+#define W(name) weight(e, name ".weight", l), weight(e, name ".bias", l)
+    linear(q, x, W("attention.self.query"), S, C, C);
+    linear(k, x, W("attention.self.key"), S, C, C);
+    linear(v, x, W("attention.self.value"), S, C, C);
+    attention(a, q, k, v, S, e->c->heads, e->c->head_size, sample,
+              dropout(e, e->noise ? e->noise->attention : 0, l + 1, BCL_SITE_ATTENTION));
+    linear(q, a, W("attention.output.dense"), S, C, C);
+    drop(q, S, C, sample, dropout(e, e->noise ? e->noise->hidden : 0, l + 1, BCL_SITE_FIRST));
+    for (size_t i = 0; i < n; i++)
+        x[i] += q[i];
+    layernorm(x, W("attention.output.LayerNorm"), S, C, e->c->layer_norm_eps);
+    linear(f, x, W("intermediate.dense"), S, C, F);
+    for (int i = 0; i < S * F; i++)
+        f[i] *= 0.5 * erfc(-f[i] / sqrt(2.0));
+    linear(q, f, W("output.dense"), S, F, C);
+    drop(q, S, C, sample, dropout(e, e->noise ? e->noise->hidden : 0, l + 1, BCL_SITE_SECOND));
+    for (size_t i = 0; i < n; i++)
+        x[i] += q[i];
+    layernorm(x, W("output.LayerNorm"), S, C, e->c->layer_norm_eps);
+#undef W
+}
+
+/* Logits (S,K) of one sentence. */
+static void exact_logits(const exact *e, double *logits, const bcl_sample *s) {
+    const int C = e->c->hidden, S = s->length, L = e->c->layers;
+    double *x = zeros((size_t)(S * C)), *work = zeros((size_t)(S * (4 * C + e->c->intermediate)));
+    const double *word = weight(e, "bert.embeddings.word_embeddings.weight", -1),
+                 *position = weight(e, "bert.embeddings.position_embeddings.weight", -1),
+                 *type = weight(e, "bert.embeddings.token_type_embeddings.weight", -1);
+    for (int t = 0; t < S; t++)
+        for (int c = 0; c < C; c++)
+            x[t * C + c] = word[s->ids[t] * C + c] + position[t * C + c] + type[c];
+    layernorm(x, weight(e, "bert.embeddings.LayerNorm.weight", -1),
+              weight(e, "bert.embeddings.LayerNorm.bias", -1), S, C, e->c->layer_norm_eps);
+    drop(x, S, C, s->number, dropout(e, e->noise ? e->noise->hidden : 0, 0, BCL_SITE_FIRST));
+    for (int l = 0; l < L; l++)
+        encoder_layer(e, l, x, work, S, s->number);
+    drop(x, S, C, s->number,
+         dropout(e, e->noise ? e->noise->classifier : 0, L + 1, BCL_SITE_FIRST));
+    linear(logits, x, weight(e, "classifier.weight", -1), weight(e, "classifier.bias", -1), S, C,
+           e->c->labels);
+    free(x);
+    free(work);
+}
+
+static double exact_loss(const exact *e, const bcl_sample *samples, double *all_logits) {
+    const int K = e->c->labels;
+    double loss = 0, logits[64 * 8];
+    int labelled = 0;
+    for (int b = 0; b < SENTENCES; b++) {
+        exact_logits(e, logits, &samples[b]);
+        for (int t = 0; t < samples[b].length; t++) {
+            double sum = 0;
+            for (int k = 0; k < K; k++) {
+                sum += exp(logits[t * K + k]);
+                if (all_logits)
+                    *all_logits++ = logits[t * K + k];
+            }
+            if (samples[b].labels[t] < 0)
+                continue;
+            loss += log(sum) - logits[t * K + samples[b].labels[t]];
+            labelled++;
+        }
+    }
+    return loss / labelled;
+}
+
+/* ---- a loaded model, and its sentences ---- */
+
+typedef struct subject {
+    char *folder;
+    bcl_config config;
+    bcl_model *model;
+    bcl_sample samples[SENTENCES];
+    int32_t ids[64], labels[64];
+    int labelled, T;
+} subject;
+
+static void load(subject *s, const char *folder, const bool *used) {
+    bcl_load_report report;
+    OK(bcl_model_load(&s->model, test_device, &s->config, folder, test_small ? "reference" : NULL,
+                      false, 0, &report));
+    bcl_load_report_free(&report);
+    OK(bcl_model_train_begin(s->model, used));
+    OK(bcl_model_reserve(s->model, 64, SENTENCES, true));
+}
+
+static void begin(subject *s, const bool *used) {
+    memset(s, 0, sizeof *s);
+    s->folder = test_folder();
+    OK(tiny_model_write(s->folder, &TINY));
+    OK(bcl_config_read(&s->config, s->folder));
+    load(s, s->folder, used);
+    for (int b = 0, t = 0; b < SENTENCES; b++) {
+        s->samples[b] = (bcl_sample){s->ids + t, s->labels + t, LENGTHS[b], (uint32_t)(50 + 3 * b)};
+        for (int i = 0; i < LENGTHS[b]; i++, t++) {
+            s->ids[t] = (int32_t)(bcl_mix64((uint64_t)t) % 40); /* the others never occur */
+            s->labels[t] = t % 4 ? (int32_t)(bcl_mix64(~(uint64_t)t) % 5) : -100;
+            s->labelled += s->labels[t] >= 0;
+        }
+        s->T = t;
+    }
+}
+
+static void end(subject *s) {
+    bcl_model_free(s->model);
+    bcl_config_free(&s->config);
+    free(s->folder);
+}
+
+/* Forward, loss and backward of these sentences; logits (T,K) to the caller. */
+static void pass(subject *s, const uint32_t *which, int count, const bcl_noise *noise, int64_t step,
+                 bool accumulate, float *logits) {
+    bcl_batch batch;
+    float row_loss[64];
+    int32_t predicted[64];
+    cl_event event;
+    OK(bcl_batch_create(&batch, 64, SENTENCES));
+    OK(bcl_batch_pack(&batch, s->samples, which, count, bcl_model_slots(s->model)));
+    OK(bcl_model_forward(s->model, &batch, noise));
+    OK(bcl_model_loss(s->model, 1.0f / (float)s->labelled, true, accumulate));
+    OK(bcl_model_backward(s->model, noise, step, accumulate));
+    OK(bcl_model_read_output(s->model, row_loss, predicted, logits, &event));
+    clWaitForEvents(1, &event);
+    clReleaseEvent(event);
+    OK(bcl_device_finish(test_device));
+    bcl_batch_free(&batch);
+}
+
+static const uint32_t ALL[SENTENCES] = {0, 1, 2, 3, 4};
+static const bcl_noise NOISE = {0.1f, 0.2f, 0.3f, 99, 7};
+
+static void read_exact(exact *e, subject *s, const bcl_noise *noise) {
+    *e = (exact){.c = &s->config, .layout = bcl_model_layout(s->model), .noise = noise};
+    assert_true(e->layout->named_count <= MAX_TENSORS);
+    for (int i = 0; i < e->layout->named_count; i++) {
+        const size_t n = elements(&e->layout->named[i]);
+        float *x = random_floats(n, 0, 1);
+        OK(bcl_model_read(s->model, &e->layout->named[i], false, x));
+        e->w[i] = zeros(n);
+        for (size_t k = 0; k < n; k++)
+            e->w[i][k] = (double)x[k];
+        free(x);
+    }
+}
+
+/* Gradient times direction against the difference of the exact loss along it. */
+static double difference(exact *e, subject *s, int tensor, const float *g, uint64_t seed) {
+    const size_t n = elements(&e->layout->named[tensor]);
+    const double h = 1e-5;
+    float *u = random_floats(n, 1, seed);
+    double slope = 0, size = 0, loss[2];
+    if (e->layout->named[tensor].parameter == BCL_WORDS) { /* [PAD]'s row: none, as in PyTorch */
+        const size_t C = (size_t)e->c->hidden, pad = (size_t)e->c->pad_token_id * C;
+        for (size_t i = pad; i < pad + C; i++) {
+            assert_true(g[i] == 0);
+            u[i] = 0;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        slope += (double)g[i] * (double)u[i];
+        size += (double)g[i] * (double)g[i];
+    }
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < n; i++)
+            e->w[tensor][i] += (side ? -2 : 1) * h * (double)u[i];
+        loss[side] = exact_loss(e, s->samples, NULL);
+    }
+    for (size_t i = 0; i < n; i++)
+        e->w[tensor][i] += h * (double)u[i];
+    free(u);
+    const double want = (loss[0] - loss[1]) / (2 * h);
+    const double share = fabs(slope - want) / (1e-6 + 2e-5 * sqrt(size));
+    if (!(share <= 1))
+        fail_msg("%s: slope %.9g, expected %.9g", e->layout->named[tensor].name, slope, want);
+    return share;
+}
+
+static void check_gradients(const bcl_noise *noise) {
+    static const test_limit LOGITS = {2e-5, 2e-5};
+    subject s;
+    exact e;
+    double worst = 0;
+    begin(&s, NULL);
+    read_exact(&e, &s, noise);
+    const size_t n = (size_t)s.T * (size_t)s.config.labels;
+    float *logits = random_floats(n, 0, 1);
+    double *want = zeros(n);
+    pass(&s, ALL, SENTENCES, noise, 0, false, logits);
+    exact_loss(&e, s.samples, want);
+    compare("logits", logits, want, NULL, n, LOGITS);
+    for (int i = 0; i < e.layout->named_count; i++) {
+        float *g = random_floats(elements(&e.layout->named[i]), 0, 1);
+        OK(bcl_model_read(s.model, &e.layout->named[i], true, g));
+        for (uint64_t seed = 0; seed < 2; seed++)
+            worst = fmax(worst, difference(&e, &s, i, g, 10 + seed));
+        free(g);
+    }
+    print_message("finite differences: at most %.2f of the limit\n", worst);
+    for (int i = 0; i < e.layout->named_count; i++)
+        free(e.w[i]);
+    free(want);
+    end(&s);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    check_gradients(NULL);
+    check_gradients(&NOISE);
+}
+
+/* A sentence's logits, with dropout too, are the same alone and in any company; gradients add up.
+ */
+static void test_packing(void **state) {
+    static const uint32_t others[2][3] = {{4, 0, 2}, {3, 1}};
+    static const test_limit NEAR = {2e-6, 1e-5};
+    subject s;
+    (void)state;
+    begin(&s, NULL);
+    const bcl_layout *layout = bcl_model_layout(s.model);
+    const size_t K = (size_t)s.config.labels;
+    float *together = random_floats(64 * K, 0, 1), *alone = random_floats(64 * K, 0, 1);
+    float *gradients[MAX_TENSORS];
+    pass(&s, ALL, SENTENCES, &NOISE, 0, false, together);
+    for (int i = 0; i < layout->named_count; i++) {
+        gradients[i] = random_floats(elements(&layout->named[i]), 0, 1);
+        OK(bcl_model_read(s.model, &layout->named[i], true, gradients[i]));
+    }
+    for (uint32_t b = 0, t = 0; b < SENTENCES; t += (uint32_t)LENGTHS[b++]) {
+        pass(&s, &b, 1, &NOISE, 1, false, alone);
+        for (size_t i = 0; i < (size_t)LENGTHS[b] * K; i++)
+            assert_float_equal(alone[i], together[t * K + i], 1e-5);
+    }
+    pass(&s, others[0], 3, &NOISE, 2, false, alone);
+    pass(&s, others[1], 2, &NOISE, 2, true, alone);
+    for (int i = 0; i < layout->named_count; i++) {
+        const size_t n = elements(&layout->named[i]);
+        float *g = random_floats(n, 0, 1);
+        double *want = zeros(n);
+        for (size_t k = 0; k < n; k++)
+            want[k] = (double)gradients[i][k];
+        OK(bcl_model_read(s.model, &layout->named[i], true, g));
+        compare(layout->named[i].name, g, want, NULL, n, NEAR);
+        free(want);
+        free(gradients[i]);
+    }
+    free(together);
+    free(alone);
+    end(&s);
+}
+
+static void steps(subject *s, int count) {
+    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0, false, 1};
+    for (int i = 0; i < count; i++) {
+        const uint32_t which[2] = {(uint32_t)(i % SENTENCES), (uint32_t)((i + 2) % SENTENCES)};
+        float logits[64 * 5];
+        pass(s, which, 2, &NOISE, i, false, logits);
+        OK(bcl_model_update(s->model, &adam, i));
+    }
+    OK(bcl_device_finish(test_device));
+}
+
+static void assert_same(bcl_model *a, bcl_model *b) {
+    const bcl_layout *layout = bcl_model_layout(a);
+    for (int i = 0; i < layout->named_count; i++) {
+        const size_t n = elements(&layout->named[i]);
+        float *x = random_floats(n, 0, 1), *y = random_floats(n, 1, 1);
+        OK(bcl_model_read(a, &layout->named[i], false, x));
+        OK(bcl_model_read(b, &layout->named[i], false, y));
+        assert_memory_equal(x, y, n * sizeof *x);
+        free(x);
+        free(y);
+    }
+}
+
+/* Gradients and moments only for the words that occur: the same bits as with all of them, and the
+ * other rows keep theirs. Saved and loaded again: the same bits. */
+static void test_sparse_adam_and_saving(void **state) {
+    bool used[TINY_VOCABULARY] = {0};
+    subject all, some, again;
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        used[i] = true;
+    begin(&all, NULL);
+    begin(&some, used);
+    float before[TINY_VOCABULARY * 32], after[TINY_VOCABULARY * 32];
+    const bcl_named *words = &bcl_model_layout(some.model)->named[0];
+    assert_int_equal(words->parameter, BCL_WORDS);
+    OK(bcl_model_read(some.model, words, false, before));
+    steps(&all, 6);
+    steps(&some, 6);
+    assert_same(all.model, some.model);
+    OK(bcl_model_read(some.model, words, false, after));
+    assert_memory_equal(before + 40 * 32, after + 40 * 32,
+                        sizeof before - 40 * 32 * sizeof *before);
+    assert_memory_not_equal(before, after, sizeof before);
+    OK(bcl_model_save(some.model, some.folder));
+    begin(&again, NULL);
+    bcl_model_free(again.model);
+    load(&again, some.folder, NULL);
+    assert_same(some.model, again.model);
+    end(&all);
+    end(&some);
+    end(&again);
+}
+
+static void test_errors(void **state) {
+    subject s;
+    bcl_model *model = NULL;
+    bcl_load_report report;
+    bcl_batch batch;
+    (void)state;
+    begin(&s, NULL);
+    bcl_config other = s.config;
+    other.layers = 3;
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+          BCL_ERROR_FORMAT, "no tensor bert.encoder.layer.2.");
+    other = s.config;
+    other.intermediate = 46;
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+          BCL_ERROR_FORMAT, "found shape [45, 32], config.json asks for [46, 32]");
+    other = s.config;
+    other.vocabulary++;
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+          BCL_ERROR_FORMAT, "word_embeddings.weight: found shape [77, 32]");
+    other = s.config;
+    other.labels = 7;
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+          BCL_ERROR_FORMAT, "classifier.weight: found shape [5, 32]");
+    OK(bcl_model_load(&model, test_device, &other, s.folder, NULL, true, 0, &report));
+    assert_int_equal(report.created_count, 2);
+    bcl_load_report_free(&report);
+    bcl_model_free(model);
+    FAILS(bcl_model_load(&model, test_device, &s.config, s.folder, "mkl", false, 0, &report),
+          BCL_ERROR_ARGUMENT, "mkl");
+    OK(bcl_batch_create(&batch, 10, 1));
+    FAILS(bcl_batch_pack(&batch, s.samples, ALL, 2, NULL), BCL_ERROR_ARGUMENT, "10 tokens");
+    bcl_batch_free(&batch);
+    FAILS(bcl_model_reserve(s.model, 1 << 30, 1 << 20, true), BCL_ERROR_DEVICE_MEMORY,
+          "out of device memory: ");
+    OK(bcl_model_reserve(s.model, 64, SENTENCES, true)); /* and it goes on */
+    steps(&s, 1);
+    end(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_sparse_adam_and_saving), cmocka_unit_test(test_errors)};
+    return test_run_on_device(tests, sizeof tests / sizeof *tests, "model");
+}
