@@ -57,9 +57,11 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     bcl_status status = BCL_OK;
     bcl_load_report report = {0};
     eval_model *m = NULL;
+    char *folder = NULL;
     BCL_NEW(m, 1);
     m->path = path;
-    BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, path));
+    BCL_TRY(bcl_cli_model(&folder, path, o->quiet));
+    BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, folder));
     if (o->max_length > m->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
                  (long long)o->max_length, m->config.positions);
@@ -70,12 +72,13 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     if (!*device) /* one a process: its driver is the only one that is loaded */
         BCL_TRY(bcl_device_open(device, o->device_id, false));
     m->device = *device;
-    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, path, o->gemm, false, 0, &report));
+    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, false, 0, &report));
     for (size_t i = 0; i < report.unused_count && !o->quiet; i++)
         fprintf(stderr, "model: %s is not used\n", report.unused[i]);
     *out = m;
     m = NULL;
 out:
+    free(folder);
     eval_model_free(m);
     bcl_load_report_free(&report);
     return status;

@@ -348,7 +348,7 @@ static bcl_status open_run(job *j) {
     if (j->checkpoint)
         BCL_TRY(bcl_path_join(&j->weights, j->checkpoint, "model"));
     else if (s->model)
-        BCL_TRY(bcl_strdup(&j->weights, s->model));
+        BCL_TRY(bcl_cli_model(&j->weights, s->model, s->quiet));
 out:
     return status;
 }
