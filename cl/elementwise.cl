@@ -90,10 +90,3 @@ __kernel void sum_rows(__global float *y /* (N) */, __global const float *x /* (
         sum += load(x + (size_t)t * N + c, n);
     store(sum, y + c, n);
 }
-
-/* y += x, elementwise */
-__kernel void add_into(__global float *y, __global const float *x, int N) {
-    const int i = get_global_id(0) * VW;
-    if (i < N)
-        store(load(y + i, N - i) + load(x + i, N - i), y + i, N - i);
-}

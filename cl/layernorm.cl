@@ -50,7 +50,7 @@ __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
 }
 
 /* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr).
- * dr may be dy; dh may be NULL-like (the same buffer as dr) when there is no dropout before. */
+ * dr may be dy. Without write_dh, dh is not touched. */
 __kernel void layernorm_backward(__global float *dr /* (T,C) */, __global float *dh /* (T,C) */,
                                  __global const float *dy, __global const float *r,
                                  __global const float *mean, __global const float *rstd,

@@ -187,39 +187,38 @@ out:
     return status;
 }
 
-bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
+/* Queues a read and sends everything to the device; the event stands for all reads before it too.
+ */
+static bcl_status read_last(bcl_model *m, cl_mem buffer, void *out, size_t bytes, cl_event *event) {
     bcl_status status = BCL_OK;
     cl_command_queue queue = bcl_device_queue(m->device);
-    BCL_TRY(bcl_buffer_read(m->device, m->stats, 0, out, 2 * sizeof(float), false));
-    BCL_CL(clEnqueueReadBuffer(queue, m->clip, CL_FALSE, 0, 2 * sizeof(float), out + 2, 0, NULL,
-                               event));
+    BCL_CL(clEnqueueReadBuffer(queue, buffer, CL_FALSE, 0, bytes, out, 0, NULL, event));
     BCL_CL(clFlush(queue));
 out:
     return status;
+}
+
+bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
+    bcl_status status = bcl_buffer_read(m->device, m->stats, 0, out, 2 * sizeof(float), false);
+    return status ? status : read_last(m, m->clip, out + 2, 2 * sizeof(float), event);
+}
+
+static size_t logits_bytes(const bcl_model *m) {
+    return (size_t)m->batch.T * (size_t)m->config.labels * sizeof(float);
 }
 
 bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predicted, float *logits,
                                  cl_event *event) {
     bcl_status status = BCL_OK;
-    const size_t T = (size_t)m->batch.T, K = (size_t)m->config.labels;
-    cl_command_queue queue = bcl_device_queue(m->device);
+    const size_t T = (size_t)m->batch.T;
     if (logits)
-        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, T * K * sizeof *logits, false));
+        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, logits_bytes(m), false));
     BCL_TRY(bcl_buffer_read(m->device, m->a.row_loss, 0, row_loss, T * sizeof *row_loss, false));
-    BCL_CL(clEnqueueReadBuffer(queue, m->a.predicted, CL_FALSE, 0, T * sizeof *predicted, predicted,
-                               0, NULL, event));
-    BCL_CL(clFlush(queue));
+    BCL_TRY(read_last(m, m->a.predicted, predicted, T * sizeof *predicted, event));
 out:
     return status;
 }
 
 bcl_status bcl_model_read_logits(bcl_model *m, float *logits, cl_event *event) {
-    bcl_status status = BCL_OK;
-    const size_t count = (size_t)m->batch.T * (size_t)m->config.labels;
-    cl_command_queue queue = bcl_device_queue(m->device);
-    BCL_CL(clEnqueueReadBuffer(queue, m->a.logits, CL_FALSE, 0, count * sizeof *logits, logits, 0,
-                               NULL, event));
-    BCL_CL(clFlush(queue));
-out:
-    return status;
+    return read_last(m, m->a.logits, logits, logits_bytes(m), event);
 }

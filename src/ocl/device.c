@@ -98,10 +98,6 @@ const bcl_device_info *bcl_device_about(const bcl_device *d) {
     return &d->info;
 }
 
-cl_context bcl_device_context(const bcl_device *d) {
-    return d->context;
-}
-
 cl_command_queue bcl_device_queue(const bcl_device *d) {
     return d->queue;
 }

@@ -9,7 +9,6 @@ struct bcl_kernel {
     cl_program program;
     cl_kernel kernel;
     cl_uint argument_count;
-    size_t max_group;
     char *file, *name, *options;
     uint64_t launches; /* with the profile on: counted as the events are read */
     double ms;

@@ -38,7 +38,6 @@ const bcl_device_info *bcl_device_about(const bcl_device *device);
  * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. */
 int bcl_device_vector(const bcl_device *device);
 size_t bcl_device_row_items(const bcl_device *device);
-cl_context bcl_device_context(const bcl_device *device);
 cl_command_queue bcl_device_queue(const bcl_device *device);
 
 /* ---- kernels: cl/FILE compiled with OPTIONS, once per device ---- */
@@ -48,13 +47,10 @@ typedef struct bcl_kernel bcl_kernel;
  * failed build holds the compiler's log. */
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *device, const char *file, const char *name,
                           const char *options);
-/* Largest work-group this kernel can run with. */
-size_t bcl_kernel_max_group(const bcl_kernel *kernel);
 
 typedef struct bcl_arg {
     size_t size;
-    const void *pointer; /* NULL: &value, or local memory of `size` bytes */
-    bool local;
+    bool local; /* local memory of `size` bytes */
     union {
         cl_mem mem;
         cl_int i;

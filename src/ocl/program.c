@@ -124,18 +124,12 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     }
     BCL_CL(clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof k->argument_count,
                            &k->argument_count, NULL));
-    BCL_CL(clGetKernelWorkGroupInfo(k->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
-                                    sizeof k->max_group, &k->max_group, NULL));
     d->kernel_count++;
     *out = k;
 out:
     if (status)
         bcl_kernel_free(k);
     return status;
-}
-
-size_t bcl_kernel_max_group(const bcl_kernel *k) {
-    return k->max_group;
 }
 
 bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t count) {
