@@ -93,4 +93,15 @@ out:
     return status;
 }
 
-const bcl_gemm_provider bcl_gemm_clblast = {"clblast", clblast_create, clblast_run, clblast_free};
+static bool clblast_suits(const bcl_device *device) {
+    (void)device;
+    return true;
+}
+
+const bcl_gemm_provider bcl_gemm_clblast = {.name = "clblast",
+                                            .precision = BCL_PRECISION_FP32,
+                                            .suits = clblast_suits,
+                                            .create = clblast_create,
+                                            .run = clblast_run,
+                                            .free = clblast_free,
+                                            .exclusive = true};

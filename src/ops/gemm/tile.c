@@ -21,7 +21,7 @@ typedef struct tile_state {
 
 /* Drivers that see their CPU as scalar lanes of one wide group (rusticl on llvmpipe) say 1 here,
  * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
-bool bcl_gemm_tile_suits(const bcl_device *device) {
+static bool tile_suits(const bcl_device *device) {
     const bcl_device_info *about = bcl_device_about(device);
     return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
 }
@@ -111,4 +111,28 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
                       bcl_int((int)depth));
 }
 
-const bcl_gemm_provider bcl_gemm_tile = {"tile", tile_create, tile_run, free};
+/* Around the choice above: tiles that just fill the registers, of one and two vector widths. */
+static bcl_status tile_candidates(bcl_gemm_names *names, const bcl_device *device, bool thorough) {
+    static const struct {
+        int rows, vectors;
+        bool quick;
+    } tiles[] = {{6, 2, true},  {8, 3, true},  {4, 3, true},   {8, 2, false}, {4, 2, false},
+                 {6, 3, false}, {6, 4, false}, {12, 2, false}, {5, 4, false}, {12, 1, false}};
+    bcl_status status = BCL_OK;
+    const int most = bcl_device_about(device)->float_vector >= 16 ? 16 : 8;
+    for (int width = most; width >= 4 && width >= most / 2; width /= 2)
+        for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+            if (thorough || (tiles[i].quick && width == most))
+                BCL_TRY(bcl_gemm_names_add(names, "tile:%dx%dx%d", width, tiles[i].rows,
+                                           tiles[i].vectors));
+out:
+    return status;
+}
+
+const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
+                                         .precision = BCL_PRECISION_FP32,
+                                         .suits = tile_suits,
+                                         .candidates = tile_candidates,
+                                         .create = tile_create,
+                                         .run = tile_run,
+                                         .free = free};
