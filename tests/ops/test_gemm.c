@@ -1,9 +1,11 @@
-/* Every GEMM provider and layout against a double-precision product: odd shapes, rows further apart
- * than they are long, C set and added to, bias; what lies between and around the matrices is NaN
- * where it must not be read and a mark where it must not be written. */
+/* Every GEMM provider and layout against a double-precision product of the operands as the provider
+ * rounds them: odd shapes, rows further apart than they are long, C set and added to, bias; what
+ * lies between and around the matrices is NaN where it must not be read and a mark where it must
+ * not be written. The rounding to bf16 on all kinds of bits. */
 #include "support/support.h"
 #include "ops/gemm/gemm.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,15 +16,50 @@ static bcl_device *device;
 static bool interpreter;
 static double most; /* multiplications of a product, so that a slow device ends in time */
 
-static const char *const names[] = {"reference",  "clblast",    "tile",
-                                    "tile:8x6x2", "tile:4x5x3", "tile:16x8x3"};
-enum { GEMMS = sizeof names / sizeof *names };
+static const struct {
+    const char *name;
+    bcl_precision precision;
+} kinds[] = {{"reference", BCL_PRECISION_FP32},
+             {"clblast", BCL_PRECISION_FP32},
+             {"tile", BCL_PRECISION_FP32},
+             {"tile:8x6x2", BCL_PRECISION_FP32},
+             {"tile:4x5x3", BCL_PRECISION_FP32},
+             {"tile:16x8x3", BCL_PRECISION_FP32},
+             {"tile-bf16", BCL_PRECISION_BF16},
+             {"tile-bf16:8x4x2", BCL_PRECISION_BF16},
+             {"tile-bf16:4x5x3", BCL_PRECISION_BF16},
+             {"tile-bf16:16x12x2", BCL_PRECISION_BF16},
+             {"tile-bf16:avx512", BCL_PRECISION_BF16},
+             {"tile-bf16:avx512:16x8x3", BCL_PRECISION_BF16}};
+enum { GEMMS = sizeof kinds / sizeof *kinds };
 static const char *const layouts[] = {"NN", "NT", "TN"};
 
 /* |got - want| as a share of the limit; a NaN is beyond every limit. */
 static double share(float got, double want, double magnitude) {
     const double s = fabs(got - want) / (ATOL + RTOL * magnitude);
     return s >= 0 ? s : HUGE_VAL;
+}
+
+/* The nearest bf16, of two as near the one with an even last bit; by distance, not by bits. */
+static float nearest_bf16(float x) {
+    uint32_t bits;
+    float side[2];
+    if (isnan(x) || isinf(x))
+        return x;
+    memcpy(&bits, &x, sizeof bits);
+    const bool even = !(bits & 0x10000);
+    bits &= 0xffff0000;
+    memcpy(&side[0], &bits, sizeof bits);
+    bits += 0x10000;
+    memcpy(&side[1], &bits, sizeof bits);
+    /* what would follow the largest bf16 is infinity, as near as a number in its place */
+    const double above = isinf(side[1]) ? copysign(0x1p128, (double)x) : (double)side[1];
+    const double down = fabs((double)x - (double)side[0]), up = fabs(above - (double)x);
+    return down < up || (down == up && even) ? side[0] : side[1];
+}
+
+static float rounded(float x, bcl_precision precision) {
+    return precision == BCL_PRECISION_BF16 ? nearest_bf16(x) : x;
 }
 
 typedef struct product {
@@ -45,7 +82,8 @@ static float *matrix(size_t *size, int rows, int columns, int ld, uint64_t seed)
     return x;
 }
 
-static void product_make(product *p, int M, int N, int K, bcl_gemm_layout layout, int gap) {
+static void product_make(product *p, int M, int N, int K, bcl_gemm_layout layout, int gap,
+                         bcl_precision precision) {
     const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
     memset(p, 0, sizeof *p);
     p->M = M;
@@ -68,9 +106,9 @@ static void product_make(product *p, int M, int N, int K, bcl_gemm_layout layout
     const size_t bn = nt ? (size_t)p->ldb : 1, bk = nt ? 1 : (size_t)p->ldb;
     for (size_t m = 0; m < (size_t)M; m++)
         for (size_t k = 0; k < (size_t)K; k++) {
-            const double a = p->a[m * am + k * ak];
+            const double a = rounded(p->a[m * am + k * ak], precision);
             for (size_t i = m * (size_t)N, j = 0; j < (size_t)N; j++) {
-                const double x = a * p->b[k * bk + j * bn];
+                const double x = a * rounded(p->b[k * bk + j * bn], precision);
                 p->want[i + j] += x;
                 p->magnitude[i + j] += fabs(x);
             }
@@ -150,6 +188,28 @@ static double product_run(product *p, bcl_gemm *gemm) {
     return worst;
 }
 
+/* NULL, with the reason printed, where this device cannot have it or would take minutes. */
+static bcl_gemm *make(const char *name, bcl_precision precision) {
+    bcl_gemm *gemm = NULL;
+    /* forced tiles on a device of scalar lanes (llvmpipe) compile for minutes, and none is its
+     * default */
+    if ((interpreter && !strcmp(name, "clblast")) ||
+        (!interpreter && most < 1e8 && !strncmp(name, "tile", 4) && strcmp(name, "tile"))) {
+        print_message("%s: skipped, too slow on this device\n", name);
+        return NULL;
+    }
+    const bcl_status status = bcl_gemm_create(&gemm, device, name, precision);
+    if (status == BCL_ERROR_ARGUMENT && strstr(name, "avx512") &&
+        strstr(bcl_message(), "is not a CPU with avx512_bf16")) {
+        print_message("%s: skipped, %s\n", name, bcl_message());
+        return NULL;
+    }
+    OK(status);
+    assert_string_equal(bcl_gemm_name(gemm), name);
+    assert_int_equal(bcl_gemm_precision(gemm), precision);
+    return gemm;
+}
+
 static void test_products(void **state) {
     static const struct {
         int M, N, K, gap;
@@ -161,25 +221,19 @@ static void test_products(void **state) {
     bcl_gemm *gemms[GEMMS] = {0};
     double worst[GEMMS] = {0};
     size_t products = 0;
-    for (int g = 0; g < GEMMS; g++) {
-        /* forced tiles on a device of scalar lanes (llvmpipe) compile for minutes, and none is its
-         * default */
-        if ((interpreter && !strcmp(names[g], "clblast")) ||
-            (!interpreter && most < 1e8 && !strncmp(names[g], "tile:", 5)))
-            continue;
-        OK(bcl_gemm_create(&gemms[g], device, names[g], BCL_PRECISION_FP32));
-        assert_string_equal(bcl_gemm_name(gemms[g]), names[g]);
-    }
+    for (int g = 0; g < GEMMS; g++)
+        gemms[g] = make(kinds[g].name, kinds[g].precision);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         if ((double)shapes[i].M * shapes[i].N * shapes[i].K > most)
             continue;
-        for (int layout = 0; layout < 3; layout++) {
+        for (int kind = 0; kind < BCL_GEMM_LAYOUTS * BCL_PRECISIONS; kind++) {
             product p;
-            product_make(&p, shapes[i].M, shapes[i].N, shapes[i].K, (bcl_gemm_layout)layout,
-                         shapes[i].gap);
+            const bcl_precision precision = (bcl_precision)(kind % BCL_PRECISIONS);
+            product_make(&p, shapes[i].M, shapes[i].N, shapes[i].K,
+                         (bcl_gemm_layout)(kind / BCL_PRECISIONS), shapes[i].gap, precision);
             for (int mode = 0; mode < 3; mode++)
                 for (int g = 0; g < GEMMS; g++) {
-                    if (!gemms[g])
+                    if (!gemms[g] || kinds[g].precision != precision)
                         continue;
                     p.accumulate = mode == 1;
                     p.bias = mode == 2;
@@ -192,23 +246,17 @@ static void test_products(void **state) {
     }
     for (int g = 0; g < GEMMS; g++) {
         if (gemms[g])
-            print_message("%s: worst share of the limit %.3f\n", names[g], worst[g]);
-        else
-            print_message("%s: skipped, too slow on this device\n", names[g]);
+            print_message("%s: worst share of the limit %.3f\n", kinds[g].name, worst[g]);
         bcl_gemm_free(gemms[g]);
     }
     print_message("%zu products on %s\n", products, bcl_device_about(device)->id);
 }
 
 /* The same call gives the same bits. */
-static void test_repeatable(void **state) {
-    (void)state;
-    bcl_gemm *gemm = NULL;
+static void repeat(bcl_gemm *gemm) {
     product p;
     const int M = interpreter ? 13 : 131;
-    product_make(&p, M, 70, 90, BCL_GEMM_NT, 0);
-    OK(bcl_gemm_create(&gemm, device, NULL, BCL_PRECISION_FP32));
-    print_message("best provider: %s\n", bcl_gemm_name(gemm));
+    product_make(&p, M, 70, 90, BCL_GEMM_NT, 0, BCL_PRECISION_FP32);
     cl_mem a = upload(p.a, p.a_size), b = upload(p.b, p.b_size), c = upload(p.c0, p.c_size);
     float *again = calloc(p.c_size, sizeof *again);
     assert_non_null(again);
@@ -233,7 +281,108 @@ static void test_repeatable(void **state) {
     bcl_buffer_free(device, &b);
     bcl_buffer_free(device, &a);
     product_free(&p);
-    bcl_gemm_free(gemm);
+}
+
+static void test_repeatable(void **state) {
+    bcl_gemm *best = NULL, *bf16 = make("tile-bf16", BCL_PRECISION_BF16);
+    (void)state;
+    OK(bcl_gemm_create(&best, device, NULL, BCL_PRECISION_FP32));
+    print_message("best provider: %s\n", bcl_gemm_name(best));
+    repeat(best);
+    if (bf16)
+        repeat(bf16);
+    bcl_gemm_free(best);
+    bcl_gemm_free(bf16);
+}
+
+/* Patterns of 32 bits, as floats: all upper halves, with lower halves on both sides of a tie. */
+static float *patterns(size_t *count) {
+    static const uint32_t lower[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    const uint32_t step = interpreter ? 509 : 1;
+    float *x = calloc(6 * (0x10000 / step + 1), sizeof *x);
+    assert_non_null(x);
+    *count = 0;
+    for (uint32_t upper = 0; upper < 0x10000; upper += step)
+        for (size_t i = 0; i < sizeof lower / sizeof *lower; i++) {
+            const uint32_t bits = upper << 16 | lower[i];
+            memcpy(&x[(*count)++], &bits, sizeof bits);
+        }
+    return x;
+}
+
+/* One operand holds the patterns at place k of K and zeros elsewhere, the other, of `few` rows or
+ * columns, ones there: the product is the patterns rounded. */
+static void check_rounding(bcl_gemm *gemm, bcl_gemm_layout layout, bool of_a, int K, int k,
+                           const float *x, size_t count, int few) {
+    const bool along = of_a ? layout != BCL_GEMM_TN : layout == BCL_GEMM_NT; /* K beside K */
+    const bool other_along = of_a ? layout == BCL_GEMM_NT : layout != BCL_GEMM_TN;
+    const size_t many = count, depth = (size_t)K, at = (size_t)k;
+    float *wide = calloc(many * depth, sizeof *wide),
+          *thin = calloc((size_t)few * depth, sizeof *thin);
+    float *c = calloc(many * (size_t)few, sizeof *c);
+    assert_true(wide && thin && c);
+    for (size_t i = 0; i < many; i++)
+        wide[along ? i * depth + at : at * many + i] = x[i];
+    for (size_t i = 0; i < (size_t)few; i++)
+        thin[other_along ? i * depth + at : at * (size_t)few + i] = 1;
+    cl_mem w = upload(wide, many * depth), t = upload(thin, (size_t)few * depth);
+    cl_mem out = upload(c, many * (size_t)few);
+    const int M = of_a ? (int)many : few, N = of_a ? few : (int)many;
+    const bcl_gemm_call call = {.layout = layout,
+                                .M = M,
+                                .N = N,
+                                .K = K,
+                                .lda = layout == BCL_GEMM_TN ? M : K,
+                                .ldb = layout == BCL_GEMM_NT ? K : N,
+                                .ldc = N,
+                                .C = out,
+                                .A = of_a ? w : t,
+                                .B = of_a ? t : w};
+    OK(bcl_gemm_run(gemm, &call));
+    OK(bcl_buffer_read(device, out, 0, c, many * (size_t)few * sizeof *c, true));
+    for (size_t i = 0; i < many * (size_t)few; i++) {
+        const float from = x[of_a ? i / (size_t)few : i % many], want = nearest_bf16(from);
+        /* instructions take numbers below the normal ones for zero */
+        const bool right =
+            isnan(want) ? isnan(c[i]) : c[i] == want || (c[i] == 0 && fabsf(from) < FLT_MIN);
+        if (!right)
+            fail_msg("%s %s, operand %c, place %d of %d: %a became %a, expected %a",
+                     bcl_gemm_name(gemm), layouts[layout], of_a ? 'A' : 'B', k, K, (double)from,
+                     (double)c[i], (double)want);
+    }
+    bcl_buffer_free(device, &w);
+    bcl_buffer_free(device, &t);
+    bcl_buffer_free(device, &out);
+    free(wide);
+    free(thin);
+    free(c);
+}
+
+static void test_rounding(void **state) {
+    static const struct {
+        bcl_gemm_layout layout;
+        bool of_a;
+        int K, k; /* whole vectors, what is left of them, odd ends; both halves of a pair */
+    } cases[] = {
+        {BCL_GEMM_NN, true, 1, 0},   {BCL_GEMM_NN, true, 33, 6},  {BCL_GEMM_NN, true, 33, 7},
+        {BCL_GEMM_NN, true, 33, 32}, {BCL_GEMM_TN, true, 3, 0},   {BCL_GEMM_TN, true, 3, 1},
+        {BCL_GEMM_TN, true, 3, 2},   {BCL_GEMM_NN, false, 2, 0},  {BCL_GEMM_NN, false, 2, 1},
+        {BCL_GEMM_NN, false, 3, 2},  {BCL_GEMM_NT, false, 33, 4}, {BCL_GEMM_NT, false, 33, 5},
+        {BCL_GEMM_NT, false, 33, 32}};
+    static const char *const providers[] = {"tile-bf16", "tile-bf16:avx512"};
+    (void)state;
+    assert_true(nearest_bf16(1.00390625f) == 1 && nearest_bf16(1.01171875f) == 1.015625f);
+    assert_true(isinf(nearest_bf16(FLT_MAX)) && nearest_bf16(0x1.fep127f) == 0x1.fep127f);
+    size_t count;
+    float *x = patterns(&count);
+    for (size_t i = 0; i < sizeof providers / sizeof *providers; i++) {
+        bcl_gemm *gemm = make(providers[i], BCL_PRECISION_BF16);
+        for (size_t n = 0; gemm && n < sizeof cases / sizeof *cases; n++)
+            check_rounding(gemm, cases[n].layout, cases[n].of_a, cases[n].K, cases[n].k, x, count,
+                           cases[n].of_a ? 1 : 12);
+        bcl_gemm_free(gemm);
+    }
+    free(x);
 }
 
 static void test_errors(void **state) {
@@ -251,6 +400,14 @@ static void test_errors(void **state) {
           "no parameters");
     FAILS(bcl_gemm_create(&gemm, device, "reference:1", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
           "no parameters");
+    FAILS(bcl_gemm_create(&gemm, device, "tile-bf16", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "computes bf16, not fp32");
+    FAILS(bcl_gemm_create(&gemm, device, "tile-bf16:8x6", BCL_PRECISION_BF16), BCL_ERROR_ARGUMENT,
+          "\"tile-bf16:8x6\"");
+    FAILS(bcl_gemm_create(&gemm, device, "tile-bf16:avx512:8x6x2", BCL_PRECISION_BF16),
+          BCL_ERROR_ARGUMENT, "expected WIDTH 16");
+    FAILS(bcl_gemm_create(&gemm, device, "tile-bf16:avx512x", BCL_PRECISION_BF16),
+          BCL_ERROR_ARGUMENT, "\"tile-bf16:avx512x\"");
     OK(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_FP32));
     float x[64] = {0};
     cl_mem b = upload(x, 64);
@@ -300,7 +457,8 @@ int main(void) {
     most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e5 : 1e8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparator), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_errors)};
+        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_errors)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     bcl_device_free(device);
     return failed;

@@ -13,7 +13,7 @@ struct bcl_gemm {
 
 /* Without a tuned choice, the first that suits the device and computes in the precision. */
 static const bcl_gemm_provider *const own_providers[] = {&bcl_gemm_tile, &bcl_gemm_clblast,
-                                                         &bcl_gemm_reference};
+                                                         &bcl_gemm_reference, &bcl_gemm_tile_bf16};
 enum { OWN_PROVIDERS = sizeof own_providers / sizeof *own_providers };
 
 const bcl_gemm_provider *bcl_gemm_test_provider;

@@ -32,12 +32,19 @@ typedef struct bcl_gemm_provider {
     bool exclusive;
 } bcl_gemm_provider;
 
-extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_reference;
+extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_tile_bf16,
+    bcl_gemm_reference;
 
 /* The providers in the order of preference, NULL behind the last. */
 const bcl_gemm_provider *const *bcl_gemm_providers(void);
 /* Tests put theirs here: it comes first. */
 extern const bcl_gemm_provider *bcl_gemm_test_provider;
+
+/* True where one work-item with wide vectors is the way to a device's speed. */
+bool bcl_gemm_tile_suits(const bcl_device *device);
+/* A register tile by "WIDTHxROWSxVECTORS": rows of so many vectors of so many floats. */
+bcl_status bcl_gemm_tile_parse(int *width, int *rows, int *vectors, const char *provider,
+                               const char *text);
 
 static inline size_t bcl_gemm_ceil(size_t a, size_t b) {
     return (a + b - 1) / b;

@@ -21,7 +21,7 @@ typedef struct tile_state {
 
 /* Drivers that see their CPU as scalar lanes of one wide group (rusticl on llvmpipe) say 1 here,
  * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
-static bool tile_suits(const bcl_device *device) {
+bool bcl_gemm_tile_suits(const bcl_device *device) {
     const bcl_device_info *about = bcl_device_about(device);
     return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
 }
@@ -39,17 +39,16 @@ static void choose_tile(tile_state *s, const bcl_device_info *about) {
     s->vectors = many_registers ? 3 : 2;
 }
 
-/* "WIDTHxROWSxVECTORS" in place of the choice above */
-static bcl_status parse_tile(tile_state *s, const char *text) {
+bcl_status bcl_gemm_tile_parse(int *width, int *rows, int *vectors, const char *provider,
+                               const char *text) {
     int end = -1;
-    if (sscanf(text, "%2dx%2dx%2d%n", &s->width, &s->rows, &s->vectors, &end) != 3 || end < 0 ||
-        text[end] || (s->width != 4 && s->width != 8 && s->width != 16) || s->rows < 1 ||
-        s->rows > 12 || s->vectors < 1 || s->vectors > 4)
-        return bcl_fail(
-            BCL_ERROR_ARGUMENT,
-            "GEMM provider \"tile:%s\": expected tile:WIDTHxROWSxVECTORS, WIDTH 4, 8 or "
-            "16, ROWS 1 to 12, VECTORS 1 to 4",
-            text);
+    if (sscanf(text, "%2dx%2dx%2d%n", width, rows, vectors, &end) != 3 || end < 0 || text[end] ||
+        (*width != 4 && *width != 8 && *width != 16) || *rows < 1 || *rows > 12 || *vectors < 1 ||
+        *vectors > 4)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "GEMM provider \"%s:%s\": expected %s:WIDTHxROWSxVECTORS, WIDTH 4, 8 or "
+                        "16, ROWS 1 to 12, VECTORS 1 to 4",
+                        provider, text, provider);
     return BCL_OK;
 }
 
@@ -63,7 +62,7 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
     BCL_NEW(s, 1);
     choose_tile(s, about);
     if (parameters)
-        BCL_TRY(parse_tile(s, parameters));
+        BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors, "tile", parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     s->depth = DEPTH;
     /* the kernel's local memory: a panel of `depth` rows, a tile, the bias */
@@ -131,7 +130,7 @@ out:
 
 const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .precision = BCL_PRECISION_FP32,
-                                         .suits = tile_suits,
+                                         .suits = bcl_gemm_tile_suits,
                                          .candidates = tile_candidates,
                                          .create = tile_create,
                                          .run = tile_run,

@@ -1,0 +1,197 @@
+/* GEMM provider `tile-bf16` for CPU devices: operands rounded to bf16, sums in fp32, see
+ * gemm_tile_bf16.cl. In plain OpenCL C everywhere, or with the CPU's bf16 instructions. */
+#include "ops/gemm/provider.h"
+
+enum {
+    STEPS = 384,       /* longest block of K, in pairs */
+    GROUP_TILES = 4,   /* of a group at least, while there are as many: they share the packed B */
+    GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
+    LINE = 16,         /* pairs in a cache line */
+    LAYOUTS = 3
+};
+
+/* Rows of a group at most, by bcl_gemm_layout: of pairs, the same memory holds twice the rows that
+ * `tile` takes. */
+static const size_t group_most[LAYOUTS] = {768, 768, 384};
+
+typedef struct tile_bf16_state {
+    bcl_device *device;
+    bcl_kernel *tiles[LAYOUTS], *pairs[LAYOUTS]; /* by bcl_gemm_layout */
+    int width, rows, vectors, steps;
+    size_t groups; /* wanted */
+    cl_mem a;      /* pairs of A; grows to the largest product's */
+    size_t a_size; /* bytes */
+} tile_bf16_state;
+
+/* Inline assembly: a driver may refuse it or crash on it, so only tuning takes it unasked. */
+static bool has_instructions(const bcl_device *device) {
+#if defined(__x86_64__)
+    return bcl_device_about(device)->cpu && __builtin_cpu_supports("avx512bf16");
+#else
+    (void)device;
+    return false;
+#endif
+}
+
+/* With instructions 24 vectors of sums, 2 of B, one of A and the order of a conversion are in the
+ * 32 registers; without them each vector of B or A becomes two. */
+static void choose_tile(tile_bf16_state *s, bool instructions) {
+    const uint32_t lanes = bcl_device_about(s->device)->float_vector;
+    s->width = instructions || lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
+    s->rows = instructions ? 12 : s->width == 16 ? 8 : 4;
+    s->vectors = 2;
+}
+
+/* "WIDTHxROWSxVECTORS", "avx512" or "avx512:16xROWSxVECTORS" in place of the choice above */
+static bcl_status parse(tile_bf16_state *s, bool *instructions, const char *parameters) {
+    static const char word[] = "avx512";
+    const size_t n = sizeof word - 1;
+    bcl_status status = BCL_OK;
+    *instructions =
+        parameters && !strncmp(parameters, word, n) && (!parameters[n] || parameters[n] == ':');
+    if (*instructions)
+        parameters = parameters[n] ? parameters + n + 1 : NULL;
+    choose_tile(s, *instructions);
+    if (parameters)
+        BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors,
+                                    *instructions ? "tile-bf16:avx512" : "tile-bf16", parameters));
+    if (*instructions && s->width != 16)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"tile-bf16:avx512:%s\": expected WIDTH 16",
+                 parameters);
+    if (*instructions && !has_instructions(s->device))
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "GEMM provider \"tile-bf16:avx512\": %s is not a CPU with avx512_bf16",
+                 bcl_device_about(s->device)->id);
+out:
+    return status;
+}
+
+static bcl_status build(tile_bf16_state *s, bool instructions) {
+    static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
+                                                 " -DTILE_A_TRANSPOSED"};
+    bcl_status status = BCL_OK;
+    char *words = NULL;
+    for (int i = 0; i < LAYOUTS; i++) {
+        BCL_TRY(bcl_format(
+            &words,
+            "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_STEPS=%d%s%s",
+            s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->steps,
+            instructions ? " -DTILE_DOT_AVX512" : "", options[i]));
+        BCL_TRY(bcl_kernel_get(&s->tiles[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16", words));
+        BCL_TRY(
+            bcl_kernel_get(&s->pairs[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16_pairs", words));
+        free(words);
+        words = NULL;
+    }
+out:
+    free(words);
+    return status;
+}
+
+static bcl_status tile_bf16_create(void **out, bcl_device *device, const char *parameters) {
+    bcl_status status = BCL_OK;
+    const bcl_device_info *about = bcl_device_about(device);
+    tile_bf16_state *s = NULL;
+    bool instructions;
+    BCL_NEW(s, 1);
+    s->device = device;
+    BCL_TRY(parse(s, &instructions, parameters));
+    s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
+    s->steps = STEPS;
+    /* the kernel's local memory: a panel of `steps` rows, a tile, the bias */
+    const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
+    while (s->steps > 16 && (size_t)(s->steps + s->rows + 1) * row_bytes > about->local_memory)
+        s->steps -= 16;
+    BCL_TRY(build(s, instructions));
+    *out = s;
+out:
+    if (status)
+        free(s);
+    return status;
+}
+
+static void tile_bf16_free(void *state) {
+    tile_bf16_state *s = state;
+    bcl_buffer_free(s->device, &s->a);
+    free(s);
+}
+
+/* Queues A's conversion into s->a; *ld: pairs between its rows. */
+static bcl_status convert(tile_bf16_state *s, int *ld, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    const size_t M = bcl_gemm_ceil((size_t)c->M, (size_t)s->rows) * (size_t)s->rows;
+    const size_t steps = bcl_gemm_ceil((size_t)c->K, 2);
+    const bool tn = c->layout == BCL_GEMM_TN;
+    const size_t rows = tn ? steps : M, lines = bcl_gemm_ceil(tn ? M : steps, LINE) | 1;
+    const size_t bytes = rows * lines * LINE * sizeof(cl_uint);
+    if (bytes > s->a_size) {
+        bcl_buffer_free(s->device, &s->a);
+        s->a_size = 0;
+        BCL_TRY(bcl_buffer_create(&s->a, s->device, bytes, "an operand in bf16"));
+        s->a_size = bytes;
+    }
+    *ld = (int)(lines * LINE);
+    const size_t real_rows = tn ? steps : (size_t)c->M;
+    const size_t group_rows = bcl_gemm_ceil(real_rows, s->groups);
+    const bcl_grid grid = {.groups = {bcl_gemm_ceil(real_rows, group_rows)}};
+    BCL_TRY(BCL_LAUNCH(s->pairs[c->layout], grid, bcl_mem(s->a), bcl_mem(c->A), bcl_int(c->M),
+                       bcl_int(c->K), bcl_int(c->lda), bcl_int(*ld), bcl_int((int)group_rows)));
+out:
+    return status;
+}
+
+/* Rows of a group: enough groups for the compute units and the caches, but not so many that packing
+ * B shows; all of the same number of tiles. */
+static size_t choose_group_rows(const tile_bf16_state *s, size_t panels, const bcl_gemm_call *c) {
+    const size_t M = (size_t)c->M, tiles = bcl_gemm_ceil(M, (size_t)s->rows);
+    const size_t least = bcl_gemm_ceil(M, group_most[c->layout]);
+    size_t splits = bcl_gemm_ceil(s->groups, panels);
+    if (splits > tiles / GROUP_TILES)
+        splits = tiles / GROUP_TILES;
+    if (splits < least)
+        splits = least;
+    return bcl_gemm_ceil(tiles, splits) * (size_t)s->rows;
+}
+
+static bcl_status tile_bf16_run(void *state, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    tile_bf16_state *s = state;
+    const size_t width = (size_t)s->width, steps = bcl_gemm_ceil((size_t)c->K, 2);
+    const size_t panels = bcl_gemm_ceil((size_t)c->N, (size_t)s->vectors * width);
+    const size_t group_rows = choose_group_rows(s, panels, c);
+    /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
+    const size_t blocks = bcl_gemm_ceil(steps, (size_t)s->steps);
+    const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(steps, blocks), width) * width;
+    int lda;
+    BCL_TRY(convert(s, &lda, c));
+    const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil((size_t)c->M, group_rows)}};
+    BCL_TRY(BCL_LAUNCH(s->tiles[c->layout], grid, bcl_mem(c->C), bcl_mem(s->a), bcl_mem(c->B),
+                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
+                       bcl_int(lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)group_rows),
+                       bcl_int((int)depth)));
+out:
+    return status;
+}
+
+static bcl_status tile_bf16_candidates(bcl_gemm_names *names, const bcl_device *device,
+                                       bool thorough) {
+    static const struct { int rows, vectors; } tiles[] = {{8, 3}, {9, 3}, {6, 4}, {12, 1}};
+    bcl_status status = BCL_OK;
+    if (!has_instructions(device))
+        goto out;
+    BCL_TRY(bcl_gemm_names_add(names, "tile-bf16:avx512"));
+    for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
+        BCL_TRY(bcl_gemm_names_add(names, "tile-bf16:avx512:16x%dx%d", tiles[i].rows,
+                                   tiles[i].vectors));
+out:
+    return status;
+}
+
+const bcl_gemm_provider bcl_gemm_tile_bf16 = {.name = "tile-bf16",
+                                              .precision = BCL_PRECISION_BF16,
+                                              .suits = bcl_gemm_tile_suits,
+                                              .candidates = tile_bf16_candidates,
+                                              .create = tile_bf16_create,
+                                              .run = tile_bf16_run,
+                                              .free = tile_bf16_free};
