@@ -155,8 +155,9 @@ static inline void pack(__local uint *panel, __global const float *B, int ldb, i
                 __global const float *from = B + (size_t)n * ldb + k;
                 vec x[TILE_WIDTH];
 #pragma unroll
-                for (int i = 0; i < TILE_WIDTH; i++, from += ldb)
-                    x[i] = as_vec(pairs_along(load(0, from), load(1, from)));
+                for (int i = 0; i < TILE_WIDTH; i++)
+                    x[i] = as_vec(pairs_along(load(0, from + (size_t)i * ldb),
+                                              load(1, from + (size_t)i * ldb)));
                 transpose_square(x);
 #pragma unroll
                 for (int i = 0; i < TILE_WIDTH; i++)
@@ -169,22 +170,34 @@ static inline void pack(__local uint *panel, __global const float *B, int ldb, i
         }
 }
 #else
+/* Two rows of B become one of pairs; of an odd K the last row has no other: it is read twice, and
+ * the second time blanked. */
+#define MOVE_B(i, j)                                                                               \
+    const uvec b##j = pairs(load(j, B), as_vec(as_uvec(load(j, B + up)) & mask));                  \
+    store(b##j, j, panel);
+#define MOVE_ROWS                                                                                  \
+    const int up = k + 1 < K ? ldb : 0;                                                            \
+    const uint mask = k + 1 < K ? 0xffffffffu : 0;                                                 \
+    VECTORS(MOVE_B, 0)
 static inline void pack(__local uint *panel, __global const float *B, int ldb, int columns, int K) {
+    if (columns == PANEL) {
+        for (int k = 0; k < K; k += 2, B += 2 * ldb, panel += PANEL) {
+            MOVE_ROWS
+        }
+        return;
+    }
     for (int k = 0; k < K; k += 2, B += 2 * ldb, panel += PANEL)
         for (int n = 0; n < PANEL; n++)
             panel[n] = n < columns ? pair(B[n], k + 1 < K ? B[n + ldb] : 0) : 0;
 }
 
-/* The first tile of a group packs the panel as it goes: its products hide the wait for B. */
-#define MOVE_B(i, j)                                                                               \
-    const uvec b##j = pairs(load(j, B), load(j, B + ldb));                                         \
-    store(b##j, j, panel);
+/* The first tile of a group packs a whole panel as it goes: its products hide the wait for B. */
 static inline void tile_packing(__global float *C, int ldc, __global const uint *a, int lda,
-                                __local uint *panel, __global const float *B, int ldb, int steps,
+                                __local uint *panel, __global const float *B, int ldb, int K,
                                 __local const float *bias, int add) {
     ROWS(TILE_ROWS, ZERO_ROW)
-    for (int k = 0; k < steps; k++, a += A_NEXT, B += 2 * ldb, panel += PANEL) {
-        VECTORS(MOVE_B, 0)
+    for (int k = 0; k < K; k += 2, a += A_NEXT, B += 2 * ldb, panel += PANEL) {
+        MOVE_ROWS
         ROWS(TILE_ROWS, DOT_ROW)
     }
     ROWS(TILE_ROWS, STORE_ROW)
@@ -218,8 +231,8 @@ gemm_bf16(__global float *restrict C0, __global const uint *restrict A,
         pack(panel, B + (size_t)n0 * ldb + k0, ldb, columns, K);
 #else
         __global const float *from = B + (size_t)k0 * ldb + n0;
-        if (columns == PANEL && m + TILE_ROWS <= end && K % 2 == 0) {
-            tile_packing(C, ldc, a, lda, panel, from, ldb, steps, bias, add);
+        if (columns == PANEL && m + TILE_ROWS <= end) {
+            tile_packing(C, ldc, a, lda, panel, from, ldb, K, bias, add);
             DOWN(TILE_ROWS)
         } else {
             pack(panel, from, ldb, columns, K);

@@ -201,7 +201,7 @@ static bcl_gemm *make(const char *name, bcl_precision precision) {
     const bcl_status status = bcl_gemm_create(&gemm, device, name, precision);
     if (status == BCL_ERROR_ARGUMENT && strstr(name, "avx512") &&
         strstr(bcl_message(), "is not a CPU with avx512_bf16")) {
-        print_message("%s: skipped, %s\n", name, bcl_message());
+        print_message("skipped: %s\n", bcl_message()); /* counted by tools/test */
         return NULL;
     }
     OK(status);

@@ -6,13 +6,10 @@ enum {
     STEPS = 384,       /* longest block of K, in pairs */
     GROUP_TILES = 4,   /* of a group at least, while there are as many: they share the packed B */
     GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
+    GROUP_ROWS = 384,  /* at most: a block of A's pairs is to stay within the L2 cache */
     LINE = 16,         /* pairs in a cache line */
     LAYOUTS = 3
 };
-
-/* Rows of a group at most, by bcl_gemm_layout: of pairs, the same memory holds twice the rows that
- * `tile` takes. */
-static const size_t group_most[LAYOUTS] = {768, 768, 384};
 
 typedef struct tile_bf16_state {
     bcl_device *device;
@@ -144,7 +141,7 @@ out:
  * B shows; all of the same number of tiles. */
 static size_t choose_group_rows(const tile_bf16_state *s, size_t panels, const bcl_gemm_call *c) {
     const size_t M = (size_t)c->M, tiles = bcl_gemm_ceil(M, (size_t)s->rows);
-    const size_t least = bcl_gemm_ceil(M, group_most[c->layout]);
+    const size_t least = bcl_gemm_ceil(M, GROUP_ROWS);
     size_t splits = bcl_gemm_ceil(s->groups, panels);
     if (splits > tiles / GROUP_TILES)
         splits = tiles / GROUP_TILES;
