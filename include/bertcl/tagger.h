@@ -70,6 +70,8 @@ typedef bcl_status bcl_tagger_sink(void *context, const bcl_tagged *result);
 typedef struct bcl_tagger_options { /* all zero: the defaults */
     const char *device;             /* id, see bertcl devices; NULL: the first GPU, else CPU */
     const char *gemm;               /* NULL: the device's best */
+    const char *precision;          /* of matrix products: "fp32" (NULL), or "bf16" where the device
+                                     * computes it faster; see bcl_tagger_why_fp32 */
     bcl_aggregation aggregation;
     bcl_long long_texts;
     size_t stride;       /* pieces that windows overlap by; 0: a quarter of a window */
@@ -112,7 +114,10 @@ BCL_EXPORT size_t bcl_tagger_type_count(const bcl_tagger *tagger);
 BCL_EXPORT const char *bcl_tagger_type(const bcl_tagger *tagger, size_t type);
 /* Pieces of one pass, [CLS] and [SEP] included. */
 BCL_EXPORT size_t bcl_tagger_max_length(const bcl_tagger *tagger);
-BCL_EXPORT const char *bcl_tagger_device(const bcl_tagger *tagger); /* its id */
+BCL_EXPORT const char *bcl_tagger_device(const bcl_tagger *tagger);    /* its id */
+BCL_EXPORT const char *bcl_tagger_precision(const bcl_tagger *tagger); /* that it computes in */
+/* A sentence, if "bf16" was wanted and the device does not compute it faster; else "". */
+BCL_EXPORT const char *bcl_tagger_why_fp32(const bcl_tagger *tagger);
 
 /* ---- documents ---- */
 

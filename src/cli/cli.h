@@ -64,6 +64,12 @@ struct cJSON *bcl_options_to_json(const bcl_option *options);
 bcl_status bcl_options_restore(const bcl_option *options, const struct cJSON *stored,
                                const char *path);
 
+/* of --precision fp32|bf16 */
+#define BCL_CLI_PRECISION_HELP                                                                     \
+    "of matrix products: fp32 (default), or bf16 operands with fp32 sums where the device "        \
+    "computes "                                                                                    \
+    "that faster (it says so if not); --gemm tile-bf16 forces it"
+
 /* ---- tag maps ---- */
 struct bcl_tag_map;
 typedef struct bcl_cli_maps {

@@ -200,7 +200,11 @@ static int check(eval_options *o) {
 }
 
 int bcl_cli_eval(int argc, char **argv) {
-    eval_options o = {.label_pieces = "all", .digits = 4, .errors_most = 100, .zero_division = "0"};
+    eval_options o = {.label_pieces = "all",
+                      .precision = "fp32",
+                      .digits = 4,
+                      .errors_most = 100,
+                      .zero_division = "0"};
     const bcl_option options[] = {
         {BCL_OPTION_GROUP, .help = "What is scored"},
         {BCL_OPTION_LIST, "gold", &o.gold, "FILE…", "CoNLL file with the right tags", .min = 0},
@@ -251,6 +255,8 @@ int bcl_cli_eval(int argc, char **argv) {
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
         {BCL_OPTION_TEXT, "gemm", &o.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
+        {BCL_OPTION_TEXT, "precision", &o.precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
+         .choices = "fp32|bf16"},
         {BCL_OPTION_TEXT, "logits", &o.logits_path, "FILE", "write all logits as safetensors",
          .min = 0},
         {BCL_OPTION_GROUP, .help = "Output"},

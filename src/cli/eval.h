@@ -16,7 +16,7 @@ typedef struct eval_options {
     bcl_cli_maps maps;
     int64_t tag_column;
     /* the model's part */
-    const char *device_id, *gemm, *logits_path, *label_pieces;
+    const char *device_id, *gemm, *precision, *logits_path, *label_pieces;
     int64_t max_length, batch;
     /* scores */
     const char *mode, *scheme, *level, *zero_division;
@@ -39,7 +39,7 @@ typedef struct eval_result {
     bool has_evaluation;
     bcl_evaluation evaluation;
     size_t words_without_piece;
-    const char *device;
+    const char *device, *precision;
 } eval_result;
 void eval_result_free(eval_result *result);
 

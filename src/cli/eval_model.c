@@ -58,6 +58,8 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     bcl_load_report report = {0};
     eval_model *m = NULL;
     char *folder = NULL;
+    bcl_precision precision;
+    BCL_TRY(bcl_precision_find(&precision, o->precision));
     BCL_NEW(m, 1);
     m->path = path;
     BCL_TRY(bcl_cli_model(&folder, path, o->quiet));
@@ -72,7 +74,10 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     if (!*device) /* one a process: its driver is the only one that is loaded */
         BCL_TRY(bcl_device_open(device, o->device_id, false));
     m->device = *device;
-    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, false, 0, &report));
+    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, precision, false, 0,
+                           &report));
+    if (report.why_fp32[0] && !o->quiet)
+        fprintf(stderr, "bertcl: %s\n", report.why_fp32);
     for (size_t i = 0; i < report.unused_count && !o->quiet; i++)
         fprintf(stderr, "model: %s is not used\n", report.unused[i]);
     *out = m;
@@ -152,6 +157,7 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
                          &options));
     out->has_evaluation = true;
     out->device = bcl_device_about(m->device)->id;
+    out->precision = bcl_precision_name(bcl_model_precision(m->model));
     out->model = m;
     if (o->logits_path)
         BCL_TRY(write_logits(&kept, o->logits_path, &data));

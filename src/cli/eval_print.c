@@ -44,6 +44,7 @@ static bcl_status result_json(cJSON **out, const eval_options *o, const eval_res
         BCL_TRY(bcl_report_put(json, "words_without_piece",
                                cJSON_CreateNumber((double)r->words_without_piece)));
         BCL_TRY(bcl_report_put(json, "device", cJSON_CreateString(r->device)));
+        BCL_TRY(bcl_report_put(json, "precision", cJSON_CreateString(r->precision)));
     }
     if (o->breakdown) {
         BCL_TRY(bcl_breakdown_json(&item, r->score));

@@ -28,7 +28,7 @@ static const bcl_command command = {
 
 typedef struct job {
     bcl_list files;
-    const char *model, *format, *aggregation, *long_texts, *device, *gemm;
+    const char *model, *format, *aggregation, *long_texts, *device, *gemm, *precision;
     int64_t stride, max_length, batch_tokens;
     bool words, document, byte_offsets, quiet;
     bcl_tagger *tagger;
@@ -238,6 +238,7 @@ static bcl_status open_tagger(job *j) {
         aggregation = o->format == BCL_PREDICT_JSONL ? "none" : "first";
     bcl_tagger_options options = {.device = j->device,
                                   .gemm = j->gemm,
+                                  .precision = j->precision,
                                   .long_texts = strcmp(j->long_texts, "window") ? BCL_LONG_TRUNCATE
                                                                                 : BCL_LONG_WINDOW,
                                   .stride = (size_t)j->stride,
@@ -249,6 +250,8 @@ static bcl_status open_tagger(job *j) {
     BCL_TRY(bcl_aggregation_find(&options.aggregation, aggregation));
     BCL_TRY(bcl_cli_model(&folder, j->model, j->quiet));
     BCL_TRY(bcl_tagger_open(&j->tagger, folder, &options));
+    if (bcl_tagger_why_fp32(j->tagger)[0] && !j->quiet)
+        fprintf(stderr, "bertcl: %s\n", bcl_tagger_why_fp32(j->tagger));
     o->byte_offsets = j->byte_offsets;
     o->documents = j->document;
     o->tagger = j->tagger;
@@ -321,6 +324,8 @@ int bcl_cli_predict(int argc, char **argv) {
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
         {BCL_OPTION_TEXT, "gemm", &j.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
+        {BCL_OPTION_TEXT, "precision", &j.precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
+         .choices = "fp32|bf16"},
         {BCL_OPTION_FLAG, "quiet", &j.quiet, NULL, "no messages", .min = 0},
         {BCL_OPTION_LIST, NULL, &j.files, "FILE", "text; standard input if absent or -", .min = 0},
         {.kind = BCL_OPTION_END},

@@ -17,7 +17,7 @@ static const bcl_command command = {
 typedef struct settings {
     bcl_list data, test;
     bcl_cli_maps maps;
-    const char *model, *out, *schedule, *optimizer, *label_pieces, *device, *gemm;
+    const char *model, *out, *schedule, *optimizer, *label_pieces, *device, *gemm, *precision;
     double split, lr, warmup, weight_decay, clip, dropout, beta1, beta2, eps;
     int64_t split_seed, epochs, batch, accumulate, max_length, seed, max_steps, save_every,
         eval_batch, tag_column;
@@ -98,6 +98,8 @@ static void fill_options(bcl_option *options, settings *s) {
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
         {BCL_OPTION_TEXT, "gemm", &s->gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
+        {BCL_OPTION_TEXT, "precision", &s->precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
+         .choices = "fp32|bf16", .given = g++},
         {BCL_OPTION_GROUP, .help = "Running"},
         {BCL_OPTION_FLAG, "resume", &s->resume, NULL, "go on where RUN stopped", .min = 0},
         {BCL_OPTION_FLAG, "quiet", &s->quiet, NULL, "no progress, no messages", .min = 0},
@@ -127,6 +129,7 @@ typedef struct job {
     bcl_dataset train, test;
     bcl_device *device;
     bcl_model *model;
+    bcl_precision precision; /* wanted, or what the run that is resumed computes in */
     /* progress */
     bool bar;
     double loss_sum;
@@ -317,6 +320,7 @@ static bcl_status open_run(job *j) {
     bcl_status status = BCL_OK;
     settings *s = &j->s;
     const cJSON *options;
+    const char *precision = s->precision;
     BCL_TRY(bcl_path_join(&j->run_path, s->out, "run.json"));
     BCL_TRY(bcl_path_join(&j->results_path, s->out, "results.json"));
     if (!s->resume && bcl_path_exists(s->out))
@@ -332,6 +336,7 @@ static bcl_status open_run(job *j) {
             BCL_TRY(bcl_json_text(&s->device, j->run, "device", NULL, j->run_path));
         if (!s->gemm)
             BCL_TRY(bcl_json_text(&s->gemm, j->run, "gemm", NULL, j->run_path));
+        BCL_TRY(bcl_json_text(&precision, j->run, "precision", "fp32", j->run_path));
         BCL_TRY(bcl_checkpoint_newest(&j->checkpoint, s->out));
     } else if (s->resume && bcl_path_exists(s->out)) {
         /* run.json is the first file of a run: without it there may be nothing of ours in there */
@@ -345,6 +350,7 @@ static bcl_status open_run(job *j) {
         if (!ours)
             BCL_FAIL(BCL_ERROR_EXISTS, "%s: holds files but no run.json, it is not a run", s->out);
     }
+    BCL_TRY(bcl_precision_find(&j->precision, precision));
     if (j->checkpoint)
         BCL_TRY(bcl_path_join(&j->weights, j->checkpoint, "model"));
     else if (s->model)
@@ -385,6 +391,8 @@ static bcl_status begin_run(job *j) {
         cJSON_AddItemToObject(run, "options", bcl_options_to_json(j->options));
         cJSON_AddStringToObject(run, "device", bcl_device_about(j->device)->id);
         cJSON_AddStringToObject(run, "gemm", bcl_model_gemm(j->model));
+        cJSON_AddStringToObject(run, "precision",
+                                bcl_precision_name(bcl_model_precision(j->model)));
         cJSON_AddItemToObject(run, "data", sizes_to_json(j));
         cJSON_AddItemToObject(
             run, "labels",
@@ -419,6 +427,7 @@ static bcl_status write_results(job *j, const bcl_train_result *r) {
     cJSON_AddNumberToObject(json, "peak_rss_mb", bcl_peak_rss_mb());
     cJSON_AddStringToObject(json, "device", bcl_device_about(j->device)->id);
     cJSON_AddStringToObject(json, "gemm", bcl_model_gemm(j->model));
+    cJSON_AddStringToObject(json, "precision", bcl_precision_name(bcl_model_precision(j->model)));
     cJSON_AddNumberToObject(json, "seed", (double)j->s.seed);
     BCL_TRY(bcl_json_write(json, j->results_path));
 out:
@@ -478,10 +487,13 @@ static bcl_status load_model(job *j) {
     bcl_load_report loaded = {0};
     bool *used = NULL;
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
-    BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, !j->checkpoint,
-                           (uint64_t)j->s.seed, &loaded));
-    say(j, "device: %s (%s), matrix products by %s\n", bcl_device_about(j->device)->id,
-        bcl_device_about(j->device)->name, bcl_model_gemm(j->model));
+    BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, j->precision,
+                           !j->checkpoint, (uint64_t)j->s.seed, &loaded));
+    if (loaded.why_fp32[0])
+        say(j, "bertcl: %s\n", loaded.why_fp32);
+    say(j, "device: %s (%s), matrix products by %s in %s\n", bcl_device_about(j->device)->id,
+        bcl_device_about(j->device)->name, bcl_model_gemm(j->model),
+        bcl_precision_name(bcl_model_precision(j->model)));
     for (size_t i = 0; i < loaded.created_count; i++)
         say(j, "model: %s is new\n", loaded.created[i]);
     for (size_t i = 0; i < loaded.unused_count; i++)
@@ -574,6 +586,7 @@ int bcl_cli_train(int argc, char **argv) {
     job j = {.s = {.schedule = "constant",
                    .optimizer = "adam",
                    .label_pieces = "all",
+                   .precision = "fp32",
                    .split = -1, /* below 0: not given */
                    .split_seed = -1,
                    .epochs = 1,

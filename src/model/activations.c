@@ -197,6 +197,10 @@ const char *bcl_model_gemm(const bcl_model *m) {
     return bcl_gemm_name(m->ops.gemm);
 }
 
+bcl_precision bcl_model_precision(const bcl_model *m) {
+    return bcl_gemm_precision(m->ops.gemm);
+}
+
 const bcl_layout *bcl_model_layout(const bcl_model *m) {
     return &m->layout;
 }

@@ -88,7 +88,8 @@ typedef struct bcl_model bcl_model;
 
 /* What loading found; names are owned by the report. */
 typedef struct bcl_load_report {
-    char **created; /* not in the checkpoint: new random values */
+    char why_fp32[BCL_GEMM_WHY]; /* a sentence, if bf16 was wanted and is not used; else "" */
+    char **created;              /* not in the checkpoint: new random values */
     size_t created_count;
     char **unused; /* in the checkpoint, of no use here */
     size_t unused_count;
@@ -97,15 +98,17 @@ void bcl_load_report_free(bcl_load_report *report);
 
 /* Loads FOLDER's weights for `config` (whose labels may differ from the file's). With create_head a
  * classifier that is missing or of another size is drawn anew from N(0, initializer_range^2) and
- * `seed`; otherwise that is an error, as any other missing tensor is. gemm: a provider or NULL.
+ * `seed`; otherwise that is an error, as any other missing tensor is. gemm: a provider or NULL;
+ * precision: a wish, see bcl_gemm_settle.
  * The config is copied except for label_names and source, which are not used. */
 bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
-                          const char *folder, const char *gemm, bool create_head, uint64_t seed,
-                          bcl_load_report *report);
+                          const char *folder, const char *gemm, bcl_precision precision,
+                          bool create_head, uint64_t seed, bcl_load_report *report);
 void bcl_model_free(bcl_model *model);
 /* Writes FOLDER/model.safetensors. */
 bcl_status bcl_model_save(bcl_model *model, const char *folder);
 const char *bcl_model_gemm(const bcl_model *model);
+bcl_precision bcl_model_precision(const bcl_model *model);
 const bcl_layout *bcl_model_layout(const bcl_model *model);
 bcl_device *bcl_model_device(const bcl_model *model);
 /* Copies one named tensor, or its gradient, in the file's layout. Blocking. */

@@ -194,8 +194,8 @@ out:
 }
 
 bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
-                          const char *folder, const char *gemm, bool create_head, uint64_t seed,
-                          bcl_load_report *report) {
+                          const char *folder, const char *gemm, bcl_precision precision,
+                          bool create_head, uint64_t seed, bcl_load_report *report) {
     bcl_status status = BCL_OK;
     bcl_model *m = NULL;
     bcl_checkpoint *ck = NULL;
@@ -223,7 +223,8 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     for (int i = BCL_WORDS; i < m->layout.parameter_count; i++)
         BCL_TRY(load_parameter(&ld, i));
     BCL_TRY(note_unused(&ld));
-    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, BCL_PRECISION_FP32));
+    precision = bcl_gemm_settle(report->why_fp32, device, gemm, precision);
+    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
     *out = m;
     m = NULL;
 out:

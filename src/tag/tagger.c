@@ -45,6 +45,7 @@ struct bcl_tagger {
     bcl_waiting *spare;
     size_t waiting;
     uint64_t number;
+    char why_fp32[BCL_GEMM_WHY];
 };
 
 /* ---- opening ---- */
@@ -143,9 +144,12 @@ bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
     bcl_status status = BCL_OK;
     bcl_load_report report = {0};
     bcl_tagger *t = NULL;
+    bcl_precision precision = BCL_PRECISION_FP32;
     BCL_NEW(t, 1);
     if (options)
         t->options = *options;
+    if (t->options.precision)
+        BCL_TRY(bcl_precision_find(&precision, t->options.precision));
     t->tail = &t->head;
     BCL_TRY(bcl_model_folder_read(&t->config, &t->tokenizer, folder));
     BCL_TRY(set_lengths(t, folder));
@@ -157,8 +161,9 @@ bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
                                      .words = t->options.words};
     BCL_NEW(t->aggregator.mean, t->aggregator.K);
     BCL_TRY(bcl_device_open(&t->device, t->options.device, false));
-    BCL_TRY(bcl_model_load(&t->model, t->device, &t->config, folder, t->options.gemm, false, 0,
-                           &report));
+    BCL_TRY(bcl_model_load(&t->model, t->device, &t->config, folder, t->options.gemm, precision,
+                           false, 0, &report));
+    memcpy(t->why_fp32, report.why_fp32, sizeof t->why_fp32);
     BCL_TRY(make_slots(t));
     *out = t;
     t = NULL;
@@ -444,4 +449,12 @@ size_t bcl_tagger_max_length(const bcl_tagger *t) {
 
 const char *bcl_tagger_device(const bcl_tagger *t) {
     return bcl_device_about(t->device)->id;
+}
+
+const char *bcl_tagger_precision(const bcl_tagger *t) {
+    return bcl_precision_name(bcl_model_precision(t->model));
+}
+
+const char *bcl_tagger_why_fp32(const bcl_tagger *t) {
+    return t->why_fp32;
 }

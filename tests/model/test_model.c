@@ -1,5 +1,6 @@
 /* The whole model: loss and logits against a forward pass in double precision, with dropout; its
- * gradients against finite differences of that pass; packing, sparse Adam, saving, errors. */
+ * gradients against finite differences of that pass; packing, sparse Adam, saving, errors; bf16
+ * against fp32. */
 #include "support/device.h"
 #include "support/tiny_model.h"
 
@@ -177,19 +178,25 @@ typedef struct subject {
     bcl_sample samples[SENTENCES];
     int32_t ids[64], labels[64];
     int labelled, T;
+    bcl_precision precision;
+    double loss; /* of the last pass, a labelled token */
 } subject;
 
 static void load(subject *s, const char *folder, const bool *used) {
     bcl_load_report report;
-    OK(bcl_model_load(&s->model, test_device, &s->config, folder, test_small ? "reference" : NULL,
-                      false, 0, &report));
+    OK(bcl_model_load(&s->model, test_device, &s->config, folder,
+                      s->precision == BCL_PRECISION_BF16 ? "tile-bf16"
+                      : test_small                       ? "reference"
+                                                         : NULL,
+                      s->precision, false, 0, &report));
     bcl_load_report_free(&report);
     OK(bcl_model_train_begin(s->model, used));
     OK(bcl_model_reserve(s->model, 64, SENTENCES, true));
 }
 
-static void begin(subject *s, const bool *used) {
+static void begin_in(subject *s, bcl_precision precision, const bool *used) {
     memset(s, 0, sizeof *s);
+    s->precision = precision;
     s->folder = test_folder();
     OK(tiny_model_write(s->folder, &TINY));
     OK(bcl_config_read(&s->config, s->folder));
@@ -203,6 +210,10 @@ static void begin(subject *s, const bool *used) {
         }
         s->T = t;
     }
+}
+
+static void begin(subject *s, const bool *used) {
+    begin_in(s, BCL_PRECISION_FP32, used);
 }
 
 static void end(subject *s) {
@@ -227,6 +238,9 @@ static void pass(subject *s, const uint32_t *which, int count, const bcl_noise *
     clWaitForEvents(1, &event);
     clReleaseEvent(event);
     OK(bcl_device_finish(test_device));
+    s->loss = 0;
+    for (int t = 0; t < batch.T; t++)
+        s->loss += row_loss[t] / s->labelled;
     bcl_batch_free(&batch);
 }
 
@@ -407,6 +421,62 @@ static void test_sparse_adam_and_saving(void **state) {
     end(&again);
 }
 
+static double relative_error(const float *x, const float *y, size_t n) {
+    double error = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (double)y[i];
+        error += d * d;
+        size += (double)y[i] * (double)y[i];
+    }
+    return sqrt(error / size);
+}
+
+/* Products of operands in bf16: near fp32 in logits, loss, gradients and after some steps, and not
+ * the same. */
+static void test_bf16(void **state) {
+    static const double LOGITS = 2e-2, GRADIENT = 5e-2, LOSS = 1e-2;
+    subject fp32, bf16;
+    double worst = 0;
+    (void)state;
+    begin(&fp32, NULL);
+    begin_in(&bf16, BCL_PRECISION_BF16, NULL);
+    assert_int_equal(bcl_model_precision(fp32.model), BCL_PRECISION_FP32);
+    assert_int_equal(bcl_model_precision(bf16.model), BCL_PRECISION_BF16);
+    const bcl_layout *layout = bcl_model_layout(fp32.model);
+    const size_t n = (size_t)fp32.T * (size_t)fp32.config.labels;
+    float *want = random_floats(n, 0, 1), *got = random_floats(n, 0, 1);
+    pass(&fp32, ALL, SENTENCES, &NOISE, 0, false, want);
+    pass(&bf16, ALL, SENTENCES, &NOISE, 0, false, got);
+    const double logits = relative_error(got, want, n);
+    assert_true(logits > 1e-4 && logits <= LOGITS);
+    assert_float_equal(bf16.loss, fp32.loss, LOSS * fp32.loss);
+    for (int i = 0; i < layout->named_count; i++) {
+        const size_t size = elements(&layout->named[i]);
+        if (strstr(layout->named[i].name, "key.bias"))
+            continue; /* zero but for rounding: softmax does not see it */
+        float *a = random_floats(size, 0, 1), *b = random_floats(size, 0, 1);
+        OK(bcl_model_read(fp32.model, &layout->named[i], true, a));
+        OK(bcl_model_read(bf16.model, &layout->named[i], true, b));
+        const double error = relative_error(b, a, size);
+        if (!(error <= GRADIENT))
+            fail_msg("gradient of %s: relative error %g", layout->named[i].name, error);
+        worst = fmax(worst, error);
+        free(a);
+        free(b);
+    }
+    print_message("bf16: logits off by %.1e, gradients by at most %.1e\n", logits, worst);
+    steps(&fp32, 20);
+    steps(&bf16, 20);
+    pass(&fp32, ALL, SENTENCES, NULL, 20, false, want);
+    pass(&bf16, ALL, SENTENCES, NULL, 20, false, got);
+    print_message("after 20 steps: loss %g, in fp32 %g\n", bf16.loss, fp32.loss);
+    assert_float_equal(bf16.loss, fp32.loss, 5 * LOSS * fp32.loss);
+    free(want);
+    free(got);
+    end(&fp32);
+    end(&bf16);
+}
+
 static void test_errors(void **state) {
     subject s;
     bcl_model *model = NULL;
@@ -416,25 +486,31 @@ static void test_errors(void **state) {
     begin(&s, NULL);
     bcl_config other = s.config;
     other.layers = 3;
-    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, BCL_PRECISION_FP32, false, 0,
+                         &report),
           BCL_ERROR_FORMAT, "no tensor bert.encoder.layer.2.");
     other = s.config;
     other.intermediate = 46;
-    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, BCL_PRECISION_FP32, false, 0,
+                         &report),
           BCL_ERROR_FORMAT, "found shape [45, 32], config.json asks for [46, 32]");
     other = s.config;
     other.vocabulary++;
-    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, BCL_PRECISION_FP32, false, 0,
+                         &report),
           BCL_ERROR_FORMAT, "word_embeddings.weight: found shape [77, 32]");
     other = s.config;
     other.labels = 7;
-    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, false, 0, &report),
+    FAILS(bcl_model_load(&model, test_device, &other, s.folder, NULL, BCL_PRECISION_FP32, false, 0,
+                         &report),
           BCL_ERROR_FORMAT, "classifier.weight: found shape [5, 32]");
-    OK(bcl_model_load(&model, test_device, &other, s.folder, NULL, true, 0, &report));
+    OK(bcl_model_load(&model, test_device, &other, s.folder, NULL, BCL_PRECISION_FP32, true, 0,
+                      &report));
     assert_int_equal(report.created_count, 2);
     bcl_load_report_free(&report);
     bcl_model_free(model);
-    FAILS(bcl_model_load(&model, test_device, &s.config, s.folder, "mkl", false, 0, &report),
+    FAILS(bcl_model_load(&model, test_device, &s.config, s.folder, "mkl", BCL_PRECISION_FP32, false,
+                         0, &report),
           BCL_ERROR_ARGUMENT, "mkl");
     OK(bcl_batch_create(&batch, 10, 1));
     FAILS(bcl_batch_pack(&batch, s.samples, ALL, 2, NULL), BCL_ERROR_ARGUMENT, "10 tokens");
@@ -447,8 +523,9 @@ static void test_errors(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_sparse_adam_and_saving), cmocka_unit_test(test_errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_packing),
+                                       cmocka_unit_test(test_sparse_adam_and_saving),
+                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_errors)};
     return test_run_on_device(tests, sizeof tests / sizeof *tests, "model");
 }

@@ -24,8 +24,8 @@ static bcl_status load(const char *folder, const char *path, size_t max_length) 
     BCL_TRY(bcl_dataset_encode(&data, corpus, NULL, bcl_corpus_size(corpus), tokenizer, ids,
                                max_length, BCL_LABEL_ALL));
     BCL_TRY(bcl_device_open(&device, getenv("BERTCL_DEVICE"), false));
-    BCL_TRY(
-        bcl_model_load(&model, device, &config, folder, getenv("BERTCL_GEMM"), false, 0, &report));
+    BCL_TRY(bcl_model_load(&model, device, &config, folder, getenv("BERTCL_GEMM"),
+                           BCL_PRECISION_FP32, false, 0, &report));
     BCL_TRY(bcl_model_train_begin(model, NULL));
     BCL_TRY(bcl_model_reserve(model, (int)data.pieces, (int)data.count, true));
 out:

@@ -29,11 +29,6 @@ const bcl_gemm_provider *const *bcl_gemm_providers(void) {
     return list;
 }
 
-const char *bcl_precision_name(bcl_precision precision) {
-    static const char *const names[BCL_PRECISIONS] = {"fp32", "bf16"};
-    return names[precision];
-}
-
 bcl_status bcl_gemm_names_add(bcl_gemm_names *names, const char *format, ...) {
     bcl_status status = BCL_OK;
     char name[BCL_GEMM_NAME];

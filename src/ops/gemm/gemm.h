@@ -16,6 +16,7 @@ typedef enum bcl_precision { BCL_PRECISION_FP32, BCL_PRECISION_BF16 } bcl_precis
 enum { BCL_PRECISIONS = 2 };
 /* "fp32", "bf16" */
 const char *bcl_precision_name(bcl_precision precision);
+bcl_status bcl_precision_find(bcl_precision *out, const char *name);
 
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
@@ -59,6 +60,14 @@ typedef enum bcl_gemm_stored {
     BCL_GEMM_ABSENT,  /* never tuned, or another driver, device or bertcl; or no place to store */
     BCL_GEMM_DAMAGED, /* the file is no record of ours; *out has the reason */
 } bcl_gemm_stored;
+
+enum { BCL_GEMM_WHY = 512 };
+/* What a wish for a precision comes to: itself if a provider is named (bcl_gemm_create tells
+ * whether the two agree) or tuning found it the faster, else fp32, and `why` is a sentence on it;
+ * else "".
+ */
+bcl_precision bcl_gemm_settle(char why[BCL_GEMM_WHY], const bcl_device *device,
+                              const char *provider, bcl_precision wanted);
 
 /* False if $BERTCL_TUNE is "off": nothing is tuned unasked, and no stored choice is used. */
 bool bcl_gemm_tuning_on(void);

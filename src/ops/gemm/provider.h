@@ -40,6 +40,8 @@ const bcl_gemm_provider *const *bcl_gemm_providers(void);
 /* Tests put theirs here: it comes first. */
 extern const bcl_gemm_provider *bcl_gemm_test_provider;
 
+/* True if tile-bf16 may be tried with the CPU's instructions. */
+bool bcl_gemm_bf16_instructions(const bcl_device *device);
 /* True where one work-item with wide vectors is the way to a device's speed. */
 bool bcl_gemm_tile_suits(const bcl_device *device);
 /* A register tile by "WIDTHxROWSxVECTORS": rows of so many vectors of so many floats. */

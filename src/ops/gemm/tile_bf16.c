@@ -21,7 +21,7 @@ typedef struct tile_bf16_state {
 } tile_bf16_state;
 
 /* Inline assembly: a driver may refuse it or crash on it, so only tuning takes it unasked. */
-static bool has_instructions(const bcl_device *device) {
+bool bcl_gemm_bf16_instructions(const bcl_device *device) {
 #if defined(__x86_64__)
     return bcl_device_about(device)->cpu && __builtin_cpu_supports("avx512bf16");
 #else
@@ -55,7 +55,7 @@ static bcl_status parse(tile_bf16_state *s, bool *instructions, const char *para
     if (*instructions && s->width != 16)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"tile-bf16:avx512:%s\": expected WIDTH 16",
                  parameters);
-    if (*instructions && !has_instructions(s->device))
+    if (*instructions && !bcl_gemm_bf16_instructions(s->device))
         BCL_FAIL(BCL_ERROR_ARGUMENT,
                  "GEMM provider \"tile-bf16:avx512\": %s is not a CPU with avx512_bf16",
                  bcl_device_about(s->device)->id);
@@ -175,7 +175,7 @@ static bcl_status tile_bf16_candidates(bcl_gemm_names *names, const bcl_device *
                                        bool thorough) {
     static const struct { int rows, vectors; } tiles[] = {{8, 3}, {9, 3}, {6, 4}, {12, 1}};
     bcl_status status = BCL_OK;
-    if (!has_instructions(device))
+    if (!bcl_gemm_bf16_instructions(device))
         goto out;
     BCL_TRY(bcl_gemm_names_add(names, "tile-bf16:avx512"));
     for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
