@@ -250,8 +250,6 @@ static void test_errors(void **state) {
           "\"tile:5x6x2\"");
     FAILS(bcl_gemm_create(&gemm, device, "tile:8x6", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
           "WIDTHxROWSxVECTORS");
-    FAILS(bcl_gemm_create(&gemm, device, "clblast:1", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
-          "no parameters");
     FAILS(bcl_gemm_create(&gemm, device, "reference:1", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
           "no parameters");
     OK(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_FP32));
