@@ -233,6 +233,7 @@ static bcl_status open_tagger(job *j) {
     while (strcmp(j->format, formats[o->format]))
         o->format++;
     const char *aggregation = j->aggregation;
+    bcl_precision precision;
     char *folder = NULL;
     if (!aggregation)
         aggregation = o->format == BCL_PREDICT_JSONL ? "none" : "first";
@@ -248,7 +249,9 @@ static bcl_status open_tagger(job *j) {
                                   .sink = bcl_predict_print,
                                   .context = o};
     BCL_TRY(bcl_aggregation_find(&options.aggregation, aggregation));
+    BCL_TRY(bcl_precision_find(&precision, j->precision));
     BCL_TRY(bcl_cli_model(&folder, j->model, j->quiet));
+    bcl_cli_tune_first_use(j->device, j->gemm, precision, j->quiet);
     BCL_TRY(bcl_tagger_open(&j->tagger, folder, &options));
     if (bcl_tagger_why_fp32(j->tagger)[0] && !j->quiet)
         fprintf(stderr, "bertcl: %s\n", bcl_tagger_why_fp32(j->tagger));
@@ -294,7 +297,7 @@ out:
 }
 
 int bcl_cli_predict(int argc, char **argv) {
-    job j = {.format = "jsonl", .long_texts = "truncate"};
+    job j = {.format = "jsonl", .long_texts = "truncate", .precision = "fp32"};
     const bcl_option options[] = {
         {BCL_OPTION_TEXT, "model", &j.model, "DIR",
          "Hugging Face folder with a token classifier, or ORG/NAME[@REVISION]: see docs/models.md",

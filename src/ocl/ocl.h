@@ -26,6 +26,10 @@ typedef struct bcl_device_info {
  * fail are one entry with available = false. */
 bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count);
 
+/* The device that bcl_device_open would open, found by probing in child processes: this process
+ * makes no OpenCL call. What was probed is kept for bcl_device_open. */
+bcl_status bcl_device_find(bcl_device_info *out, const char *id);
+
 typedef struct bcl_device bcl_device;
 
 /* Opens a device by id, or the best one for NULL, and tests it. The first time it must be the

@@ -32,7 +32,7 @@ check "quiet wish" 0 . run quiet --max-steps 5 --precision bf16 --quiet
 check "resume a wish" 0 'complete' run wish --max-steps 5 --precision bf16 --resume
 
 # forced
-check "bf16" 0 'by tile-bf16 in bf16$' run bf16 --max-steps 5 "${forced[@]}"
+check "bf16" 0 'by tile-bf16:[0-9x]+ in bf16$' run bf16 --max-steps 5 "${forced[@]}"
 says "$tmp/bf16/results.json" bf16
 says "$tmp/bf16/run.json" bf16
 same fp32 bf16 && fail "bf16: the model of fp32"

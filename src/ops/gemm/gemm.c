@@ -6,7 +6,7 @@
 #include <stdarg.h>
 
 struct bcl_gemm {
-    char *name; /* parameters included */
+    char *name; /* the parameters in use included */
     const bcl_gemm_provider *provider;
     void *state;
 };
@@ -78,14 +78,21 @@ static bcl_status create_named(bcl_gemm **out, bcl_device *device, const char *n
     const char *colon = strchr(name, ':');
     BCL_NEW(g, 1);
     BCL_TRY(find_provider(&g->provider, name, precision));
-    BCL_TRY(bcl_strdup(&g->name, name));
     BCL_TRY(g->provider->create(&g->state, device, colon ? colon + 1 : NULL));
-    *out = g;
-out:
-    if (status && g) {
-        free(g->name);
-        free(g);
+    if (g->provider->parameters) {
+        char parameters[BCL_GEMM_NAME - 64];
+        g->provider->parameters(g->state, parameters, sizeof parameters);
+        BCL_TRY(bcl_format(&g->name, "%s:%s", g->provider->name, parameters));
+    } else {
+        BCL_TRY(bcl_strdup(&g->name, name));
     }
+    *out = g;
+    g = NULL;
+out:
+    if (g && g->state)
+        bcl_gemm_free(g);
+    else
+        free(g);
     return status;
 }
 

@@ -25,6 +25,8 @@ typedef struct bcl_gemm_provider {
      * first run. NULL: none. */
     bcl_status (*candidates)(bcl_gemm_names *names, const bcl_device *device, bool thorough);
     bcl_status (*create)(void **state, bcl_device *device, const char *parameters);
+    /* The parameters in use, as they stand behind the name's colon; NULL: those it was given. */
+    void (*parameters)(const void *state, char *out, size_t size);
     bcl_status (*run)(void *state, const bcl_gemm_call *call);
     void (*free)(void *state);
     /* Its parameters hold for the whole process: two states with other parameters exclude each

@@ -110,22 +110,28 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
                       bcl_int((int)depth));
 }
 
-/* Around the choice above: tiles that just fill the registers, of one and two vector widths. */
+/* Tiles that just fill the registers, then such as leave some or spill a little. */
 static bcl_status tile_candidates(bcl_gemm_names *names, const bcl_device *device, bool thorough) {
     static const struct {
-        int rows, vectors;
-        bool quick;
-    } tiles[] = {{6, 2, true},  {8, 3, true},  {4, 3, true},   {8, 2, false}, {4, 2, false},
-                 {6, 3, false}, {6, 4, false}, {12, 2, false}, {5, 4, false}, {12, 1, false}};
+        int rows, vectors, quick; /* quick: for so many registers also on a first run */
+    } tiles[] = {{4, 3, 16}, {6, 2, 16}, {12, 2, 32}, {6, 4, 32}, {8, 3, 32}, {9, 3, 0},
+                 {5, 4, 0},  {12, 1, 0}, {8, 2, 0},   {4, 2, 0},  {6, 3, 0}};
     bcl_status status = BCL_OK;
-    const int most = bcl_device_about(device)->float_vector >= 16 ? 16 : 8;
-    for (int width = most; width >= 4 && width >= most / 2; width /= 2)
+    tile_state chosen;
+    choose_tile(&chosen, bcl_device_about(device));
+    const int registers = chosen.vectors == 3 ? 32 : 16, least = chosen.width > 4 ? 8 : 4;
+    for (int width = chosen.width; width >= (thorough ? least : chosen.width); width /= 2)
         for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
-            if (thorough || (tiles[i].quick && width == most))
+            if (thorough || tiles[i].quick == registers)
                 BCL_TRY(bcl_gemm_names_add(names, "tile:%dx%dx%d", width, tiles[i].rows,
                                            tiles[i].vectors));
 out:
     return status;
+}
+
+static void tile_parameters(const void *state, char *out, size_t size) {
+    const tile_state *s = state;
+    snprintf(out, size, "%dx%dx%d", s->width, s->rows, s->vectors);
 }
 
 const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
@@ -133,5 +139,6 @@ const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .suits = bcl_gemm_tile_suits,
                                          .candidates = tile_candidates,
                                          .create = tile_create,
+                                         .parameters = tile_parameters,
                                          .run = tile_run,
                                          .free = free};

@@ -14,6 +14,7 @@ enum {
 typedef struct tile_bf16_state {
     bcl_device *device;
     bcl_kernel *tiles[LAYOUTS], *pairs[LAYOUTS]; /* by bcl_gemm_layout */
+    bool instructions;
     int width, rows, vectors, steps;
     size_t groups; /* wanted */
     cl_mem a;      /* pairs of A; grows to the largest product's */
@@ -32,30 +33,31 @@ bool bcl_gemm_bf16_instructions(const bcl_device *device) {
 
 /* With instructions 24 vectors of sums, 2 of B, one of A and the order of a conversion are in the
  * 32 registers; without them each vector of B or A becomes two. */
-static void choose_tile(tile_bf16_state *s, bool instructions) {
+static void choose_tile(tile_bf16_state *s) {
     const uint32_t lanes = bcl_device_about(s->device)->float_vector;
-    s->width = instructions || lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
-    s->rows = instructions ? 12 : s->width == 16 ? 8 : 4;
+    s->width = s->instructions || lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
+    s->rows = s->instructions ? 12 : s->width == 16 ? 8 : 4;
     s->vectors = 2;
 }
 
 /* "WIDTHxROWSxVECTORS", "avx512" or "avx512:16xROWSxVECTORS" in place of the choice above */
-static bcl_status parse(tile_bf16_state *s, bool *instructions, const char *parameters) {
+static bcl_status parse(tile_bf16_state *s, const char *parameters) {
     static const char word[] = "avx512";
     const size_t n = sizeof word - 1;
     bcl_status status = BCL_OK;
-    *instructions =
+    s->instructions =
         parameters && !strncmp(parameters, word, n) && (!parameters[n] || parameters[n] == ':');
-    if (*instructions)
+    if (s->instructions)
         parameters = parameters[n] ? parameters + n + 1 : NULL;
-    choose_tile(s, *instructions);
+    choose_tile(s);
     if (parameters)
         BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors,
-                                    *instructions ? "tile-bf16:avx512" : "tile-bf16", parameters));
-    if (*instructions && s->width != 16)
+                                    s->instructions ? "tile-bf16:avx512" : "tile-bf16",
+                                    parameters));
+    if (s->instructions && s->width != 16)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"tile-bf16:avx512:%s\": expected WIDTH 16",
                  parameters);
-    if (*instructions && !bcl_gemm_bf16_instructions(s->device))
+    if (s->instructions && !bcl_gemm_bf16_instructions(s->device))
         BCL_FAIL(BCL_ERROR_ARGUMENT,
                  "GEMM provider \"tile-bf16:avx512\": %s is not a CPU with avx512_bf16",
                  bcl_device_about(s->device)->id);
@@ -63,7 +65,7 @@ out:
     return status;
 }
 
-static bcl_status build(tile_bf16_state *s, bool instructions) {
+static bcl_status build(tile_bf16_state *s) {
     static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
                                                  " -DTILE_A_TRANSPOSED"};
     bcl_status status = BCL_OK;
@@ -73,7 +75,7 @@ static bcl_status build(tile_bf16_state *s, bool instructions) {
             &words,
             "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_STEPS=%d%s%s",
             s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->steps,
-            instructions ? " -DTILE_DOT_AVX512" : "", options[i]));
+            s->instructions ? " -DTILE_DOT_AVX512" : "", options[i]));
         BCL_TRY(bcl_kernel_get(&s->tiles[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16", words));
         BCL_TRY(
             bcl_kernel_get(&s->pairs[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16_pairs", words));
@@ -89,22 +91,27 @@ static bcl_status tile_bf16_create(void **out, bcl_device *device, const char *p
     bcl_status status = BCL_OK;
     const bcl_device_info *about = bcl_device_about(device);
     tile_bf16_state *s = NULL;
-    bool instructions;
     BCL_NEW(s, 1);
     s->device = device;
-    BCL_TRY(parse(s, &instructions, parameters));
+    BCL_TRY(parse(s, parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     s->steps = STEPS;
     /* the kernel's local memory: a panel of `steps` rows, a tile, the bias */
     const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
     while (s->steps > 16 && (size_t)(s->steps + s->rows + 1) * row_bytes > about->local_memory)
         s->steps -= 16;
-    BCL_TRY(build(s, instructions));
+    BCL_TRY(build(s));
     *out = s;
 out:
     if (status)
         free(s);
     return status;
+}
+
+static void tile_bf16_parameters(const void *state, char *out, size_t size) {
+    const tile_bf16_state *s = state;
+    snprintf(out, size, "%s%dx%dx%d", s->instructions ? "avx512:" : "", s->width, s->rows,
+             s->vectors);
 }
 
 static void tile_bf16_free(void *state) {
@@ -190,5 +197,6 @@ const bcl_gemm_provider bcl_gemm_tile_bf16 = {.name = "tile-bf16",
                                               .suits = bcl_gemm_tile_suits,
                                               .candidates = tile_bf16_candidates,
                                               .create = tile_bf16_create,
+                                              .parameters = tile_bf16_parameters,
                                               .run = tile_bf16_run,
                                               .free = tile_bf16_free};
