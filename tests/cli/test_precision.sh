@@ -44,13 +44,14 @@ check "resume in fp32" 2 'precision' run bf16 --max-steps 5 --gemm tile-bf16 --p
 for kind in "${forced[*]}" "--precision bf16"; do
     rm -rf "$tmp/whole" "$tmp/stopped"
     # shellcheck disable=SC2086
-    run whole --epochs 4 --quiet $kind >"$tmp/stdout" 2>&1 || fail "$kind: whole"
+    run whole --epochs 4 --quiet $kind >"$tmp/stdout" 2>&1 || fail "$kind: whole: $(cat "$tmp/stdout")"
     set -m # or the shell starts it with SIGINT ignored
     # shellcheck disable=SC2086
     "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --out "$tmp/stopped" --batch 2 --seed 3 --epochs 4 --quiet $kind \
         >"$tmp/stdout" 2>&1 &
     pid=$!
-    for _ in $(seq 1000); do
+    set +m
+    for _ in $(seq 5000); do
         [ -s "$tmp/stopped/metrics.jsonl" ] && break
         sleep 0.02
     done
