@@ -4,6 +4,7 @@
 #include "tune/internal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 enum { ROUNDS = 8, QUICK_ROUNDS = 3, ALONE_ROUNDS = 3, MOST_REPEATS = 16 };
@@ -297,6 +298,10 @@ out:
 
 void tune_measure(tune_session *s, int fd) {
     measure w = {.session = s, .fd = fd};
+    /* a crash is to end this process, whatever the program does about its own */
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
     const int null = open("/dev/null", O_WRONLY);
     if (null >= 0) { /* drivers chat */
         dup2(null, STDOUT_FILENO);

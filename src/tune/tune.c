@@ -219,19 +219,22 @@ __attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *ch
     va_end(args);
 }
 
-static bool computes(const tune_session *s, bcl_precision precision) {
+static int count_of(const tune_session *s, bcl_tune_state state) {
+    int count = 0;
     for (int i = 0; i < s->candidate_count; i++)
-        if (s->candidates[i].precision == precision)
-            return true;
-    return false;
+        count +=
+            s->candidates[i].precision == s->options->precision && s->candidates[i].state == state;
+    return count;
 }
 
 static void choose(bcl_tune_result *out, const tune_session *s) {
     const bcl_precision precision = s->options->precision;
     const bcl_tune_candidate *best = NULL, *fp32 = NULL;
     bcl_gemm_choice *choice = &out->choice;
+    int of_precision = 0;
     for (int i = 0; i < s->candidate_count; i++) {
         const bcl_tune_candidate *c = &s->candidates[i];
+        of_precision += c->precision == precision;
         if (c->precision != precision)
             fp32 = c;
         else if (is_right(c) && (!best || c->gflops > WORTH * best->gflops))
@@ -242,11 +245,13 @@ static void choose(bcl_tune_result *out, const tune_session *s) {
         choice->gflops = best->gflops;
         choice->error = best->error;
     }
-    if (!computes(s, precision))
+    if (s->listed && !of_precision)
         set_reason(choice, "no matrix product in %s suits the device",
                    bcl_precision_name(precision));
+    else if (!best && count_of(s, BCL_TUNE_SLOWER))
+        set_reason(choice, "slower than fp32");
     else if (!best)
-        set_reason(choice, "none of %d candidates was right in time", s->candidate_count);
+        set_reason(choice, "none of %d candidates was right in time", of_precision);
     else if (fp32 && !(fp32->gflops > 0))
         set_reason(choice, "there was no time to compare with fp32");
     else if (fp32 && best->gflops < WORTH * fp32->gflops)
