@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const double PATIENCE_S = 120;
+static const double LAST_BUDGETS = 3; /* more than the budget, for the first candidate alone */
 /* A plain provider is left for its parameters, or fp32 for another precision, for this gain at
  * least: less is noise. */
 static const double WORTH = 1.02;
@@ -50,15 +51,21 @@ static bcl_status open_session(tune_session *s, const bcl_device_info *about,
     for (size_t t = 0; t < o->length_count; t++)
         for (size_t l = 0; l < o->layer_count; l++)
             add_layer(s, &o->layers[l], o->lengths[t]);
-    if (o->seconds > 0)
+    if (o->seconds > 0) {
         s->deadline = bcl_seconds() + o->seconds;
+        s->last_deadline = s->deadline + LAST_BUDGETS * o->seconds;
+    }
     BCL_NEW(s->candidates, TUNE_CANDIDATES);
 out:
     return status;
 }
 
-bool tune_time_is_up(const tune_session *s) {
-    return s->deadline > 0 && bcl_seconds() >= s->deadline;
+double tune_seconds_left(const tune_session *s) {
+    double end = s->deadline > 0 ? s->last_deadline : HUGE_VAL;
+    for (int c = 0; s->deadline > 0 && c < s->candidate_count; c++)
+        if (s->candidates[c].state == BCL_TUNE_RIGHT)
+            end = s->deadline;
+    return end - bcl_seconds();
 }
 
 double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
@@ -123,9 +130,7 @@ static child_end follow(tune_session *s, int fd) {
     const double patience = o->patience > 0 ? o->patience : PATIENCE_S;
     tune_message m;
     for (;;) {
-        double left = patience;
-        if (s->deadline > 0 && s->deadline - bcl_seconds() < left)
-            left = s->deadline - bcl_seconds();
+        const double left = fmin(patience, tune_seconds_left(s));
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
         if (bcl_interrupted())
@@ -133,7 +138,7 @@ static child_end follow(tune_session *s, int fd) {
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
-            return tune_time_is_up(s) ? CHILD_TIME_UP : CHILD_HUNG;
+            return tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
         const ssize_t n = read(fd, &m, sizeof m);
         if (n < 0 && errno == EINTR)
             continue;
