@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const double PATIENCE_S = 120;
+static const double LAST_BUDGETS = 3; /* more than the budget, for the first candidate alone */
 /* A plain provider is left for its parameters, or fp32 for another precision, for this gain at
  * least: less is noise. */
 static const double WORTH = 1.02;
@@ -50,15 +51,21 @@ static bcl_status open_session(tune_session *s, const bcl_device_info *about,
     for (size_t t = 0; t < o->length_count; t++)
         for (size_t l = 0; l < o->layer_count; l++)
             add_layer(s, &o->layers[l], o->lengths[t]);
-    if (o->seconds > 0)
+    if (o->seconds > 0) {
         s->deadline = bcl_seconds() + o->seconds;
+        s->last_deadline = s->deadline + LAST_BUDGETS * o->seconds;
+    }
     BCL_NEW(s->candidates, TUNE_CANDIDATES);
 out:
     return status;
 }
 
-bool tune_time_is_up(const tune_session *s) {
-    return s->deadline > 0 && bcl_seconds() >= s->deadline;
+double tune_seconds_left(const tune_session *s) {
+    double end = s->deadline > 0 ? s->last_deadline : HUGE_VAL;
+    for (int c = 0; s->deadline > 0 && c < s->candidate_count; c++)
+        if (s->candidates[c].state == BCL_TUNE_RIGHT)
+            end = s->deadline;
+    return end - bcl_seconds();
 }
 
 double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
@@ -123,9 +130,7 @@ static child_end follow(tune_session *s, int fd) {
     const double patience = o->patience > 0 ? o->patience : PATIENCE_S;
     tune_message m;
     for (;;) {
-        double left = patience;
-        if (s->deadline > 0 && s->deadline - bcl_seconds() < left)
-            left = s->deadline - bcl_seconds();
+        const double left = fmin(patience, tune_seconds_left(s));
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
         if (bcl_interrupted())
@@ -133,7 +138,7 @@ static child_end follow(tune_session *s, int fd) {
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
-            return tune_time_is_up(s) ? CHILD_TIME_UP : CHILD_HUNG;
+            return tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
         const ssize_t n = read(fd, &m, sizeof m);
         if (n < 0 && errno == EINTR)
             continue;
@@ -219,19 +224,22 @@ __attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *ch
     va_end(args);
 }
 
-static bool computes(const tune_session *s, bcl_precision precision) {
+static int count_of(const tune_session *s, bcl_tune_state state) {
+    int count = 0;
     for (int i = 0; i < s->candidate_count; i++)
-        if (s->candidates[i].precision == precision)
-            return true;
-    return false;
+        count +=
+            s->candidates[i].precision == s->options->precision && s->candidates[i].state == state;
+    return count;
 }
 
 static void choose(bcl_tune_result *out, const tune_session *s) {
     const bcl_precision precision = s->options->precision;
     const bcl_tune_candidate *best = NULL, *fp32 = NULL;
     bcl_gemm_choice *choice = &out->choice;
+    int of_precision = 0;
     for (int i = 0; i < s->candidate_count; i++) {
         const bcl_tune_candidate *c = &s->candidates[i];
+        of_precision += c->precision == precision;
         if (c->precision != precision)
             fp32 = c;
         else if (is_right(c) && (!best || c->gflops > WORTH * best->gflops))
@@ -242,13 +250,15 @@ static void choose(bcl_tune_result *out, const tune_session *s) {
         choice->gflops = best->gflops;
         choice->error = best->error;
     }
-    if (!computes(s, precision))
+    if (s->listed && !of_precision)
         set_reason(choice, "no matrix product in %s suits the device",
                    bcl_precision_name(precision));
+    else if (!best && count_of(s, BCL_TUNE_SLOWER))
+        set_reason(choice, "slower than fp32");
     else if (!best)
-        set_reason(choice, "none of %d candidates was right in time", s->candidate_count);
-    else if (fp32 && !(fp32->gflops > 0))
-        set_reason(choice, "there was no time to compare with fp32");
+        set_reason(choice, "none of %d candidates was right in time", of_precision);
+    else if (fp32 && fp32->state != BCL_TUNE_RIGHT && fp32->state != BCL_TUNE_SLOWER)
+        set_reason(choice, "nothing in fp32 was right in time to compare with");
     else if (fp32 && best->gflops < WORTH * fp32->gflops)
         set_reason(choice, "no faster than fp32: %.1f and %.1f GFLOP/s", best->gflops,
                    fp32->gflops);
