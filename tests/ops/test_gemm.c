@@ -557,11 +557,13 @@ int main(void) {
     }
     interpreter = !strncmp(bcl_device_about(device)->id, "oclgrind", 8);
     most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e5 : 1e8;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_settle),     cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_clblast_parameters)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comparator),
+                                       cmocka_unit_test(test_products),
+                                       cmocka_unit_test(test_repeatable),
+                                       cmocka_unit_test(test_rounding),
+                                       cmocka_unit_test(test_settle),
+                                       cmocka_unit_test(test_errors),
+                                       cmocka_unit_test(test_clblast_parameters)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     bcl_device_free(device);
     return failed;
