@@ -522,7 +522,7 @@ static void test_clblast_parameters(void **state) {
     assert_string_equal(bcl_gemm_name(gemm), good);
     for (int layout = 0; layout < 3; layout++) {
         product p;
-        product_make(&p, 33, 65, 100, (bcl_gemm_layout)layout, 3);
+        product_make(&p, 33, 65, 100, (bcl_gemm_layout)layout, 3, BCL_PRECISION_FP32);
         for (int mode = 0; mode < 3; mode++) {
             p.accumulate = mode == 1;
             p.bias = mode == 2;
