@@ -14,7 +14,10 @@
  *
  * Options: TILE_WIDTH 4, 8 or 16; TILE_ROWS 1 to 12 and TILE_HALF below it, the tile of
  * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest block of K, whole vectors;
- * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT). */
+ * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and what is
+ * done with a tile of C as soon as it is complete and still near, with E (M,N), rows as C's:
+ * TILE_GELU (E = gelu(C); E may be C) or TILE_GELU_BACKWARD (C *= gelu'(E)). With TN, sums (N) +=
+ * or = the sums over the rows of B, if has_sums. */
 
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -205,8 +208,63 @@ inline void pack_block(__local float *block, __global const float *A, int lda, i
 }
 #endif
 
+#if defined(TILE_GELU) || defined(TILE_GELU_BACKWARD)
+#define TILE_EPILOGUE
+typedef vec fv;
+#include "gelu.h"
+#ifdef TILE_GELU
+#define READS C
+#define WRITES E
+#define COMPUTE(x, c) gelu(x, tanh_form)
+#else
+#define READS E
+#define WRITES C
+#define COMPUTE(x, c) (c * gelu_derivative(x, tanh_form))
+#endif
+inline void epilogue(__global float *C, __global float *E, int ldc, int rows, int columns,
+                     int tanh_form, __local float *scratch) {
+    for (int i = 0; i < rows; i++, C += ldc, E += ldc) {
+        int n = 0;
+        for (; n + TILE_WIDTH <= columns; n += TILE_WIDTH)
+            store(COMPUTE(load(0, READS + n), load(0, C + n)), 0, WRITES + n);
+        if (n < columns) {
+            for (int k = n; k < columns; k++) {
+                scratch[k - n] = READS[k];
+                scratch[TILE_WIDTH + k - n] = C[k];
+            }
+            store(COMPUTE(load(0, scratch), load(1, scratch)), 0, scratch);
+            for (int k = n; k < columns; k++)
+                WRITES[k] = scratch[k - n];
+        }
+    }
+}
+#endif
+
+#ifdef TILE_A_TRANSPOSED
+/* sums (+)= those over the K rows of the panel */
+inline void sum_panel(__global float *sums, __local const float *panel, int K, int columns, int add,
+                      __local float *scratch) {
+    for (int j = 0; j < TILE_VECTORS; j++) {
+        vec sum = 0;
+        for (int k = 0; k < K; k++)
+            sum += load(j, panel + k * PANEL);
+        store(sum, j, scratch);
+    }
+    for (int n = 0; n < columns; n++)
+        sums[n] = scratch[n] + (add ? sums[n] : 0);
+}
+#endif
+
 /* On to the rows below. */
+#ifdef TILE_EPILOGUE
+#define COMPLETE(n)                                                                                \
+    if (k0 + K == K0)                                                                              \
+        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form, scratch);
+#else
+#define COMPLETE(n)
+#endif
 #define DOWN(n)                                                                                    \
+    COMPLETE(n)                                                                                    \
     m += n;                                                                                        \
     a += A_DOWN(n);                                                                                \
     C += (size_t)n * ldc;
@@ -217,12 +275,13 @@ inline void pack_block(__local float *block, __global const float *A, int lda, i
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_tile(__global float *restrict C0, __global const float *restrict A,
+gemm_tile(__global float *C0, __global const float *restrict A,
           __global const float *restrict B, __global const float *restrict bias0, int has_bias,
+          __global float *E0, __global float *restrict sums, int has_sums, int tanh_form,
           int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
           int group_panels, int depth) {
     __local float panel[TILE_DEPTH * PANEL] __attribute__((aligned(64)));
-    __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
     const int left = get_group_id(0) * group_panels * PANEL;
@@ -256,6 +315,10 @@ gemm_tile(__global float *restrict C0, __global const float *restrict A,
             } else {
                 pack(panel, from, ldb, columns, K);
             }
+#endif
+#ifdef TILE_A_TRANSPOSED
+            if (has_sums && !first)
+                sum_panel(sums + n0, panel, K, columns, add, scratch);
 #endif
             while (m + TILE_ROWS <= end) {
                 tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);

@@ -19,7 +19,9 @@ static const struct {
     {"", 256, 384}, {" -DTILE_B_TRANSPOSED", 256, 768}, {" -DTILE_A_TRANSPOSED", 256, 384}};
 
 typedef struct tile_state {
-    bcl_kernel *kernels[LAYOUTS];
+    bcl_device *device;
+    bcl_kernel *kernels[LAYOUTS], *fused[LAYOUTS]; /* fused: compiled at first use */
+    char *words[LAYOUTS];                          /* options of the kernels */
     int depth[LAYOUTS];
     size_t most_rows[LAYOUTS]; /* of a group, whole tiles */
     int width, rows, vectors;
@@ -64,9 +66,8 @@ static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
     bcl_status status = BCL_OK;
     const size_t memory = (size_t)bcl_device_about(device)->local_memory / sizeof(float);
     const size_t rows = (size_t)s->rows, columns = (size_t)(s->vectors * s->width);
-    const size_t fixed = (rows + 1) * columns + 16; /* a tile, the bias, what a copy writes over */
+    const size_t fixed = (rows + 2) * columns + 16; /* scratch, the bias, what a copy writes over */
     size_t depth = (size_t)cuts[layout].depth, most = cuts[layout].rows / rows * rows;
-    char *words = NULL;
     if (layout == BCL_GEMM_TN) /* half of it for the rows that share the copy of B */
         while (most > 4 * rows && (most + columns) * depth + fixed > memory)
             most -= rows;
@@ -75,15 +76,22 @@ static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
         depth -= 16;
     s->depth[layout] = (int)depth;
     s->most_rows[layout] = most;
-    BCL_TRY(bcl_format(&words,
+    BCL_TRY(bcl_format(&s->words[layout],
                        "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d "
                        "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
                        s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
                        cuts[layout].options));
-    BCL_TRY(bcl_kernel_get(&s->kernels[layout], device, "gemm_tile.cl", "gemm_tile", words));
+    BCL_TRY(
+        bcl_kernel_get(&s->kernels[layout], device, "gemm_tile.cl", "gemm_tile", s->words[layout]));
 out:
-    free(words);
     return status;
+}
+
+static void tile_free(void *state) {
+    tile_state *s = state;
+    for (int i = 0; i < LAYOUTS; i++)
+        free(s->words[i]);
+    free(s);
 }
 
 static bcl_status tile_create(void **out, bcl_device *device, const char *parameters) {
@@ -91,6 +99,7 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
     const bcl_device_info *about = bcl_device_about(device);
     tile_state *s = NULL;
     BCL_NEW(s, 1);
+    s->device = device;
     choose_tile(s, about);
     if (parameters)
         BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors, "tile", parameters));
@@ -99,8 +108,24 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
         BCL_TRY(create_layout(s, i, device));
     *out = s;
 out:
-    if (status)
-        free(s);
+    if (status && s)
+        tile_free(s);
+    return status;
+}
+
+/* The kernel of a call: one layout has one epilogue. */
+static bcl_status find_kernel(bcl_kernel **out, tile_state *s, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    char *words = NULL;
+    bcl_kernel **kernel = c->epilogue ? &s->fused[c->layout] : &s->kernels[c->layout];
+    if (!*kernel) {
+        BCL_TRY(bcl_format(&words, "%s -DTILE_GELU%s", s->words[c->layout],
+                           c->epilogue == BCL_GEMM_GELU ? "" : "_BACKWARD"));
+        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_tile.cl", "gemm_tile", words));
+    }
+    *out = *kernel;
+out:
+    free(words);
     return status;
 }
 
@@ -114,7 +139,9 @@ static size_t share(size_t count, size_t wanted, size_t least, size_t most) {
 }
 
 static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
-    const tile_state *s = state;
+    bcl_status status = BCL_OK;
+    tile_state *s = state;
+    bcl_kernel *kernel;
     const size_t rows = (size_t)s->rows, most = s->most_rows[c->layout] / rows;
     const size_t panels = bcl_gemm_ceil((size_t)c->N, (size_t)(s->vectors * s->width));
     const size_t tiles = bcl_gemm_ceil((size_t)c->M, rows);
@@ -132,12 +159,16 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
     const bcl_grid grid = {
         .groups = {bcl_gemm_ceil(panels, group_panels), bcl_gemm_ceil(tiles, group_tiles)}};
-    return BCL_LAUNCH(s->kernels[c->layout], grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
-                      bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
-                      bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
-                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc),
-                      bcl_int((int)(group_tiles * rows)), bcl_int((int)group_panels),
-                      bcl_int((int)depth));
+    BCL_TRY(find_kernel(&kernel, s, c));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
+                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+                       bcl_mem(c->epilogue ? c->E : c->C), bcl_mem(c->sums ? c->sums : c->C),
+                       bcl_int(c->sums != NULL), bcl_int(c->tanh_form), bcl_int(c->accumulate),
+                       bcl_int(c->M), bcl_int(c->N), bcl_int(c->K), bcl_int(c->lda),
+                       bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)(group_tiles * rows)),
+                       bcl_int((int)group_panels), bcl_int((int)depth)));
+out:
+    return status;
 }
 
 /* Tiles that just fill the registers, then such as leave some or spill a little. */
@@ -171,4 +202,5 @@ const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .create = tile_create,
                                          .parameters = tile_parameters,
                                          .run = tile_run,
-                                         .free = free};
+                                         .free = tile_free,
+                                         .fuses = true};
