@@ -14,38 +14,10 @@
  *
  * Options: TILE_WIDTH 4, 8 or 16; TILE_ROWS 1 to 12 and TILE_HALF below it, the tile of
  * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest block of K, whole vectors;
- * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and what is
- * done with a tile of C as soon as it is complete and still near, with E (M,N), rows as C's:
- * TILE_GELU (E = gelu(C); E may be C) or TILE_GELU_BACKWARD (C *= gelu'(E)). With TN, sums (N) +=
- * or = the sums over the rows of B, if has_sums. */
+ * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and one of
+ * gemm_tile.h's epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
 
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-#define vec CAT(float, TILE_WIDTH)
-#define load CAT(vload, TILE_WIDTH)
-#define store CAT(vstore, TILE_WIDTH)
-#define PANEL (TILE_VECTORS * TILE_WIDTH)
-
-/* VECTORS(X, i): X(i, j) for each vector j of a row. */
-#define VECTORS_1(X, i) X(i, 0)
-#define VECTORS_2(X, i) VECTORS_1(X, i) X(i, 1)
-#define VECTORS_3(X, i) VECTORS_2(X, i) X(i, 2)
-#define VECTORS_4(X, i) VECTORS_3(X, i) X(i, 3)
-#define VECTORS CAT(VECTORS_, TILE_VECTORS)
-/* ROWS(n, X): X(i) for each row i of a tile of n rows. */
-#define ROWS_1(X) X(0)
-#define ROWS_2(X) ROWS_1(X) X(1)
-#define ROWS_3(X) ROWS_2(X) X(2)
-#define ROWS_4(X) ROWS_3(X) X(3)
-#define ROWS_5(X) ROWS_4(X) X(4)
-#define ROWS_6(X) ROWS_5(X) X(5)
-#define ROWS_7(X) ROWS_6(X) X(6)
-#define ROWS_8(X) ROWS_7(X) X(7)
-#define ROWS_9(X) ROWS_8(X) X(8)
-#define ROWS_10(X) ROWS_9(X) X(9)
-#define ROWS_11(X) ROWS_10(X) X(10)
-#define ROWS_12(X) ROWS_11(X) X(11)
-#define ROWS(n, X) CAT(ROWS_, n)(X)
+#include "gemm_tile.h"
 
 #ifdef TILE_A_TRANSPOSED
 #define A_SPACE __local
@@ -57,10 +29,8 @@
 #define A_NEXT 1
 #endif
 
-/* A tile of n rows in named variables, so that it stays in registers; + bias in the first block of
- * K, + C from then on. A tile of a narrow last panel goes by way of `scratch`. */
-#define ZERO(i, j) vec c##i##_##j = 0;
-#define ZERO_ROW(i) VECTORS(ZERO, i)
+/* A tile of n rows; + bias in the first block of K, + C from then on. A tile of a narrow last panel
+ * goes by way of `scratch`. */
 #define LOAD_B(i, j) const vec b##j = load(j, b);
 #define FMA(i, j) c##i##_##j = fma(x, b##j, c##i##_##j);
 #define FMA_ROW(i)                                                                                 \
@@ -68,12 +38,6 @@
         const vec x = A_ROW(i);                                                                    \
         VECTORS(FMA, i)                                                                            \
     }
-#define STORE(i, j)                                                                                \
-    store(c##i##_##j + (add ? load(j, C + (size_t)(i) * ldc) : load(j, bias)), j,                  \
-          C + (size_t)(i) * ldc);
-#define STORE_ROW(i) VECTORS(STORE, i)
-#define KEEP(i, j) store(c##i##_##j, j, scratch + (i) * PANEL);
-#define KEEP_ROW(i) VECTORS(KEEP, i)
 #define TILE(name, n)                                                                              \
     inline void name(__global float *C, int ldc, A_SPACE const float *a, int lda,                  \
                      __local const float *b, int K, __local const float *bias, int columns,        \
@@ -108,52 +72,18 @@ inline void tile_packing(__global float *C, int ldc, A_SPACE const float *a, int
 }
 #endif
 
-void store_narrow(__global float *C, int ldc, int rows, int columns, int add,
-                  __local const float *bias, __local const float *scratch) {
-    for (int i = 0; i < rows; i++, C += ldc, scratch += PANEL)
-        for (int n = 0; n < columns; n++)
-            C[n] = scratch[n] + (add ? C[n] : bias[n]);
-}
-
 TILE(tile_rows, TILE_ROWS)
 TILE(tile_half, TILE_HALF)
 TILE(tile_one, 1)
 
 #ifdef TILE_B_TRANSPOSED
-/* One step of the transpose: two vectors, interleaved. */
-#if TILE_WIDTH == 16
-#define MIX_LOW(a, b)                                                                              \
-    (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,      \
-          a.s7, b.s7)
-#define MIX_HIGH(a, b)                                                                             \
-    (vec)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,      \
-          a.sf, b.sf)
-#elif TILE_WIDTH == 8
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-#define MIX_HIGH(a, b) (vec)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#else
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1)
-#define MIX_HIGH(a, b) (vec)(a.s2, b.s2, a.s3, b.s3)
-#endif
-
-/* to[k * PANEL + n] = from[n * ld + k] for n and k below TILE_WIDTH: log2(TILE_WIDTH) times the
- * first half of the rows is interleaved with the second. */
+/* to[k * PANEL + n] = from[n * ld + k] for n and k below TILE_WIDTH */
 inline void transpose(__local float *to, __global const float *from, int ld) {
-    vec x[TILE_WIDTH], y[TILE_WIDTH];
+    vec x[TILE_WIDTH];
 #pragma unroll
     for (int n = 0; n < TILE_WIDTH; n++)
         x[n] = load(0, from + (size_t)n * ld);
-#pragma unroll
-    for (int span = 1; span < TILE_WIDTH; span *= 2) {
-#pragma unroll
-        for (int n = 0; n < TILE_WIDTH / 2; n++) {
-            y[2 * n] = MIX_LOW(x[n], x[n + TILE_WIDTH / 2]);
-            y[2 * n + 1] = MIX_HIGH(x[n], x[n + TILE_WIDTH / 2]);
-        }
-#pragma unroll
-        for (int n = 0; n < TILE_WIDTH; n++)
-            x[n] = y[n];
-    }
+    transpose_square(x);
 #pragma unroll
     for (int k = 0; k < TILE_WIDTH; k++)
         store(x[k], 0, to + k * PANEL);
@@ -208,38 +138,6 @@ inline void pack_block(__local float *block, __global const float *A, int lda, i
 }
 #endif
 
-#if defined(TILE_GELU) || defined(TILE_GELU_BACKWARD)
-#define TILE_EPILOGUE
-typedef vec fv;
-#include "gelu.h"
-#ifdef TILE_GELU
-#define READS C
-#define WRITES E
-#define COMPUTE(x, c) gelu(x, tanh_form)
-#else
-#define READS E
-#define WRITES C
-#define COMPUTE(x, c) (c * gelu_derivative(x, tanh_form))
-#endif
-inline void epilogue(__global float *C, __global float *E, int ldc, int rows, int columns,
-                     int tanh_form, __local float *scratch) {
-    for (int i = 0; i < rows; i++, C += ldc, E += ldc) {
-        int n = 0;
-        for (; n + TILE_WIDTH <= columns; n += TILE_WIDTH)
-            store(COMPUTE(load(0, READS + n), load(0, C + n)), 0, WRITES + n);
-        if (n < columns) {
-            for (int k = n; k < columns; k++) {
-                scratch[k - n] = READS[k];
-                scratch[TILE_WIDTH + k - n] = C[k];
-            }
-            store(COMPUTE(load(0, scratch), load(1, scratch)), 0, scratch);
-            for (int k = n; k < columns; k++)
-                WRITES[k] = scratch[k - n];
-        }
-    }
-}
-#endif
-
 #ifdef TILE_A_TRANSPOSED
 /* sums (+)= those over the K rows of the panel */
 inline void sum_panel(__global float *sums, __local const float *panel, int K, int columns, int add,
@@ -256,13 +154,6 @@ inline void sum_panel(__global float *sums, __local const float *panel, int K, i
 #endif
 
 /* On to the rows below. */
-#ifdef TILE_EPILOGUE
-#define COMPLETE(n)                                                                                \
-    if (k0 + K == K0)                                                                              \
-        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form, scratch);
-#else
-#define COMPLETE(n)
-#endif
 #define DOWN(n)                                                                                    \
     COMPLETE(n)                                                                                    \
     m += n;                                                                                        \

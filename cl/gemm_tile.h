@@ -1,5 +1,7 @@
 /* What gemm_tile.cl and gemm_tile_bf16.cl share: a register tile of named variables, ROWS x VECTORS
- * vectors of WIDTH columns, by TILE_WIDTH 4, 8 or 16, TILE_ROWS 1 to 12 and TILE_VECTORS 1 to 4. */
+ * vectors of WIDTH columns, by TILE_WIDTH 4, 8 or 16, TILE_ROWS 1 to 12 and TILE_VECTORS 1 to 4; and
+ * what is done with a tile of C as soon as it is complete and still near, with E (M,N), rows as C's:
+ * TILE_GELU (E = gelu(C); E may be C) or TILE_GELU_BACKWARD (C *= gelu'(E)). */
 
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -28,6 +30,16 @@
 #define ROWS_11(X) ROWS_10(X) X(10)
 #define ROWS_12(X) ROWS_11(X) X(11)
 #define ROWS(n, X) CAT(ROWS_, n)(X)
+
+/* A tile's variables, its way to C (+ C if `add`, else + bias) and to `scratch`. */
+#define ZERO(i, j) vec c##i##_##j = 0;
+#define ZERO_ROW(i) VECTORS(ZERO, i)
+#define STORE(i, j)                                                                                \
+    store(c##i##_##j + (add ? load(j, C + (size_t)(i) * ldc) : load(j, bias)), j,                  \
+          C + (size_t)(i) * ldc);
+#define STORE_ROW(i) VECTORS(STORE, i)
+#define KEEP(i, j) store(c##i##_##j, j, scratch + (i) * PANEL);
+#define KEEP_ROW(i) VECTORS(KEEP, i)
 
 /* One step of a transpose: two vectors, interleaved. */
 #if TILE_WIDTH == 16
@@ -61,3 +73,51 @@ static inline void transpose_square(vec x[TILE_WIDTH]) {
             x[n] = y[n];
     }
 }
+
+/* Of a tile that is not whole, `rows` rows of `columns` columns: + C if `add`, else + bias. */
+static inline void store_narrow(__global float *C, int ldc, int rows, int columns, int add,
+                  __local const float *bias, __local const float *scratch) {
+    for (int i = 0; i < rows; i++, C += ldc, scratch += PANEL)
+        for (int n = 0; n < columns; n++)
+            C[n] = scratch[n] + (add ? C[n] : bias[n]);
+}
+
+#if defined(TILE_GELU) || defined(TILE_GELU_BACKWARD)
+#define TILE_EPILOGUE
+typedef vec fv;
+#include "gelu.h"
+#ifdef TILE_GELU
+#define READS C
+#define WRITES E
+#define COMPUTE(x, c) gelu(x, tanh_form)
+#else
+#define READS E
+#define WRITES C
+#define COMPUTE(x, c) (c * gelu_derivative(x, tanh_form))
+#endif
+static inline void epilogue(__global float *C, __global float *E, int ldc, int rows, int columns,
+                     int tanh_form, __local float *scratch) {
+    for (int i = 0; i < rows; i++, C += ldc, E += ldc) {
+        int n = 0;
+        for (; n + TILE_WIDTH <= columns; n += TILE_WIDTH)
+            store(COMPUTE(load(0, READS + n), load(0, C + n)), 0, WRITES + n);
+        if (n < columns) {
+            for (int k = n; k < columns; k++) {
+                scratch[k - n] = READS[k];
+                scratch[TILE_WIDTH + k - n] = C[k];
+            }
+            store(COMPUTE(load(0, scratch), load(1, scratch)), 0, scratch);
+            for (int k = n; k < columns; k++)
+                WRITES[k] = scratch[k - n];
+        }
+    }
+}
+#endif
+/* Behind n rows of C, in a kernel: after the last block of K. */
+#ifdef TILE_EPILOGUE
+#define COMPLETE(n)                                                                                \
+    if (k0 + K == K0)                                                                              \
+        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form, scratch);
+#else
+#define COMPLETE(n)
+#endif

@@ -12,7 +12,8 @@
  *
  * Options: as gemm_tile.h; TILE_HALF below TILE_ROWS, the tile of few rows that are left;
  * TILE_STEPS, the longest block of K in pairs; TILE_A_TRANSPOSED (TN) or TILE_B_TRANSPOSED (NT);
- * TILE_DOT_AVX512: the CPU's bf16 instructions, TILE_WIDTH 16 then. */
+ * TILE_DOT_AVX512: the CPU's bf16 instructions, TILE_WIDTH 16 then; and one of gemm_tile.h's
+ * epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
 #include "gemm_tile.h"
 
 #define uvec CAT(uint, TILE_WIDTH)
@@ -100,18 +101,7 @@ gemm_bf16_pairs(__global uint *restrict to, __global const float *restrict A, in
 #define A_DOWN lda
 #endif
 
-/* Of a tile that is not whole: `rows` rows of `columns` columns. */
-static inline void store_part(__global float *C, int ldc, int rows, int columns, int add,
-                              __local const float *bias, __local const float *scratch) {
-    for (int i = 0; i < rows; i++, C += ldc, scratch += PANEL)
-        for (int n = 0; n < columns; n++)
-            C[n] = scratch[n] + (add ? C[n] : bias[n]);
-}
-
-/* A tile of n rows in named variables, so that it stays in registers, of which `rows` are stored;
- * + bias in the first block of K, + C from then on. */
-#define ZERO(i, j) vec c##i##_##j = 0;
-#define ZERO_ROW(i) VECTORS(ZERO, i)
+/* A tile of n rows, of which `rows` are stored; + bias in the first block of K, + C from then on. */
 #define LOAD_B(i, j) const uvec b##j = load(j, b);
 #define DOT_VECTOR(i, j) DOT(c##i##_##j, x, b##j)
 #define DOT_ROW(i)                                                                                 \
@@ -119,12 +109,6 @@ static inline void store_part(__global float *C, int ldc, int rows, int columns,
         const uvec x = A_ROW(i);                                                                   \
         VECTORS(DOT_VECTOR, i)                                                                     \
     }
-#define STORE(i, j)                                                                                \
-    store(c##i##_##j + (add ? load(j, C + (size_t)(i) * ldc) : load(j, bias)), j,                  \
-          C + (size_t)(i) * ldc);
-#define STORE_ROW(i) VECTORS(STORE, i)
-#define KEEP(i, j) store(c##i##_##j, j, scratch + (i) * PANEL);
-#define KEEP_ROW(i) VECTORS(KEEP, i)
 #define TILE(name, n)                                                                              \
     static inline void name(__global float *C, int ldc, __global const uint *a, int lda,           \
                             __local const uint *b, int steps, __local const float *bias, int rows, \
@@ -138,7 +122,7 @@ static inline void store_part(__global float *C, int ldc, int rows, int columns,
             ROWS(n, STORE_ROW)                                                                     \
         } else {                                                                                   \
             ROWS(n, KEEP_ROW)                                                                      \
-            store_part(C, ldc, min(rows, n), columns, add, bias, scratch);                         \
+            store_narrow(C, ldc, min(rows, n), columns, add, bias, scratch);                         \
         }                                                                                          \
     }
 TILE(tile_rows, TILE_ROWS)
@@ -204,19 +188,44 @@ static inline void tile_packing(__global float *C, int ldc, __global const uint 
 }
 #endif
 
+#ifdef TILE_A_TRANSPOSED
+/* sums (+)= those over K rows of B, unrounded */
+static inline void sum_columns(__global float *sums, __global const float *B, int ldb, int K,
+                               int columns, int add, __local float *scratch) {
+    for (int n = 0; n < columns; n += TILE_WIDTH) {
+        const int width = min(TILE_WIDTH, columns - n);
+        if (width == TILE_WIDTH) {
+            vec sum = 0;
+            for (int k = 0; k < K; k++)
+                sum += load(0, B + (size_t)k * ldb + n);
+            store(sum, 0, scratch);
+        } else {
+            for (int i = 0; i < width; i++)
+                scratch[i] = 0;
+            for (int k = 0; k < K; k++)
+                for (int i = 0; i < width; i++)
+                    scratch[i] += B[(size_t)k * ldb + n + i];
+        }
+        for (int i = 0; i < width; i++)
+            sums[n + i] = scratch[i] + (add ? sums[n + i] : 0);
+    }
+}
+#endif
+
 /* On to the rows below. */
 #define DOWN(n)                                                                                    \
+    COMPLETE(min(n, end - m))                                                                      \
     m += n;                                                                                        \
     a += (size_t)n * A_DOWN;                                                                       \
     C += (size_t)n * ldc;
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_bf16(__global float *restrict C0, __global const uint *restrict A,
-          __global const float *restrict B, __global const float *restrict bias0, int has_bias,
-          int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
-          int depth) {
+gemm_bf16(__global float *C0, __global const uint *restrict A, __global const float *restrict B,
+          __global const float *restrict bias0, int has_bias, __global float *E0,
+          __global float *restrict sums, int has_sums, int tanh_form, int accumulate, int M, int N,
+          int K0, int lda, int ldb, int ldc, int group_rows, int depth) {
     __local uint panel[TILE_STEPS * PANEL] __attribute__((aligned(64)));
-    __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
     const int n0 = get_group_id(0) * PANEL, columns = min(PANEL, N - n0);
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
@@ -238,11 +247,17 @@ gemm_bf16(__global float *restrict C0, __global const uint *restrict A,
             pack(panel, from, ldb, columns, K);
         }
 #endif
+#ifdef TILE_A_TRANSPOSED
+        if (has_sums && !first)
+            sum_columns(sums + n0, from, ldb, K, columns, add, scratch);
+#endif
         while (end - m > TILE_HALF) {
             tile_rows(C, ldc, a, lda, panel, steps, bias, end - m, columns, add, scratch);
             DOWN(TILE_ROWS)
         }
-        if (m < end)
+        if (m < end) {
             tile_half(C, ldc, a, lda, panel, steps, bias, end - m, columns, add, scratch);
+            DOWN(TILE_HALF)
+        }
     }
 }

@@ -26,7 +26,7 @@ static const struct {
              {"tile:4x5x3", BCL_PRECISION_FP32},
              {"tile:16x8x3", BCL_PRECISION_FP32},
              {"tile-bf16", BCL_PRECISION_BF16},
-             {"tile-bf16:8x4x2", BCL_PRECISION_BF16},
+
              {"tile-bf16:4x5x3", BCL_PRECISION_BF16},
              {"tile-bf16:16x12x2", BCL_PRECISION_BF16},
              {"tile-bf16:avx512", BCL_PRECISION_BF16},

@@ -323,8 +323,15 @@ static void check_linear_gelu(int T, int M, int N, bool tanh_form) {
     compare("gelu and linear, backward", read_floats(dpre, t * n), want, size, t * n, limits.gelu);
     assert_memory_equal(w1, w2, n * m * sizeof *w1);
     assert_memory_equal(b1, b2, m * sizeof *b1);
+    double *sums = zeros(m), *magnitude = zeros(m);
+    for (size_t i = 0; i < t * m; i++) {
+        sums[i % m] += (double)dy[i];
+        magnitude[i % m] += fabs((double)dy[i]);
+    }
+    compare("bias gradient", read_floats(db, m), sums, magnitude, m, limits.column_sum);
     guards_end();
-    void *const all[] = {x, w, bias, dy, v, alone, kept, want, slope, size, dalone, w1, w2, b1, b2};
+    void *const all[] = {sums, magnitude, x,    w,      bias, dy, v,  alone, kept,
+                         want, slope,     size, dalone, w1,   w2, b1, b2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -336,6 +343,20 @@ static void test_linear_gelu(void **state) {
     for (size_t i = 0; i < (test_small ? 3 : 5); i++)
         for (int form = 0; form < 2; form++)
             check_linear_gelu(shapes[i][0], shapes[i][1], shapes[i][2], form);
+}
+
+/* The same with operands in bf16; sums and GELU are fp32 there too. */
+static void test_linear_gelu_bf16(void **state) {
+    bcl_gemm *const fp32 = test_ops.gemm;
+    (void)state;
+    if (bcl_device_row_items(test_device) > 1) { /* no provider suits such a device */
+        print_message("skipped: bf16 on a device without wide vectors\n");
+        skip();
+    }
+    OK(bcl_gemm_create(&test_ops.gemm, test_device, "tile-bf16", BCL_PRECISION_BF16));
+    test_linear_gelu(state);
+    bcl_gemm_free(test_ops.gemm);
+    test_ops.gemm = fp32;
 }
 
 static void check_cross_entropy(int K, bool accumulate, bool gradient) {
@@ -403,9 +424,9 @@ static void test_cross_entropy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator),   cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_dropout),      cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_linear),       cmocka_unit_test(test_linear_gelu),
-        cmocka_unit_test(test_cross_entropy)};
+        cmocka_unit_test(test_comparator),       cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_dropout),          cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_linear),           cmocka_unit_test(test_linear_gelu),
+        cmocka_unit_test(test_linear_gelu_bf16), cmocka_unit_test(test_cross_entropy)};
     return test_run_on_device(tests, sizeof tests / sizeof *tests, "ops");
 }

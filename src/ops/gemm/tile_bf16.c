@@ -14,6 +14,8 @@ enum {
 typedef struct tile_bf16_state {
     bcl_device *device;
     bcl_kernel *tiles[LAYOUTS], *pairs[LAYOUTS]; /* by bcl_gemm_layout */
+    bcl_kernel *fused[LAYOUTS];                  /* tiles with an epilogue, compiled at first use */
+    char *words[LAYOUTS];                        /* options of the kernels */
     bool instructions;
     int width, rows, vectors, steps;
     size_t groups; /* wanted */
@@ -68,23 +70,43 @@ out:
 static bcl_status build(tile_bf16_state *s) {
     static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
                                                  " -DTILE_A_TRANSPOSED"};
+    static const char file[] = "gemm_tile_bf16.cl";
     bcl_status status = BCL_OK;
-    char *words = NULL;
     for (int i = 0; i < LAYOUTS; i++) {
         BCL_TRY(bcl_format(
-            &words,
+            &s->words[i],
             "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_STEPS=%d%s%s",
             s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->steps,
             s->instructions ? " -DTILE_DOT_AVX512" : "", options[i]));
-        BCL_TRY(bcl_kernel_get(&s->tiles[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16", words));
-        BCL_TRY(
-            bcl_kernel_get(&s->pairs[i], s->device, "gemm_tile_bf16.cl", "gemm_bf16_pairs", words));
-        free(words);
-        words = NULL;
+        BCL_TRY(bcl_kernel_get(&s->tiles[i], s->device, file, "gemm_bf16", s->words[i]));
+        BCL_TRY(bcl_kernel_get(&s->pairs[i], s->device, file, "gemm_bf16_pairs", s->words[i]));
     }
+out:
+    return status;
+}
+
+/* The kernel of a call: one layout has one epilogue. */
+static bcl_status find_kernel(bcl_kernel **out, tile_bf16_state *s, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    char *words = NULL;
+    bcl_kernel **kernel = c->epilogue ? &s->fused[c->layout] : &s->tiles[c->layout];
+    if (!*kernel) {
+        BCL_TRY(bcl_format(&words, "%s -DTILE_GELU%s", s->words[c->layout],
+                           c->epilogue == BCL_GEMM_GELU ? "" : "_BACKWARD"));
+        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_tile_bf16.cl", "gemm_bf16", words));
+    }
+    *out = *kernel;
 out:
     free(words);
     return status;
+}
+
+static void tile_bf16_free(void *state) {
+    tile_bf16_state *s = state;
+    bcl_buffer_free(s->device, &s->a);
+    for (int i = 0; i < LAYOUTS; i++)
+        free(s->words[i]);
+    free(s);
 }
 
 static bcl_status tile_bf16_create(void **out, bcl_device *device, const char *parameters) {
@@ -96,15 +118,15 @@ static bcl_status tile_bf16_create(void **out, bcl_device *device, const char *p
     BCL_TRY(parse(s, parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     s->steps = STEPS;
-    /* the kernel's local memory: a panel of `steps` rows, a tile, the bias */
+    /* the kernel's local memory: a panel of `steps` rows, scratch, the bias */
     const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
-    while (s->steps > 16 && (size_t)(s->steps + s->rows + 1) * row_bytes > about->local_memory)
+    while (s->steps > 16 && (size_t)(s->steps + s->rows + 2) * row_bytes > about->local_memory)
         s->steps -= 16;
     BCL_TRY(build(s));
     *out = s;
 out:
-    if (status)
-        free(s);
+    if (status && s)
+        tile_bf16_free(s);
     return status;
 }
 
@@ -112,12 +134,6 @@ static void tile_bf16_parameters(const void *state, char *out, size_t size) {
     const tile_bf16_state *s = state;
     snprintf(out, size, "%s%dx%dx%d", s->instructions ? "avx512:" : "", s->width, s->rows,
              s->vectors);
-}
-
-static void tile_bf16_free(void *state) {
-    tile_bf16_state *s = state;
-    bcl_buffer_free(s->device, &s->a);
-    free(s);
 }
 
 /* Queues A's conversion into s->a; *ld: pairs between its rows. */
@@ -167,13 +183,16 @@ static bcl_status tile_bf16_run(void *state, const bcl_gemm_call *c) {
     const size_t blocks = bcl_gemm_ceil(steps, (size_t)s->steps);
     const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(steps, blocks), width) * width;
     int lda;
+    bcl_kernel *kernel;
+    BCL_TRY(find_kernel(&kernel, s, c));
     BCL_TRY(convert(s, &lda, c));
     const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil((size_t)c->M, group_rows)}};
-    BCL_TRY(BCL_LAUNCH(s->tiles[c->layout], grid, bcl_mem(c->C), bcl_mem(s->a), bcl_mem(c->B),
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(c->C), bcl_mem(s->a), bcl_mem(c->B),
                        bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
-                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
-                       bcl_int(lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)group_rows),
-                       bcl_int((int)depth)));
+                       bcl_mem(c->epilogue ? c->E : c->C), bcl_mem(c->sums ? c->sums : c->C),
+                       bcl_int(c->sums != NULL), bcl_int(c->tanh_form), bcl_int(c->accumulate),
+                       bcl_int(c->M), bcl_int(c->N), bcl_int(c->K), bcl_int(lda), bcl_int(c->ldb),
+                       bcl_int(c->ldc), bcl_int((int)group_rows), bcl_int((int)depth)));
 out:
     return status;
 }
@@ -199,4 +218,5 @@ const bcl_gemm_provider bcl_gemm_tile_bf16 = {.name = "tile-bf16",
                                               .create = tile_bf16_create,
                                               .parameters = tile_bf16_parameters,
                                               .run = tile_bf16_run,
-                                              .free = tile_bf16_free};
+                                              .free = tile_bf16_free,
+                                              .fuses = true};
