@@ -172,7 +172,7 @@ gemm_tile(__global float *C0, __global const float *restrict A,
           int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
           int group_panels, int depth) {
     __local float panel[TILE_DEPTH * PANEL] __attribute__((aligned(64)));
-    __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
+    __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
     const int left = get_group_id(0) * group_panels * PANEL;

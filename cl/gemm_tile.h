@@ -96,19 +96,21 @@ typedef vec fv;
 #define COMPUTE(x, c) (c * gelu_derivative(x, tanh_form))
 #endif
 static inline void epilogue(__global float *C, __global float *E, int ldc, int rows, int columns,
-                     int tanh_form, __local float *scratch) {
+                            int tanh_form) {
     for (int i = 0; i < rows; i++, C += ldc, E += ldc) {
         int n = 0;
         for (; n + TILE_WIDTH <= columns; n += TILE_WIDTH)
             store(COMPUTE(load(0, READS + n), load(0, C + n)), 0, WRITES + n);
         if (n < columns) {
+            /* not in local memory: there PoCL 3.1 gives wrong values now and then */
+            float part[2 * TILE_WIDTH];
             for (int k = n; k < columns; k++) {
-                scratch[k - n] = READS[k];
-                scratch[TILE_WIDTH + k - n] = C[k];
+                part[k - n] = READS[k];
+                part[TILE_WIDTH + k - n] = C[k];
             }
-            store(COMPUTE(load(0, scratch), load(1, scratch)), 0, scratch);
+            store(COMPUTE(load(0, part), load(1, part)), 0, part);
             for (int k = n; k < columns; k++)
-                WRITES[k] = scratch[k - n];
+                WRITES[k] = part[k - n];
         }
     }
 }
@@ -117,7 +119,7 @@ static inline void epilogue(__global float *C, __global float *E, int ldc, int r
 #ifdef TILE_EPILOGUE
 #define COMPLETE(n)                                                                                \
     if (k0 + K == K0)                                                                              \
-        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form, scratch);
+        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form);
 #else
 #define COMPLETE(n)
 #endif

@@ -225,7 +225,7 @@ gemm_bf16(__global float *C0, __global const uint *restrict A, __global const fl
           __global float *restrict sums, int has_sums, int tanh_form, int accumulate, int M, int N,
           int K0, int lda, int ldb, int ldc, int group_rows, int depth) {
     __local uint panel[TILE_STEPS * PANEL] __attribute__((aligned(64)));
-    __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
+    __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
     const int n0 = get_group_id(0) * PANEL, columns = min(PANEL, N - n0);
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);

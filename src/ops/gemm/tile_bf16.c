@@ -120,7 +120,7 @@ static bcl_status tile_bf16_create(void **out, bcl_device *device, const char *p
     s->steps = STEPS;
     /* the kernel's local memory: a panel of `steps` rows, scratch, the bias */
     const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
-    while (s->steps > 16 && (size_t)(s->steps + s->rows + 2) * row_bytes > about->local_memory)
+    while (s->steps > 16 && (size_t)(s->steps + s->rows + 1) * row_bytes > about->local_memory)
         s->steps -= 16;
     BCL_TRY(build(s));
     *out = s;
