@@ -29,6 +29,7 @@ typedef struct bcl_ops {
     bcl_device *device;
     bcl_gemm *gemm;
     bool accumulate; /* parameter gradients: += instead of = */
+    bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
 } bcl_ops;
 
 /* Dropout of one place: keep with 1 - p. The mask is a function of key, site, the sample and the
