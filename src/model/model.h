@@ -38,7 +38,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
 typedef struct bcl_parameter {
     size_t offset;     /* elements in the arena */
     int rows, columns; /* a vector is (1,columns) */
-    cl_mem p, g;       /* views; g only while training */
+    cl_mem p, g;       /* views; g only with room for training */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -111,11 +111,19 @@ bcl_device *bcl_model_device(const bcl_model *model);
 /* Copies one named tensor, or its gradient, in the file's layout. Blocking. */
 bcl_status bcl_model_read(bcl_model *model, const bcl_named *named, bool gradient, float *out);
 
-/* Makes room for batches of up to `tokens` and `sentences`; training: keep what backward needs. */
-bcl_status bcl_model_reserve(bcl_model *model, int tokens, int sentences, bool training);
+/* What a model makes room for. */
+typedef struct bcl_room {
+    int tokens, sentences; /* of a batch, at most */
+    bool training;         /* keep what backward needs, and gradients */
+    bool accumulate; /* gradients outlive a batch; without it the next forward pass takes their
+                        memory */
+    bool recompute;  /* keep little between forward and backward and compute the rest again:
+                        the same bits */
+} bcl_room;
+bcl_status bcl_model_reserve(bcl_model *model, const bcl_room *room);
 
-/* Gradients, Adam's moments and row slots for the words that occur: used (V) tells which; all with
- * NULL. */
+/* Adam's moments, and gradients and row slots for the words that occur: used (V) tells which; all
+ * with NULL. */
 bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);
 const int32_t *bcl_model_slots(const bcl_model *model); /* (V) for bcl_batch_pack */
 

@@ -255,8 +255,8 @@ bcl_status bcl_model_read(bcl_model *m, const bcl_named *n, bool gradient, float
     const bcl_parameter *p = &m->layout.parameters[n->parameter];
     const size_t size = (size_t)p->rows * (size_t)p->columns;
     BCL_NEW(whole, size);
-    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->g : m->dense, p->offset * sizeof(float), whole,
-                            size * sizeof(float), true));
+    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->a.g : m->dense, p->offset * sizeof(float),
+                            whole, size * sizeof(float), true));
     place(whole, p->columns, out, n, true);
 out:
     free(whole);

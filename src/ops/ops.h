@@ -77,6 +77,9 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_m
                                           cl_mem rstd, cl_mem x, cl_mem gamma, cl_mem beta,
                                           const bcl_batch_layout *batch, int C, float eps,
                                           bcl_dropout dropout);
+/* y (T,C) again, to the same bits, from what the forward pass saved. */
+bcl_status bcl_layernorm_again(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
+                               cl_mem gamma, cl_mem beta, int T, int C);
 /* dr = gradient of x and, behind the dropout, dh. dr may be dy. */
 bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, cl_mem dgamma,
                                            cl_mem dbeta, cl_mem dy, cl_mem r, cl_mem mean,
@@ -112,6 +115,8 @@ typedef struct bcl_adam_arenas {
     cl_mem row_g, row_m, row_v; /* (R,C) */
     cl_mem row_ids, row_step;   /* (R) int32 */
     int R, C;
+    cl_mem gaps;    /* (gap_count,2) int32: ranges of the arenas that belong to no parameter */
+    int gap_count;  /* gradients there are made 0 */
     cl_mem partial; /* BCL_ADAM_PARTIALS floats */
     cl_mem clip;    /* 2 floats: factor, norm */
 } bcl_adam_arenas;

@@ -133,7 +133,8 @@ static bcl_status make_slots(bcl_tagger *t) {
     BCL_NEW(t->which, t->most_windows);
     for (size_t i = 0; i < t->most_windows; i++)
         t->which[i] = (uint32_t)i;
-    BCL_TRY(bcl_model_reserve(t->model, (int)t->capacity, (int)t->most_windows, false));
+    BCL_TRY(bcl_model_reserve(
+        t->model, &(bcl_room){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
 out:
     return status;
 }

@@ -201,7 +201,8 @@ static bcl_status reserve(trainer *t) {
             most = tokens > most ? tokens : most;
         }
     }
-    BCL_TRY(bcl_model_reserve(t->model, (int)most, (int)sentences, true));
+    BCL_TRY(bcl_model_reserve(
+        t->model, &(bcl_room){(int)most, (int)sentences, true, t->o->accumulate > 1, false}));
     for (int i = 0; i < SLOTS; i++)
         if (t->slots[i].batch.capacity_T < (int)most) {
             bcl_batch_free(&t->slots[i].batch);

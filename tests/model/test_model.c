@@ -185,7 +185,7 @@ static void load(subject *s, const char *folder, const bool *used) {
                       false, 0, &report));
     bcl_load_report_free(&report);
     OK(bcl_model_train_begin(s->model, used));
-    OK(bcl_model_reserve(s->model, 64, SENTENCES, true));
+    OK(bcl_model_reserve(s->model, &(bcl_room){64, SENTENCES, true, true, false}));
 }
 
 static void begin(subject *s, const bool *used) {
@@ -439,9 +439,10 @@ static void test_errors(void **state) {
     OK(bcl_batch_create(&batch, 10, 1));
     FAILS(bcl_batch_pack(&batch, s.samples, ALL, 2, NULL), BCL_ERROR_ARGUMENT, "10 tokens");
     bcl_batch_free(&batch);
-    FAILS(bcl_model_reserve(s.model, 1 << 30, 1 << 20, true), BCL_ERROR_DEVICE_MEMORY,
-          "out of device memory: ");
-    OK(bcl_model_reserve(s.model, 64, SENTENCES, true)); /* and it goes on */
+    FAILS(bcl_model_reserve(s.model, &(bcl_room){1 << 30, 1 << 20, true, true, false}),
+          BCL_ERROR_DEVICE_MEMORY, "out of device memory: ");
+    OK(bcl_model_reserve(s.model,
+                         &(bcl_room){64, SENTENCES, true, true, false})); /* and it goes on */
     steps(&s, 1);
     end(&s);
 }
