@@ -23,6 +23,7 @@ typedef struct bcl_batch {
     int32_t *block; /* all of these, in this order */
     int32_t *ids, *positions, *samples, *sentence_of, *labels, *order, *unique_slots,
         *unique_starts, *starts;
+    uint64_t *keys; /* (capacity_T) for sorting */
 } bcl_batch;
 
 bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences);

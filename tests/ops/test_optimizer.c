@@ -214,7 +214,7 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
     }
     float *zero = random_floats(n > rc ? n : rc, 0, 1);
     /* the arena's end and a stretch in its middle are no parameter's */
-    const int32_t gaps[] = {N - 1, N, N / 2, N / 2 + (N > 8 ? 3 : 0)};
+    const int32_t gaps[] = {N - (N > 1), N, N / 2, N / 2 + (N > 8 ? 3 : 0)};
     bcl_adam_arenas d = {.p = guard_floats(n, a.p),
                          .g = guard_floats(n, NULL),
                          .m = guard_floats(n, zero),
