@@ -22,11 +22,11 @@ __kernel void norm_dense(__global float *partial, __global const float *g, int N
         partial[group] = sum;
 }
 
-/* Group i writes zeros to range i: what other tensors left where no parameter has its gradient. */
-__kernel void zero_gaps(__global float *g, __global const int *ranges) {
+/* Group i writes zeros to x[ranges[i][0]] .. x[ranges[i][1] - 1]. */
+__kernel void zero_ranges(__global float *x, __global const int *ranges) {
     const int first = ranges[2 * get_group_id(0)], last = ranges[2 * get_group_id(0) + 1];
     for (int i = first + (int)get_local_id(0); i < last; i += LS)
-        g[i] = 0;
+        x[i] = 0;
 }
 
 /* partial[first + group] = the same of this group's `rows` rows. */

@@ -487,11 +487,35 @@ out:
 
 /* ---- */
 
+/* The words that get gradients and moments. Without weight decay a word that never occurs never
+ * changes: none for it. */
+static bcl_status find_words(bool **used, size_t *count, const job *j) {
+    bcl_status status = BCL_OK;
+    const size_t V = (size_t)j->config.vocabulary;
+    BCL_NEW(*used, V);
+    for (size_t i = 0; i < j->train.count; i++)
+        for (int k = 0; k < j->train.samples[i].length; k++)
+            (*used)[j->train.samples[i].ids[k]] = true;
+    *count = 0;
+    for (size_t id = 0; id < V; id++) {
+        (*used)[id] = (*used)[id] || j->s.weight_decay > 0;
+        *count += (*used)[id];
+    }
+out:
+    return status;
+}
+
 static bcl_status load_model(job *j) {
     bcl_status status = BCL_OK;
     bcl_load_report loaded = {0};
+    bcl_memory memory;
     bool *used = NULL;
+    size_t words;
+    const double mib = 1024.0 * 1024.0;
+    const bcl_room room = bcl_train_room(&j->plan, &j->recipe);
+    BCL_TRY(find_words(&used, &words, j));
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
+    BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &room));
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, !j->checkpoint,
                            (uint64_t)j->s.seed, &loaded));
     say(j, "device: %s (%s), matrix products by %s\n", bcl_device_about(j->device)->id,
@@ -500,12 +524,12 @@ static bcl_status load_model(job *j) {
         say(j, "model: %s is new\n", loaded.created[i]);
     for (size_t i = 0; i < loaded.unused_count; i++)
         say(j, "model: %s is not used\n", loaded.unused[i]);
-    /* Without weight decay a word that never occurs never changes: no moments for it. */
-    BCL_NEW(used, (size_t)j->config.vocabulary);
-    for (size_t i = 0; i < j->train.count; i++)
-        for (int k = 0; k < j->train.samples[i].length; k++)
-            used[j->train.samples[i].ids[k]] = true;
-    BCL_TRY(bcl_model_train_begin(j->model, j->s.weight_decay > 0 ? NULL : used));
+    say(j,
+        "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
+        "batches of up to %d tokens\n",
+        (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
+        room.tokens);
+    BCL_TRY(bcl_model_train_begin(j->model, used));
 out:
     free(used);
     bcl_load_report_free(&loaded);

@@ -37,19 +37,14 @@ void bcl_model_release_activations(bcl_model *m) {
 }
 
 /* The batch's integers in one buffer; the views lie at the capacity's distances, rounded up. */
-static bcl_status reserve_block(bcl_model *m, size_t T, size_t B) {
+static bcl_status reserve_block(bcl_model *m, const bcl_room *room) {
     bcl_status status = BCL_OK;
-    const size_t unit = 1024, sizes[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
-    size_t offset = 0;
+    size_t offsets[9], sizes[9];
     release_block(m);
+    BCL_TRY(bcl_buffer_create(&m->block, m->device, bcl_batch_offsets(offsets, sizes, room),
+                              "a batch's tokens"));
     for (int i = 0; i < 9; i++)
-        offset += (sizes[i] * 4 + unit - 1) / unit * unit;
-    BCL_TRY(bcl_buffer_create(&m->block, m->device, offset, "a batch's tokens"));
-    offset = 0;
-    for (int i = 0; i < 9; i++) {
-        BCL_TRY(bcl_buffer_view(&m->parts[i], m->block, offset, sizes[i] * 4));
-        offset += (sizes[i] * 4 + unit - 1) / unit * unit;
-    }
+        BCL_TRY(bcl_buffer_view(&m->parts[i], m->block, offsets[i], sizes[i]));
     m->batch = (bcl_batch_layout){.ids = m->parts[0],
                                   .positions = m->parts[1],
                                   .samples = m->parts[2],
@@ -64,17 +59,21 @@ out:
 }
 
 /* Memory for the plan: what there is if it is enough. */
-static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan) {
+static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_room *room) {
     bcl_status status = BCL_OK;
+    bcl_memory memory;
+    char what[384];
     if (plan->bytes <= m->slab_bytes)
         return BCL_OK;
     release_slabs(m);
+    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, room, plan);
+    BCL_TRY(bcl_memory_check(&memory, room, m->device));
+    bcl_memory_text(what, sizeof what, &memory, room);
     BCL_NEW(m->slabs, plan->bytes / plan->slab + 1);
     while (m->slab_bytes < plan->bytes) {
         const size_t left = plan->bytes - m->slab_bytes;
         const size_t bytes = left < plan->slab ? left : plan->slab;
-        BCL_TRY(bcl_buffer_create(&m->slabs[m->slab_count], m->device, bytes,
-                                  "gradients and a batch's activations"));
+        BCL_TRY(bcl_buffer_create(&m->slabs[m->slab_count], m->device, bytes, what));
         m->slab_count++;
         m->slab_bytes += bytes;
     }
@@ -123,12 +122,11 @@ bcl_status bcl_model_reserve(bcl_model *m, const bcl_room *room) {
     BCL_NEW(m->a.backward, layers);
     BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, room,
                             bcl_device_about(m->device)->max_allocation));
-    BCL_TRY(reserve_block(m, (size_t)room->tokens, (size_t)room->sentences));
-    BCL_TRY(reserve_slabs(m, &plan));
+    BCL_TRY(reserve_block(m, room));
+    BCL_TRY(reserve_slabs(m, &plan, room));
     BCL_TRY(make_views(m, &plan));
-    if (room->training) /* gradients of token types that do not occur */
-        BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0,
-                                m->layout.parameters[BCL_FIRST_LAYER].offset * sizeof(float)));
+    if (room->training && room->accumulate) /* once for all; without it backward does it */
+        BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
     m->room = *room;
 out:
     bcl_plan_free(&plan);
@@ -137,25 +135,28 @@ out:
     return status;
 }
 
-/* The arenas' elements between parameters: gradients there would count in the norm. */
-static bcl_status list_gaps(bcl_model *m) {
+/* What lies between parameters and token types that no token has: no operation writes gradients
+ * there, but the norm and Adam read them. */
+static bcl_status list_no_gradient(bcl_model *m) {
     bcl_status status = BCL_OK;
     const bcl_layout *l = &m->layout;
     cl_int *ranges = NULL;
+    int count = 0;
     BCL_NEW(ranges, 2 * (size_t)l->parameter_count);
-    m->gap_count = 0;
     for (int i = 0; i < l->parameter_count; i++) {
         const bcl_parameter *p = &l->parameters[i];
-        const size_t begin = p->offset + (size_t)p->rows * (size_t)p->columns;
+        const size_t rows = i == BCL_TYPE ? 1 : (size_t)p->rows; /* tokens are all of type 0 */
+        const size_t begin = p->offset + rows * (size_t)p->columns;
         const size_t end = i + 1 < l->parameter_count ? p[1].offset : l->dense;
         if (begin == end)
             continue;
-        ranges[2 * m->gap_count] = (cl_int)begin;
-        ranges[2 * m->gap_count++ + 1] = (cl_int)end;
+        ranges[2 * count] = (cl_int)begin;
+        ranges[2 * count++ + 1] = (cl_int)end;
     }
-    const size_t bytes = 2 * (size_t)m->gap_count * sizeof *ranges;
-    BCL_TRY(bcl_buffer_create(&m->gaps, m->device, bytes, "the parameters' table"));
-    BCL_TRY(bcl_buffer_write(m->device, m->gaps, 0, ranges, bytes, true));
+    const size_t bytes = 2 * (size_t)count * sizeof *ranges;
+    BCL_TRY(bcl_buffer_create(&m->no_gradient, m->device, bytes, "the parameters' table"));
+    BCL_TRY(bcl_buffer_write(m->device, m->no_gradient, 0, ranges, bytes, true));
+    m->no_gradient_count = count;
 out:
     free(ranges);
     return status;
@@ -201,7 +202,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     }
     BCL_TRY(bcl_buffer_write(m->device, m->row_ids, 0, ids, R * sizeof *ids, true));
     BCL_TRY(bcl_buffer_write(m->device, m->row_step, 0, steps, R * sizeof *steps, true));
-    BCL_TRY(list_gaps(m));
+    BCL_TRY(list_no_gradient(m));
 out:
     free(ids);
     free(steps);
@@ -211,8 +212,8 @@ out:
 void bcl_model_free(bcl_model *m) {
     if (!m)
         return;
-    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->gaps,  &m->m,
-                         &m->v,        &m->row_g,   &m->row_m, &m->row_v, &m->row_ids,
+    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
+                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
                          &m->row_step, &m->partial, &m->clip};
     if (m->device)
         (void)bcl_device_finish(m->device);

@@ -52,6 +52,14 @@ typedef struct bcl_plan {
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
                            const bcl_layout *layout, const bcl_room *room, size_t slab);
 void bcl_plan_free(bcl_plan *plan);
+void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
+                        size_t words, const bcl_room *room, const bcl_plan *plan);
+/* "weights 87 MiB, moments 130 MiB, gradients and activations of up to 1024 tokens 95 MiB; less
+ * with ..." */
+void bcl_memory_text(char *out, size_t size, const bcl_memory *memory, const bcl_room *room);
+bcl_status bcl_memory_check(const bcl_memory *memory, const bcl_room *room, bcl_device *device);
+/* Bytes of the batch's integers, and where each of the nine lists starts. */
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room);
 
 struct bcl_model {
     bcl_config config; /* numbers only */
@@ -62,9 +70,9 @@ struct bcl_model {
     cl_mem words; /* (V,C) */
     cl_mem stats; /* 2 floats */
     /* training */
-    cl_mem m, v; /* (layout.dense) */
-    cl_mem gaps; /* (gap_count,2) ranges of the arenas between parameters */
-    int gap_count;
+    cl_mem m, v;        /* (layout.dense) */
+    cl_mem no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */
+    int no_gradient_count;
     cl_mem row_g, row_m, row_v, row_ids, row_step, partial, clip;
     int32_t *slot_of; /* (V), -1: none */
     int rows;         /* R */

@@ -6,6 +6,9 @@
 /* Every buffer starts at a multiple of this many bytes, over any device's alignment. */
 enum { UNIT = 1024 };
 
+#define MIB   1048576.0
+#define LOWER "--max-tokens, --batch or --max-length"
+
 /* The moments of a step: the embeddings, the layers' operations upwards, the head with the loss,
  * the layers' downwards, the embeddings' gradients, the update. */
 enum {
@@ -116,16 +119,16 @@ static const bcl_planned *in_the_way(const bcl_plan *plan, size_t placed, const 
 }
 
 /* Gives buffers first.. places end to end, the lowest that are free while each is needed. */
-static bcl_status place(bcl_plan *plan, size_t first) {
+static bcl_status place(bcl_plan *plan, size_t first, const char *what) {
     bcl_status status = BCL_OK;
     size_t bytes = 0, base = 0;
     for (size_t i = first; i < plan->count; i++)
         bytes += plan->buffers[i].bytes;
     if (bytes > plan->slab)
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
-                 "out of device memory: a tensor of %.1f MiB, the device allocates at most %.1f "
-                 "MiB in one piece",
-                 (double)bytes / 1048576, (double)plan->slab / 1048576);
+                 "out of device memory: %s needs %.1f MiB, the device allocates at most %.1f MiB "
+                 "in one piece; less is needed with a lower " LOWER,
+                 what, (double)bytes / MIB, (double)plan->slab / MIB);
     for (bool moved = true; moved;) {
         moved = false;
         base = within_slab(plan, base, bytes);
@@ -163,10 +166,11 @@ static bcl_status add(planner *p, cl_mem *out, cl_mem *also, size_t row, int bor
     bcl_status status = BCL_OK;
     size_t bytes;
     if (!bcl_multiply(&bytes, (size_t)p->room->tokens, row))
-        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY, "out of device memory: a batch of %d tokens",
+        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
+                 "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
                  p->room->tokens);
     BCL_TRY(append(p->plan, (bcl_planned){out, also, bytes, 0, born, dies}));
-    BCL_TRY(place(p->plan, p->plan->count - 1));
+    BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch"));
 out:
     return status;
 }
@@ -202,8 +206,8 @@ out:
 }
 
 /* The parameters' gradients, which the update reads as one arena: one buffer in parts that come
- * into being layer by layer, unless they are added up over batches. The embeddings' part is there
- * from the beginning: the rows of token types that no token has are zero. */
+ * into being from the last layer down, unless they are added up over batches: below layer l's part
+ * lie tensors of the layers that backward has yet to do. */
 static bcl_status plan_gradients(planner *p) {
     bcl_status status = BCL_OK;
     const bcl_layout *l = p->layout;
@@ -214,16 +218,17 @@ static bcl_status plan_gradients(planner *p) {
         const size_t end = next < l->parameter_count && part < p->config->layers
                                ? l->parameters[next].offset
                                : l->dense;
-        const int born = part < 0 || p->room->accumulate ? 0
-                         : part == p->config->layers     ? head_time(p)
-                                                         : backward_time(p, part, B_NORM2);
+        const int born = p->room->accumulate         ? 0
+                         : part == p->config->layers ? head_time(p)
+                         : part < 0                  ? backward_time(p, part, 0)
+                                                     : backward_time(p, part, B_NORM2);
         BCL_TRY(append(p->plan, (bcl_planned){.out = part < 0 ? &p->a->g : NULL,
                                               .bytes = (end - from) * sizeof(float),
                                               .born = born,
                                               .dies = update_time(p)}));
         from = end;
     }
-    BCL_TRY(place(p->plan, first));
+    BCL_TRY(place(p->plan, first, "the arena of gradients"));
 out:
     return status;
 }
@@ -300,4 +305,77 @@ out:
 void bcl_plan_free(bcl_plan *plan) {
     free(plan->buffers);
     *plan = (bcl_plan){0};
+}
+
+/* ---- what it takes ---- */
+
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room) {
+    const size_t T = (size_t)room->tokens, B = (size_t)room->sentences;
+    const size_t counts[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
+    size_t end = 0;
+    for (int i = 0; i < 9; i++) {
+        offsets[i] = end;
+        sizes[i] = counts[i] * sizeof(int32_t);
+        end += round_up(sizes[i]);
+    }
+    return end;
+}
+
+void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
+                        size_t words, const bcl_room *room, const bcl_plan *plan) {
+    const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary, f = sizeof(float);
+    size_t offsets[9], sizes[9];
+    *out = (bcl_memory){.weights = (layout->dense + V * C) * f,
+                        .step = plan->bytes + bcl_batch_offsets(offsets, sizes, room)};
+    if (room->training)
+        out->moments = (2 * layout->dense + 3 * words * C + 2 * words) * f;
+}
+
+void bcl_memory_text(char *out, size_t size, const bcl_memory *m, const bcl_room *room) {
+    if (room->training)
+        snprintf(out, size,
+                 "weights %.0f MiB, moments %.0f MiB, gradients and activations of up to %d tokens "
+                 "%.0f MiB; less is needed with a lower " LOWER
+                 " (a higher --accumulate makes up for it)%s",
+                 (double)m->weights / MIB, (double)m->moments / MIB, room->tokens,
+                 (double)m->step / MIB, room->recompute ? "" : ", or with --recompute");
+    else
+        snprintf(out, size,
+                 "weights %.0f MiB, activations of up to %d tokens %.0f MiB; less is needed with a "
+                 "lower " LOWER,
+                 (double)m->weights / MIB, room->tokens, (double)m->step / MIB);
+}
+
+bcl_status bcl_memory_check(const bcl_memory *m, const bcl_room *room, bcl_device *device) {
+    bcl_status status = BCL_OK;
+    const bcl_device_info *about = bcl_device_about(device);
+    const uint64_t all = (uint64_t)m->weights + m->moments + m->step;
+    char text[384];
+    bcl_memory_text(text, sizeof text, m, room);
+    if (all > about->memory)
+        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY, "%s: out of device memory: has %.0f MiB, needs %.0f: %s",
+                 about->id, (double)about->memory / MIB, (double)all / MIB, text);
+out:
+    return status;
+}
+
+bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
+                           size_t words, const bcl_room *room) {
+    bcl_status status = BCL_OK;
+    bcl_layout layout = {0};
+    bcl_activations a = {0};
+    bcl_plan plan = {0};
+    BCL_TRY(bcl_layout_create(&layout, config));
+    BCL_NEW(a.forward, (size_t)config->layers + 1);
+    BCL_NEW(a.backward, (size_t)config->layers + 1);
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room,
+                            bcl_device_about(device)->max_allocation));
+    bcl_memory_measure(out, config, &layout, words, room, &plan);
+    BCL_TRY(bcl_memory_check(out, room, device));
+out:
+    bcl_plan_free(&plan);
+    bcl_layout_free(&layout);
+    free(a.forward);
+    free(a.backward);
+    return status;
 }

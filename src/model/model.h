@@ -123,6 +123,17 @@ typedef struct bcl_room {
 } bcl_room;
 bcl_status bcl_model_reserve(bcl_model *model, const bcl_room *room);
 
+/* What that takes, bytes: known before anything is allocated. */
+typedef struct bcl_memory {
+    size_t weights;
+    size_t moments; /* with the word embedding's gradients; 0 without training */
+    size_t step;    /* a batch's activations and the gradients, which share memory where they can */
+} bcl_memory;
+/* words: as many as train_begin finds used. Too much for the device is BCL_ERROR_DEVICE_MEMORY,
+ * whose message says what is needed, what there is, and which options need less. */
+bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
+                           size_t words, const bcl_room *room);
+
 /* Adam's moments, and gradients and row slots for the words that occur: used (V) tells which; all
  * with NULL. */
 bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);

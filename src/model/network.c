@@ -197,6 +197,8 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_noise *noise, int64_t step
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
         p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, c->positions, c->hidden, (int)step,
         dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
+    if (!m->room.accumulate) /* else nothing else was there */
+        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:
     return status;
 }
@@ -216,8 +218,6 @@ bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
                                     .row_step = m->row_step,
                                     .R = m->rows,
                                     .C = m->config.hidden,
-                                    .gaps = m->gaps,
-                                    .gap_count = m->gap_count,
                                     .partial = m->partial,
                                     .clip = m->clip};
     BCL_TRY(bcl_gradient_norm(&m->ops, &arenas, adam->clip, (int)step));

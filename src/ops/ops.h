@@ -115,12 +115,12 @@ typedef struct bcl_adam_arenas {
     cl_mem row_g, row_m, row_v; /* (R,C) */
     cl_mem row_ids, row_step;   /* (R) int32 */
     int R, C;
-    cl_mem gaps;    /* (gap_count,2) int32: ranges of the arenas that belong to no parameter */
-    int gap_count;  /* gradients there are made 0 */
     cl_mem partial; /* BCL_ADAM_PARTIALS floats */
     cl_mem clip;    /* 2 floats: factor, norm */
 } bcl_adam_arenas;
 enum { BCL_ADAM_PARTIALS = 512 };
+/* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), int32. */
+bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count);
 /* clip = {factor, norm} from all gradients of `step`. */
 bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *arenas, float max_norm, int step);
 /* One update; `step` counts from 0 and is what the rows' gradients were written with. */

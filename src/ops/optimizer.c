@@ -9,6 +9,17 @@ static int chunk_of(size_t n, size_t pieces, size_t multiple) {
     return (int)((chunk + multiple - 1) / multiple * multiple);
 }
 
+bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    if (!count)
+        return BCL_OK;
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_ranges", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_mem(x), bcl_mem(ranges)));
+out:
+    return status;
+}
+
 bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm, int step) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
@@ -18,11 +29,6 @@ bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_n
     const int row_pieces = (a->R + rows - 1) / rows;
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial, 0, BCL_ADAM_PARTIALS * sizeof(float)));
-    if (a->gap_count) {
-        BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_gaps", ""));
-        BCL_TRY(
-            BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->gap_count), bcl_mem(a->g), bcl_mem(a->gaps)));
-    }
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->partial), bcl_mem(a->g),
                        bcl_int((int)a->N), bcl_int(chunk)));
