@@ -119,7 +119,7 @@ static const bcl_planned *in_the_way(const bcl_plan *plan, size_t placed, const 
 }
 
 /* Gives buffers first.. places end to end, the lowest that are free while each is needed. */
-static bcl_status place(bcl_plan *plan, size_t first, const char *what) {
+static bcl_status place(bcl_plan *plan, size_t first, const char *what, const char *advice) {
     bcl_status status = BCL_OK;
     size_t bytes = 0, base = 0;
     for (size_t i = first; i < plan->count; i++)
@@ -127,8 +127,8 @@ static bcl_status place(bcl_plan *plan, size_t first, const char *what) {
     if (bytes > plan->slab)
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
                  "out of device memory: %s needs %.1f MiB, the device allocates at most %.1f MiB "
-                 "in one piece; less is needed with a lower " LOWER,
-                 what, (double)bytes / MIB, (double)plan->slab / MIB);
+                 "in one piece%s",
+                 what, (double)bytes / MIB, (double)plan->slab / MIB, advice);
     for (bool moved = true; moved;) {
         moved = false;
         base = within_slab(plan, base, bytes);
@@ -170,7 +170,8 @@ static bcl_status add(planner *p, cl_mem *out, cl_mem *also, size_t row, int bor
                  "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
                  p->room->tokens);
     BCL_TRY(append(p->plan, (bcl_planned){out, also, bytes, 0, born, dies}));
-    BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch"));
+    BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch",
+                  "; less is needed with a lower " LOWER));
 out:
     return status;
 }
@@ -228,7 +229,7 @@ static bcl_status plan_gradients(planner *p) {
                                               .dies = update_time(p)}));
         from = end;
     }
-    BCL_TRY(place(p->plan, first, "the arena of gradients"));
+    BCL_TRY(place(p->plan, first, "the model's gradients", ""));
 out:
     return status;
 }
@@ -362,14 +363,19 @@ out:
 bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
                            size_t words, const bcl_room *room) {
     bcl_status status = BCL_OK;
+    const size_t piece = bcl_device_about(device)->max_allocation;
     bcl_layout layout = {0};
     bcl_activations a = {0};
     bcl_plan plan = {0};
     BCL_TRY(bcl_layout_create(&layout, config));
     BCL_NEW(a.forward, (size_t)config->layers + 1);
     BCL_NEW(a.backward, (size_t)config->layers + 1);
-    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room,
-                            bcl_device_about(device)->max_allocation));
+    /* the sum first: it says more than that one piece is too large */
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, SIZE_MAX));
+    bcl_memory_measure(out, config, &layout, words, room, &plan);
+    BCL_TRY(bcl_memory_check(out, room, device));
+    bcl_plan_free(&plan);
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, piece));
     bcl_memory_measure(out, config, &layout, words, room, &plan);
     BCL_TRY(bcl_memory_check(out, room, device));
 out:
