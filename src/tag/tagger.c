@@ -113,7 +113,7 @@ static bcl_status set_lengths(bcl_tagger *t, const char *folder) {
     if (t->capacity < t->max_length)
         t->capacity = t->max_length;
     if (t->capacity > INT32_MAX / 8)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "batch-tokens: found %zu, expected at most %d", t->capacity,
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "max-tokens: found %zu, expected at most %d", t->capacity,
                  INT32_MAX / 8);
     t->most_windows = t->capacity / 3;
 out:
