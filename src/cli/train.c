@@ -514,6 +514,7 @@ static bcl_status load_model(job *j) {
     const double mib = 1024.0 * 1024.0;
     const bcl_room room = bcl_train_room(&j->plan, &j->recipe);
     BCL_TRY(find_words(&used, &words, j));
+    bcl_cli_tune_first_use(j->s.device, j->s.gemm, BCL_PRECISION_FP32, j->s.quiet);
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
     BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &room));
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, !j->checkpoint,

@@ -24,8 +24,7 @@ enum {
 enum {
     B_AGAIN, /* what the forward pass did not keep is computed again */
     B_NORM2,
-    B_DOWN,
-    B_GELU,
+    B_DOWN, /* and GELU */
     B_UP,
     B_NORM1,
     B_OUT, /* its gradient goes to r1 */
@@ -53,7 +52,7 @@ static const struct {
     {MEMBER(r2), WIDTH_C, F_DOWN, F_NORM2, B_NORM2, KEEP},
     {MEMBER(mean2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
     {MEMBER(rstd2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(up), WIDTH_F, F_UP, F_DOWN, B_GELU, KEEP_OR_NOT},
+    {MEMBER(up), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
     {MEMBER(qkv), WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
     {MEMBER(context), WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, KEEP_OR_NOT},
     {MEMBER(r1), WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, KEEP_OR_NOT},

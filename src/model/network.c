@@ -59,9 +59,8 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
         ops, l->y1, l->r1, l->mean1, l->rstd1, l->x, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C,
         (float)c->layer_norm_eps,
         dropout_of(noise, noise ? noise->hidden : 0, layer + 1, BCL_SITE_FIRST)));
-    BCL_TRY(bcl_linear_forward(ops, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C, F));
-    BCL_TRY(bcl_gelu_forward(ops, l->gelu, l->up, (size_t)T * (size_t)F,
-                             c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C,
+                                    F, c->activation == BCL_GELU_TANH));
 out:
     return status;
 }
@@ -96,12 +95,12 @@ static bcl_status layer_again(bcl_model *m, int layer, const bcl_noise *noise) {
         BCL_TRY(bcl_layernorm_again(ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
                                     below[BCL_LN2_G].p, below[BCL_LN2_B].p, T, C));
     }
-    if (m->room.recompute && layer < c->layers - 1) {
+    if (m->room.recompute && layer < c->layers - 1)
         BCL_TRY(layer_inner(m, layer, l, noise));
-        goto out;
-    }
-    BCL_TRY(bcl_layernorm_again(ops, l->y1, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
-                                p[BCL_LN1_B].p, T, C));
+    else
+        BCL_TRY(bcl_layernorm_again(ops, l->y1, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
+                                    p[BCL_LN1_B].p, T, C));
+    /* either way by this kernel: a product's own GELU may round otherwise */
     BCL_TRY(bcl_gelu_forward(ops, l->gelu, l->up, (size_t)T * (size_t)c->intermediate,
                              c->activation == BCL_GELU_TANH));
 out:
@@ -156,10 +155,9 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
                                             l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
                                             dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
-    BCL_TRY(bcl_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
-                                p[BCL_DOWN_W].p, T, F, C, false));
-    BCL_TRY(bcl_gelu_backward(ops, wide, wide, l->up, (size_t)T * (size_t)F,
-                              c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_gelu_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
+                                     l->up, p[BCL_DOWN_W].p, T, F, C,
+                                     c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
                                 T, C, F, true));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1,
