@@ -28,7 +28,7 @@ static const struct {
              {"tile-bf16", BCL_PRECISION_BF16},
 
              {"tile-bf16:4x5x3", BCL_PRECISION_BF16},
-             {"tile-bf16:16x12x2", BCL_PRECISION_BF16},
+             {"tile-bf16:16x3x2", BCL_PRECISION_BF16},
              {"tile-bf16:avx512", BCL_PRECISION_BF16},
              {"tile-bf16:avx512:16x8x3", BCL_PRECISION_BF16}};
 enum { GEMMS = sizeof kinds / sizeof *kinds };
