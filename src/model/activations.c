@@ -128,6 +128,7 @@ bcl_status bcl_model_reserve(bcl_model *m, const bcl_room *room) {
     if (room->training && room->accumulate) /* once for all; without it backward does it */
         BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
     m->room = *room;
+    BCL_TRY(bcl_model_pack(m, !m->m)); /* nothing changes weights that have no moments */
 out:
     bcl_plan_free(&plan);
     if (status)
@@ -167,6 +168,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     const size_t V = (size_t)m->config.vocabulary, C = (size_t)m->config.hidden;
     const size_t bytes = m->layout.dense * sizeof(float);
     int32_t *ids = NULL, *steps = NULL;
+    BCL_TRY(bcl_model_pack(m, false));
     BCL_NEW(m->slot_of, V);
     BCL_NEW(ids, V);
     m->rows = 0;

@@ -22,7 +22,7 @@ enum {
     FORWARD_OPERATIONS
 };
 enum {
-    B_AGAIN, /* what the forward pass did not keep is computed again */
+    B_AGAIN, /* with bcl_room.recompute: what the forward pass did not keep */
     B_NORM2,
     B_DOWN, /* and GELU */
     B_UP,
@@ -35,9 +35,8 @@ enum {
 
 typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width;
 typedef enum keeping {
-    KEEP,        /* from the forward to the backward pass */
-    KEEP_OR_NOT, /* the same, but not with bcl_room.recompute */
-    AGAIN        /* cheap to compute again from what is kept */
+    KEEP,       /* from the forward to the backward pass */
+    KEEP_OR_NOT /* the same, but not with bcl_room.recompute */
 } keeping;
 
 /* A layer's tensors: when the forward pass writes and last reads each, and backward last reads it.
@@ -59,8 +58,8 @@ static const struct {
     {MEMBER(lse), WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
     {MEMBER(mean1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
     {MEMBER(rstd1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
-    {MEMBER(gelu), WIDTH_F, F_UP, F_DOWN, B_DOWN, AGAIN},
-    {MEMBER(y1), WIDTH_C, F_NORM1, F_NORM2, B_UP, AGAIN},
+    {MEMBER(gelu), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
+    {MEMBER(y1), WIDTH_C, F_NORM1, F_NORM2, B_UP, KEEP_OR_NOT},
 #undef MEMBER
 };
 enum { TENSORS = sizeof tensors / sizeof *tensors };
@@ -180,8 +179,16 @@ out:
 /* The last layer's tensors are still there when its backward step begins. */
 static bool is_kept(const planner *p, size_t tensor, int layer) {
     const bool all = !p->room->recompute || layer == p->config->layers - 1;
-    return p->room->training && tensors[tensor].keeping != AGAIN &&
-           (tensors[tensor].keeping == KEEP || all);
+    return p->room->training && (tensors[tensor].keeping == KEEP || all);
+}
+
+/* A layer's input is an output of LayerNorm: cheap to compute again from r2 of the layer below. */
+static bool keeps_input(const planner *p, int layer) {
+    return p->room->training && (!layer || !p->room->recompute);
+}
+
+static int input_time(int layer) {
+    return layer ? forward_time(layer - 1, F_NORM2) : 0;
 }
 
 static cl_mem *member(bcl_layer_activations *layer, size_t tensor) {
@@ -192,15 +199,16 @@ static cl_mem *member(bcl_layer_activations *layer, size_t tensor) {
 static bcl_status plan_kept(planner *p) {
     bcl_status status = BCL_OK;
     const bcl_config *c = p->config;
-    if (p->room->training && c->layers)
-        BCL_TRY(add(p, &p->a->forward[0].x, &p->a->backward[0].x, row_bytes(c, WIDTH_C), 0,
-                    backward_time(p, 0, B_QKV)));
-    for (int l = 0; l < c->layers; l++)
+    for (int l = 0; l < c->layers; l++) {
+        if (keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->forward[l].x, &p->a->backward[l].x, row_bytes(c, WIDTH_C),
+                        input_time(l), backward_time(p, l, B_QKV)));
         for (size_t i = 0; i < TENSORS; i++)
             if (is_kept(p, i, l))
                 BCL_TRY(add(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
                             row_bytes(c, tensors[i].width), forward_time(l, tensors[i].written),
                             backward_time(p, l, tensors[i].backward)));
+    }
 out:
     return status;
 }
@@ -239,9 +247,10 @@ static bcl_status plan_layers(planner *p) {
     const bcl_config *c = p->config;
     const size_t x = row_bytes(c, WIDTH_C);
     const bool training = p->room->training;
-    for (int l = training && c->layers; l <= c->layers; l++)
-        BCL_TRY(add(p, &p->a->forward[l].x, NULL, x, l ? forward_time(l - 1, F_NORM2) : 0,
-                    l < c->layers ? forward_time(l, F_NORM1) : head_time(p)));
+    for (int l = 0; l <= c->layers; l++)
+        if (l == c->layers || !keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->forward[l].x, NULL, x, input_time(l),
+                        l < c->layers ? forward_time(l, F_NORM1) : head_time(p)));
     for (int l = 0; l < c->layers; l++)
         for (size_t i = 0; i < TENSORS; i++) {
             const size_t row = row_bytes(c, tensors[i].width);
@@ -255,9 +264,10 @@ static bcl_status plan_layers(planner *p) {
                             backward_time(p, l, B_AGAIN),
                             backward_time(p, l, tensors[i].backward)));
         }
-    for (int l = 1; training && l < c->layers; l++)
-        BCL_TRY(add(p, &p->a->backward[l].x, NULL, x, backward_time(p, l, B_AGAIN),
-                    backward_time(p, l, B_QKV)));
+    for (int l = 0; training && l < c->layers; l++)
+        if (!keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->backward[l].x, NULL, x, backward_time(p, l, B_AGAIN),
+                        backward_time(p, l, B_QKV)));
 out:
     return status;
 }

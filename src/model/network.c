@@ -82,27 +82,19 @@ out:
     return status;
 }
 
-/* Computes what backward reads of a layer and the forward pass did not keep. */
+/* With recompute: what backward reads of a layer and the forward pass did not keep, to the same
+ * bits. The last layer's is all there still but its input. */
 static bcl_status layer_again(bcl_model *m, int layer, const bcl_noise *noise) {
     bcl_status status = BCL_OK;
-    const bcl_config *c = &m->config;
-    const bcl_parameter *p = layer_parameters(m, layer);
     const bcl_layer_activations *l = &m->a.backward[layer];
-    const int T = m->batch.T, C = c->hidden;
-    bcl_ops *ops = &m->ops;
     if (layer) {
         const bcl_parameter *below = layer_parameters(m, layer - 1);
-        BCL_TRY(bcl_layernorm_again(ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
-                                    below[BCL_LN2_G].p, below[BCL_LN2_B].p, T, C));
+        BCL_TRY(bcl_layernorm_again(&m->ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
+                                    below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
+                                    m->config.hidden));
     }
-    if (m->room.recompute && layer < c->layers - 1)
+    if (layer < m->config.layers - 1)
         BCL_TRY(layer_inner(m, layer, l, noise));
-    else
-        BCL_TRY(bcl_layernorm_again(ops, l->y1, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
-                                    p[BCL_LN1_B].p, T, C));
-    /* either way by this kernel: a product's own GELU may round otherwise */
-    BCL_TRY(bcl_gelu_forward(ops, l->gelu, l->up, (size_t)T * (size_t)c->intermediate,
-                             c->activation == BCL_GELU_TANH));
 out:
     return status;
 }
@@ -151,7 +143,8 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise
     const float hidden = noise ? noise->hidden : 0;
     bcl_ops *ops = &m->ops;
     cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
-    BCL_TRY(layer_again(m, layer, noise));
+    if (m->room.recompute)
+        BCL_TRY(layer_again(m, layer, noise));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
                                             l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
                                             dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));

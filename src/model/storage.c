@@ -269,6 +269,7 @@ static bcl_status read_rows(bcl_model *m, const bcl_named *n, bool gradient, siz
         return read_words(m, gradient, first, rows, out);
     const bcl_parameter *p = &m->layout.parameters[n->parameter];
     const size_t size = (size_t)p->rows * (size_t)p->columns;
+    BCL_TRY(bcl_model_pack(m, false));
     BCL_NEW(whole, size);
     BCL_TRY(bcl_buffer_read(m->device, gradient ? m->a.g : m->dense, p->offset * sizeof(float),
                             whole, size * sizeof(float), true));

@@ -513,6 +513,55 @@ static void test_bf16(void **state) {
     end(&bf16);
 }
 
+/* The logits (T,K) of a forward pass for inference; the caller's to free. */
+static float *inferred(bcl_model *model, const subject *s, int K) {
+    bcl_batch batch;
+    cl_event event;
+    float *logits = calloc((size_t)s->T * (size_t)K, sizeof *logits);
+    assert_non_null(logits);
+    OK(bcl_batch_create(&batch, 64, SENTENCES));
+    OK(bcl_batch_pack(&batch, s->samples, ALL, SENTENCES, NULL));
+    OK(bcl_model_forward(model, &batch, NULL));
+    OK(bcl_model_read_logits(model, logits, &event));
+    OK(bcl_event_finish(&event));
+    bcl_batch_free(&batch);
+    return logits;
+}
+
+/* For inference weights may lie in another order: the same bits, and the plain order for whoever
+ * reads, saves or trains. Sizes that whole panels of any tile divide, the labels' too. */
+static void test_inference_order(void **state) {
+    const tiny_model shape = {96, 4, 2, 192, 64, 48, 0.1, 0.2f, 1};
+    subject s;
+    bcl_load_report report;
+    bcl_model *plain = NULL;
+    (void)state;
+    begin(&s, NULL);
+    bcl_model_free(s.model);
+    bcl_config_free(&s.config);
+    OK(tiny_model_write(s.folder, &shape));
+    OK(bcl_config_read(&s.config, s.folder));
+    bcl_model **const models[] = {&plain, &s.model};
+    for (int i = 0; i < 2; i++) {
+        OK(bcl_model_load(models[i], test_device, &s.config, s.folder,
+                          test_small ? "reference" : NULL, BCL_PRECISION_FP32, false, 0, &report));
+        bcl_load_report_free(&report);
+    }
+    OK(bcl_model_reserve(s.model, &(bcl_room){64, SENTENCES, false, false, false}));
+    float *packed = inferred(s.model, &s, 48);
+    assert_same(s.model, plain); /* reads every tensor */
+    float *again = inferred(s.model, &s, 48);
+    assert_memory_equal(packed, again, (size_t)s.T * 48 * sizeof *packed);
+    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, false, false, false}));
+    OK(bcl_model_train_begin(plain, NULL));
+    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, true, false, false}));
+    assert_same(s.model, plain);
+    bcl_model_free(plain);
+    free(packed);
+    free(again);
+    end(&s);
+}
+
 static void test_errors(void **state) {
     subject s;
     bcl_model *model = NULL;
@@ -561,8 +610,9 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_recompute), cmocka_unit_test(test_sparse_adam_and_saving),
-        cmocka_unit_test(test_bf16),      cmocka_unit_test(test_errors)};
+        cmocka_unit_test(test_gradients),       cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_recompute),       cmocka_unit_test(test_sparse_adam_and_saving),
+        cmocka_unit_test(test_inference_order), cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_errors)};
     return test_run_on_device(tests, sizeof tests / sizeof *tests, "model");
 }
