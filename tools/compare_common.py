@@ -107,12 +107,12 @@ class Peer:
     """A script that warms up, prints a JSON line, and then answers every line of its input with another: what is timed is
     never its start. Between rounds it sleeps."""
 
-    def __init__(self, command, cores=None):
+    def __init__(self, command, cores=None, variables=None):
         self.name = os.path.basename(command[1])
         self.err = tempfile.TemporaryFile()
         pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err,
-                                        text=True, env=peer_environment(), preexec_fn=pin)
+                                        text=True, env=peer_environment() | (variables or {}), preexec_fn=pin)
         self.ready = self._answer()
 
     def _answer(self):
@@ -216,6 +216,12 @@ def machine_text(m):
     return (f"{m['cpu']}, {m['cores']} cores ({' '.join(m['flags'])}), {m['memory_gib']} GiB, {m['system']}, Linux "
             f"{m['kernel']}; {m['device']['id']}: {m['device']['name']}, {m['device']['driver']}; bertcl {m['bertcl']}; "
             f"{versions}; {m['date']}")
+
+
+def asked_text(value, found, at_least):
+    if not value:
+        return "–"
+    return f"{value:g} {'met' if (found >= value if at_least else found <= value) else 'MISSED'}"
 
 
 def table(head, rows):
