@@ -43,6 +43,7 @@ bcl_status bcl_linear_backward(bcl_ops *ops, cl_mem dx, cl_mem dw, cl_mem db, cl
                                                      .C = dw,
                                                      .A = x,
                                                      .B = dy}));
+    bcl_operation(ops, "bias gradient", (double)T * N);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_mem(db), bcl_mem(dy),
                        bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));

@@ -6,6 +6,7 @@ struct bcl_gemm {
     char *name; /* as asked for, parameters included */
     const bcl_gemm_provider *provider;
     void *state;
+    bcl_device *device;
 };
 
 static const bcl_gemm_provider *const providers[] = {&bcl_gemm_clblast, &bcl_gemm_tile,
@@ -35,6 +36,7 @@ bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *name)
         name = bcl_gemm_tile_suits(device) ? bcl_gemm_tile.name : bcl_gemm_clblast.name;
     const char *colon = strchr(name, ':');
     BCL_NEW(g, 1);
+    g->device = device;
     BCL_TRY(find_provider(&g->provider, name));
     BCL_TRY(bcl_strdup(&g->name, name));
     BCL_TRY(g->provider->create(&g->state, device, colon ? colon + 1 : NULL));
@@ -81,6 +83,15 @@ out:
     return status;
 }
 
+static void note_work(bcl_gemm *g, const bcl_gemm_call *c) {
+    static const char *const names[] = {[BCL_GEMM_NN] = "matrix product Y = X W",
+                                        [BCL_GEMM_NT] = "matrix product dX = dY W'",
+                                        [BCL_GEMM_TN] = "matrix product dW = X' dY"};
+    const double M = c->M, N = c->N, K = c->K;
+    const double floats = M * K + K * N + M * N * (c->accumulate ? 2 : 1);
+    bcl_profile_operation(g->device, names[c->layout], 2 * M * N * K, sizeof(float) * floats);
+}
+
 bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
@@ -93,6 +104,7 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     BCL_TRY(check_matrix("C", c->C, c->M, c->N, c->ldc));
     if (c->bias)
         BCL_TRY(check_matrix("bias", c->bias, 1, c->N, c->N));
+    note_work(g, c);
     BCL_TRY(g->provider->run(g->state, c));
 out:
     return status;
