@@ -37,8 +37,12 @@ static void print_table(const bcl_tune_result *r, bcl_precision precision, const
     printf("\n%s: %s\n", bcl_precision_name(precision),
            r->choice.name[0] ? r->choice.name : r->choice.reason);
     printf("%10s  %9s  %-8s  %s\n", "GFLOP/s", "error", "", "candidate");
+    size_t waiting = 0;
     for (size_t i = 0; i < r->count; i++) {
         const bcl_tune_candidate *c = &r->candidates[i];
+        waiting += c->state == BCL_TUNE_WAITING;
+        if (c->state == BCL_TUNE_WAITING)
+            continue;
         const bool chosen =
             c->precision == precision && !strcmp(c->name, r->choice.name) && r->choice.name[0];
         if (c->gflops > 0)
@@ -52,6 +56,8 @@ static void print_table(const bcl_tune_result *r, bcl_precision precision, const
                c->name, c->precision == precision ? "" : " in fp32", c->reason[0] ? " (" : "",
                c->reason, c->reason[0] ? ")" : "");
     }
+    if (waiting)
+        printf("%10s  %9s  not tried: %zu more\n", "-", "-", waiting);
     printf("stored in %s\n", path);
 }
 

@@ -18,8 +18,8 @@ static const double LAST_BUDGETS = 3; /* more than the budget, for the first can
 static const double WORTH = 1.02;
 
 const char *bcl_tune_state_name(bcl_tune_state state) {
-    static const char *const names[] = {"not reached", "right",   "slower", "wrong",
-                                        "failed",      "crashed", "same"};
+    static const char *const names[] = {"not tried", "right",   "slower", "wrong",
+                                        "failed",    "crashed", "same"};
     return names[state];
 }
 
