@@ -134,6 +134,10 @@ bcl_precision bcl_gemm_precision(const bcl_gemm *g) {
     return g->provider->precision;
 }
 
+bool bcl_gemm_fuses(const bcl_gemm *g) {
+    return g->provider->fuses;
+}
+
 /* A matrix of `rows` rows of `columns` elements, `ld` apart, must lie within its buffer: a kernel
  * on a CPU device that leaves it would silently destroy the process's memory. */
 static bcl_status check_matrix(const char *name, cl_mem buffer, int rows, int columns, int ld) {
@@ -166,6 +170,15 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     BCL_TRY(check_matrix("A", c->A, tn ? c->K : c->M, tn ? c->M : c->K, c->lda));
     BCL_TRY(check_matrix("B", c->B, nt ? c->N : c->K, nt ? c->K : c->N, c->ldb));
     BCL_TRY(check_matrix("C", c->C, c->M, c->N, c->ldc));
+    if (!g->provider->fuses && (c->epilogue || c->sums))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s has no epilogues", g->provider->name);
+    if ((c->epilogue == BCL_GEMM_GELU && c->layout != BCL_GEMM_NN) || (c->sums && !tn) ||
+        (c->epilogue == BCL_GEMM_GELU_BACKWARD && !nt) || (c->epilogue && c->accumulate))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: the epilogue does not go with the layout");
+    if (c->epilogue)
+        BCL_TRY(check_matrix("E", c->E, c->M, c->N, c->ldc));
+    if (c->sums)
+        BCL_TRY(check_matrix("sums", c->sums, 1, c->N, c->N));
     if (c->bias)
         BCL_TRY(check_matrix("bias", c->bias, 1, c->N, c->N));
     BCL_TRY(g->provider->run(g->state, c));

@@ -17,6 +17,13 @@ enum { BCL_PRECISIONS = 2 };
 /* "fp32", "bf16" */
 const char *bcl_precision_name(bcl_precision precision);
 
+/* What is done with C while it is near, with another matrix E whose rows lie as C's. */
+typedef enum bcl_gemm_epilogue {
+    BCL_GEMM_PLAIN,
+    BCL_GEMM_GELU,         /* NN: E = gelu(C); E may be C */
+    BCL_GEMM_GELU_BACKWARD /* NT: C = product * gelu'(E) */
+} bcl_gemm_epilogue;
+
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
     int M, N, K;
@@ -24,6 +31,11 @@ typedef struct bcl_gemm_call {
     bool accumulate;   /* C += product instead of C = product */
     cl_mem C, A, B;    /* see layout */
     cl_mem bias;       /* (N), added to every row; NULL for none; not with accumulate */
+    /* only where bcl_gemm_fuses */
+    bcl_gemm_epilogue epilogue; /* not with accumulate */
+    bool tanh_form;             /* of GELU */
+    cl_mem E;                   /* (M,N), see epilogue */
+    cl_mem sums; /* TN: (N), sums of B's columns, += with accumulate, else =; NULL: not wanted */
 } bcl_gemm_call;
 
 typedef struct bcl_gemm bcl_gemm;
@@ -39,6 +51,8 @@ void bcl_gemm_free(bcl_gemm *gemm);
 /* The name that makes it again, parameters included, also where they were tuned. */
 const char *bcl_gemm_name(const bcl_gemm *gemm);
 bcl_precision bcl_gemm_precision(const bcl_gemm *gemm);
+/* Whether calls may have an epilogue and sums. */
+bool bcl_gemm_fuses(const bcl_gemm *gemm);
 /* Queues one product. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
 

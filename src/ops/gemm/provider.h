@@ -32,6 +32,7 @@ typedef struct bcl_gemm_provider {
     /* Its parameters hold for the whole process: two states with other parameters exclude each
      * other, and tuning tries them one by one. */
     bool exclusive;
+    bool fuses; /* run computes epilogues and sums */
 } bcl_gemm_provider;
 
 extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_reference;
