@@ -108,7 +108,7 @@ static bcl_status run(const settings *s) {
     char *folder = NULL, *text = NULL, *path = NULL;
     cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "tunings");
     bcl_tune_options options = {.layers = usual_layers,
-                                .layer_count = USUAL_LAYERS,
+                                .layer_count = s->quick ? 1 : USUAL_LAYERS, /* as a first run */
                                 .lengths = s->quick ? quick_lengths : lengths,
                                 .length_count = 2,
                                 .quick = s->quick,
