@@ -14,6 +14,7 @@
  *
  * Options: TILE_WIDTH 4, 8 or 16; TILE_ROWS 1 to 12 and TILE_HALF below it, the tile of
  * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest block of K, whole vectors;
+ * TILE_B_PACKED (NN: B is what gemm_tile_pack made, so no panel is copied);
  * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and what is
  * done with a tile of C as soon as it is complete and still near, with E (M,N), rows as C's:
  * TILE_GELU (E = gelu(C); E may be C) or TILE_GELU_BACKWARD (C *= gelu'(E)). With TN, sums (N) +=
@@ -57,6 +58,12 @@
 #define A_NEXT 1
 #endif
 
+#ifdef TILE_B_PACKED
+#define B_SPACE __global
+#else
+#define B_SPACE __local
+#endif
+
 /* A tile of n rows in named variables, so that it stays in registers; + bias in the first block of
  * K, + C from then on. A tile of a narrow last panel goes by way of `scratch`. */
 #define ZERO(i, j) vec c##i##_##j = 0;
@@ -76,7 +83,7 @@
 #define KEEP_ROW(i) VECTORS(KEEP, i)
 #define TILE(name, n)                                                                              \
     inline void name(__global float *C, int ldc, A_SPACE const float *a, int lda,                  \
-                     __local const float *b, int K, __local const float *bias, int columns,        \
+                     B_SPACE const float *b, int K, __local const float *bias, int columns,        \
                      int add, __local float *scratch) {                                            \
         ROWS(n, ZERO_ROW)                                                                          \
         for (int k = 0; k < K; k++, a += A_NEXT, b += PANEL) {                                     \
@@ -91,7 +98,7 @@
         }                                                                                          \
     }
 
-#ifndef TILE_B_TRANSPOSED
+#if !defined(TILE_B_TRANSPOSED) && !defined(TILE_B_PACKED)
 /* The first tile of a group packs the panel as it goes: its multiplications hide the wait for B. */
 #define MOVE_B(i, j)                                                                               \
     const vec b##j = load(j, B);                                                                   \
@@ -171,7 +178,7 @@ inline void pack(__local float *panel, __global const float *B, int ldb, int col
         for (int n = 0; n < PANEL; n++)
             panel[k * PANEL + n] = n < columns ? B[(size_t)n * ldb + k] : 0;
 }
-#else
+#elif !defined(TILE_B_PACKED)
 /* as above, where no tile packs as it goes */
 inline void pack(__local float *panel, __global const float *B, int ldb, int columns, int K) {
     for (int k = 0; k < K; k++, B += ldb, panel += PANEL)
@@ -280,7 +287,9 @@ gemm_tile(__global float *C0, __global const float *restrict A,
           __global float *E0, __global float *restrict sums, int has_sums, int tanh_form,
           int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
           int group_panels, int depth) {
+#ifndef TILE_B_PACKED
     __local float panel[TILE_DEPTH * PANEL] __attribute__((aligned(64)));
+#endif
     __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
@@ -305,7 +314,9 @@ gemm_tile(__global float *C0, __global const float *restrict A,
 #endif
             for (int n = 0; n < PANEL; n++)
                 bias[n] = has_bias && n < columns ? bias0[n0 + n] : 0;
-#ifdef TILE_B_TRANSPOSED
+#ifdef TILE_B_PACKED
+            __global const float *panel = B + (size_t)n0 * K0 + (size_t)k0 * PANEL;
+#elif defined(TILE_B_TRANSPOSED)
             pack(panel, B + (size_t)n0 * ldb + k0, ldb, columns, K);
 #else
             __global const float *from = B + (size_t)k0 * ldb + n0;
@@ -335,3 +346,18 @@ gemm_tile(__global float *C0, __global const float *restrict A,
         }
     }
 }
+
+#ifdef TILE_B_PACKED
+/* to[n / PANEL][k][n % PANEL] = from[k][n], (K,N) with whole panels, or back. One item a panel. */
+__kernel void gemm_tile_pack(__global float *restrict to, __global const float *restrict from, int K,
+                             int N, int back) {
+    const int n0 = get_global_id(0) * PANEL;
+    if (n0 >= N)
+        return;
+    for (int k = 0; k < K; k++) {
+        const size_t plain = (size_t)k * N + n0, packed = (size_t)n0 * K + (size_t)k * PANEL;
+        for (int n = 0; n < PANEL; n++)
+            to[(back ? plain : packed) + n] = from[(back ? packed : plain) + n];
+    }
+}
+#endif

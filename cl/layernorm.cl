@@ -1,6 +1,11 @@
 /* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. */
 #include "common.h"
 
+/* One expression for both kernels that compute y, so that they give the same bits. */
+static inline fv normalize(fv r, float mean, float rstd, fv gamma, fv beta) {
+    return fma((r - mean) * rstd, gamma, beta);
+}
+
 __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
                                          __global float *restrict r /* (T,C), saved; holds h */,
                                          __global float *restrict mean,
@@ -41,11 +46,26 @@ __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
         for (int w = 0; w < 4; w++) {
             const int c = UNIT_COLUMN(u, w), n = C - c;
             if (n > 0)
-                store((load(r + c, n) - m) * s * load(gamma + c, n) + load(beta + c, n), y + c, n);
+                store(normalize(load(r + c, n), m, s, load(gamma + c, n), load(beta + c, n)), y + c,
+                      n);
         }
     if (lid == 0) {
         mean[t] = m;
         rstd[t] = s;
+    }
+}
+
+/* y again, from what the forward pass saved. */
+__kernel void layernorm_again(__global float *restrict y /* (T,C) */,
+                              __global const float *restrict r /* (T,C) */,
+                              __global const float *mean, __global const float *rstd,
+                              __global const float *gamma, __global const float *beta, int C) {
+    const int t = get_group_id(0);
+    const float m = mean[t], s = rstd[t];
+    r += (size_t)t * C, y += (size_t)t * C;
+    for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW) {
+        const int n = C - c;
+        store(normalize(load(r + c, n), m, s, load(gamma + c, n), load(beta + c, n)), y + c, n);
     }
 }
 

@@ -22,7 +22,15 @@ __kernel void norm_dense(__global float *partial, __global const float *g, int N
         partial[group] = sum;
 }
 
-__kernel void norm_rows(__global float *partial, __global const float *g /* (R,C) */,
+/* Group i writes zeros to x[ranges[i][0]] .. x[ranges[i][1] - 1]. */
+__kernel void zero_ranges(__global float *x, __global const int *ranges) {
+    const int first = ranges[2 * get_group_id(0)], last = ranges[2 * get_group_id(0) + 1];
+    for (int i = first + (int)get_local_id(0); i < last; i += LS)
+        x[i] = 0;
+}
+
+/* partial[first + group] = the same of this group's `rows` rows. */
+__kernel void norm_rows(__global float *partial, int first, __global const float *g /* (R,C) */,
                         __global const int *row_step, int R, int C, int rows, int step) {
     __local float scratch[LS];
     const int group = get_group_id(0);
@@ -32,7 +40,7 @@ __kernel void norm_rows(__global float *partial, __global const float *g /* (R,C
             sum += sum_squares(g + (size_t)r * C, 0, C);
     sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
-        partial[group] = sum;
+        partial[first + group] = sum;
 }
 
 /* clip[0] = the factor for all gradients: min(1, max_norm / (norm + 1e-6)), as PyTorch's

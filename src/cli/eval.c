@@ -245,8 +245,12 @@ int bcl_cli_eval(int argc, char **argv) {
          "longest sentence in pieces, the rest is cut and counted; default: what the model takes",
          .min = 3, .max = 1e6},
         {BCL_OPTION_INT, "eval-batch", &o.batch, "N",
-         "sentences a batch; default: by tokens. Results do not depend on it", .min = 1,
+         "sentences a batch at most; default: no limit. Results do not depend on it", .min = 1,
          .max = 1e6},
+        {BCL_OPTION_INT, "max-tokens", &o.max_tokens, "N",
+         "word pieces a batch at most, but at least one sentence; default 1024, with --eval-batch "
+         "no limit. Results do not depend on it",
+         .min = 1, .max = 1e8},
         {BCL_OPTION_TEXT, "device", &o.device_id, "ID",
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
         {BCL_OPTION_TEXT, "gemm", &o.gemm, "NAME",

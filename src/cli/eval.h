@@ -17,7 +17,7 @@ typedef struct eval_options {
     int64_t tag_column;
     /* the model's part */
     const char *device_id, *gemm, *logits_path, *label_pieces;
-    int64_t max_length, batch;
+    int64_t max_length, batch, max_tokens;
     /* scores */
     const char *mode, *scheme, *level, *zero_division;
     bool mode_given, scheme_given;

@@ -146,6 +146,7 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
         kept.count = data.count;
     }
     const bcl_evaluate_options options = {.sentences = (size_t)o->batch,
+                                          .tokens = (size_t)o->max_tokens,
                                           .sink = o->logits_path ? keep_logits : NULL,
                                           .context = &kept,
                                           .predicted = predicted};

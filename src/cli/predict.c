@@ -316,7 +316,7 @@ int bcl_cli_predict(int argc, char **argv) {
          "pieces that windows overlap by; default: a quarter of a window", .min = 1, .max = 1e6},
         {BCL_OPTION_INT, "max-length", &j.max_length, "N",
          "longest sequence in pieces; default: what the model takes", .min = 3, .max = 1e6},
-        {BCL_OPTION_INT, "batch-tokens", &j.batch_tokens, "N",
+        {BCL_OPTION_INT, "max-tokens", &j.batch_tokens, "N",
          "pieces in one pass; default 1024. Results do not depend on it", .min = 3, .max = 1e8},
         {BCL_OPTION_TEXT, "device", &j.device, "ID",
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},

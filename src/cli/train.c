@@ -19,13 +19,13 @@ typedef struct settings {
     bcl_cli_maps maps;
     const char *model, *out, *schedule, *optimizer, *label_pieces, *device, *gemm;
     double split, lr, warmup, weight_decay, clip, dropout, beta1, beta2, eps;
-    int64_t split_seed, epochs, batch, accumulate, max_length, seed, max_steps, save_every,
-        eval_batch, tag_column;
-    bool resume, quiet, json, profile;
-    bool given[32];
+    int64_t split_seed, epochs, batch, max_tokens, accumulate, max_length, seed, max_steps,
+        save_every, eval_batch, tag_column;
+    bool recompute, resume, quiet, json, profile;
+    bool given[40];
 } settings;
 
-enum { MAX_OPTIONS = 48, DEFAULT_LENGTH = 128 };
+enum { MAX_OPTIONS = 48, DEFAULT_LENGTH = 128, DEFAULT_BATCH = 4 };
 
 static void fill_options(bcl_option *options, settings *s) {
     bool *g = s->given;
@@ -56,10 +56,19 @@ static void fill_options(bcl_option *options, settings *s) {
         {BCL_OPTION_GROUP, .help = "How"},
         {BCL_OPTION_INT, "epochs", &s->epochs, "N", "default 1", .min = 1, .max = 1e6,
          .given = g++},
-        {BCL_OPTION_INT, "batch", &s->batch, "N", "sentences a batch; default 4", .min = 1,
-         .max = 1e6, .given = g++},
+        {BCL_OPTION_INT, "batch", &s->batch, "N",
+         "sentences a batch at most; default 4, with --max-tokens no limit", .min = 1, .max = 1e6,
+         .given = g++},
+        {BCL_OPTION_INT, "max-tokens", &s->max_tokens, "N",
+         "word pieces a batch at most, [CLS] and [SEP] counted: a batch takes sentences in the "
+         "epoch's order until the next would be too many; default: no limit",
+         .min = 3, .max = 1e9, .given = g++},
         {BCL_OPTION_INT, "accumulate", &s->accumulate, "N",
          "batches whose gradients make one step; default 1", .min = 1, .max = 1e6, .given = g++},
+        {BCL_OPTION_FLAG, "recompute", &s->recompute, NULL,
+         "keep little of the forward pass and compute it again for the backward pass: less memory, "
+         "slower by about a third, the same bits; may be added when resuming",
+         .min = 0},
         {BCL_OPTION_REAL, "lr", &s->lr, "X", "peak learning rate; default 1e-5", .min = 0,
          .max = 1e3, .given = g++},
         {BCL_OPTION_TEXT, "schedule", &s->schedule, "NAME",
@@ -127,6 +136,8 @@ typedef struct job {
     bcl_dataset train, test;
     bcl_device *device;
     bcl_model *model;
+    bcl_train_options recipe;
+    bcl_train_plan plan;
     /* progress */
     bool bar;
     double loss_sum;
@@ -332,6 +343,8 @@ static bcl_status open_run(job *j) {
             BCL_TRY(bcl_json_text(&s->device, j->run, "device", NULL, j->run_path));
         if (!s->gemm)
             BCL_TRY(bcl_json_text(&s->gemm, j->run, "gemm", NULL, j->run_path));
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(j->run, "recompute")))
+            s->recompute = true;
         BCL_TRY(bcl_checkpoint_newest(&j->checkpoint, s->out));
     } else if (s->resume && bcl_path_exists(s->out)) {
         /* run.json is the first file of a run: without it there may be nothing of ours in there */
@@ -385,6 +398,7 @@ static bcl_status begin_run(job *j) {
         cJSON_AddItemToObject(run, "options", bcl_options_to_json(j->options));
         cJSON_AddStringToObject(run, "device", bcl_device_about(j->device)->id);
         cJSON_AddStringToObject(run, "gemm", bcl_model_gemm(j->model));
+        cJSON_AddBoolToObject(run, "recompute", j->s.recompute);
         cJSON_AddItemToObject(run, "data", sizes_to_json(j));
         cJSON_AddItemToObject(
             run, "labels",
@@ -473,12 +487,36 @@ out:
 
 /* ---- */
 
+/* The words that get gradients and moments. Without weight decay a word that never occurs never
+ * changes: none for it. */
+static bcl_status find_words(bool **used, size_t *count, const job *j) {
+    bcl_status status = BCL_OK;
+    const size_t V = (size_t)j->config.vocabulary;
+    BCL_NEW(*used, V);
+    for (size_t i = 0; i < j->train.count; i++)
+        for (int k = 0; k < j->train.samples[i].length; k++)
+            (*used)[j->train.samples[i].ids[k]] = true;
+    *count = 0;
+    for (size_t id = 0; id < V; id++) {
+        (*used)[id] = (*used)[id] || j->s.weight_decay > 0;
+        *count += (*used)[id];
+    }
+out:
+    return status;
+}
+
 static bcl_status load_model(job *j) {
     bcl_status status = BCL_OK;
     bcl_load_report loaded = {0};
+    bcl_memory memory;
     bool *used = NULL;
+    size_t words;
+    const double mib = 1024.0 * 1024.0;
+    const bcl_room room = bcl_train_room(&j->plan, &j->recipe);
+    BCL_TRY(find_words(&used, &words, j));
     bcl_cli_tune_first_use(j->s.device, j->s.gemm, BCL_PRECISION_FP32, j->s.quiet);
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
+    BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &room));
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, !j->checkpoint,
                            (uint64_t)j->s.seed, &loaded));
     say(j, "device: %s (%s), matrix products by %s\n", bcl_device_about(j->device)->id,
@@ -487,29 +525,27 @@ static bcl_status load_model(job *j) {
         say(j, "model: %s is new\n", loaded.created[i]);
     for (size_t i = 0; i < loaded.unused_count; i++)
         say(j, "model: %s is not used\n", loaded.unused[i]);
-    /* Without weight decay a word that never occurs never changes: no moments for it. */
-    BCL_NEW(used, (size_t)j->config.vocabulary);
-    for (size_t i = 0; i < j->train.count; i++)
-        for (int k = 0; k < j->train.samples[i].length; k++)
-            used[j->train.samples[i].ids[k]] = true;
-    BCL_TRY(bcl_model_train_begin(j->model, j->s.weight_decay > 0 ? NULL : used));
+    say(j,
+        "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
+        "batches of up to %d tokens\n",
+        (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
+        room.tokens);
+    BCL_TRY(bcl_model_train_begin(j->model, used));
 out:
     free(used);
     bcl_load_report_free(&loaded);
     return status;
 }
 
-static bcl_status run_job(job *j) {
-    bcl_status status = BCL_OK;
-    bcl_train_result result = {0};
+/* What the options ask for; known before anything is computed or written. */
+static bcl_status plan_run(job *j) {
     const settings *s = &j->s;
     const bool dropout = s->dropout >= 0;
-    BCL_TRY(prepare_data(j));
-    BCL_TRY(load_model(j));
-    BCL_TRY(begin_run(j));
-    const bcl_train_options options = {
+    j->recipe = (bcl_train_options){
         .epochs = s->epochs,
         .batch = s->batch,
+        .max_tokens = s->max_tokens,
+        .recompute = s->recompute,
         .accumulate = s->accumulate,
         .max_steps = s->max_steps,
         .save_every = s->save_every,
@@ -530,6 +566,17 @@ static bcl_status run_job(job *j) {
         .classifier_dropout = dropout ? s->dropout : j->config.classifier_dropout,
         .eval_sentences = (size_t)s->eval_batch,
     };
+    return bcl_train_plan_create(&j->plan, &j->train, &j->recipe);
+}
+
+static bcl_status run_job(job *j) {
+    bcl_status status = BCL_OK;
+    bcl_train_result result = {0};
+    const settings *s = &j->s;
+    BCL_TRY(prepare_data(j));
+    BCL_TRY(plan_run(j));
+    BCL_TRY(load_model(j));
+    BCL_TRY(begin_run(j));
     const bcl_train_events events = {.context = j,
                                      .step = on_step,
                                      .epoch = on_epoch,
@@ -540,7 +587,7 @@ static bcl_status run_job(job *j) {
     j->bar = !s->quiet && isatty(STDERR_FILENO);
     bcl_interrupt_catch();
     BCL_TRY(bcl_train(&result, s->out, j->model, &files, &j->train, j->test.count ? &j->test : NULL,
-                      &options, &events));
+                      &j->recipe, &j->plan, &events));
     BCL_TRY(report(j, &result));
 out:
     clear_bar(j);
@@ -551,6 +598,7 @@ out:
 static void free_job(job *j) {
     bcl_model_free(j->model);
     bcl_device_free(j->device);
+    bcl_train_plan_free(&j->plan);
     bcl_dataset_free(&j->train);
     bcl_dataset_free(&j->test);
     bcl_tokenizer_free(j->tokenizer);
@@ -578,7 +626,6 @@ int bcl_cli_train(int argc, char **argv) {
                    .split = -1, /* below 0: not given */
                    .split_seed = -1,
                    .epochs = 1,
-                   .batch = 4,
                    .accumulate = 1,
                    .lr = 1e-5,
                    .beta1 = 0.9,
@@ -593,6 +640,8 @@ int bcl_cli_train(int argc, char **argv) {
         code = bcl_cli_usage(&command, "--out is needed");
     if (code < 0) {
         status = open_run(&j);
+        if (!j.s.batch && !j.s.max_tokens)
+            j.s.batch = DEFAULT_BATCH;
         if (!status && !j.s.model)
             code = bcl_cli_usage(&command, "--model is needed");
         else if (!status && !j.s.data.count)

@@ -79,7 +79,7 @@ size_t bcl_dataset_take(const bcl_dataset *d, const uint32_t *order, size_t from
     size_t n = 0, sum = 0;
     for (; from + n < end; n++) {
         size_t length = (size_t)d->samples[order ? order[from + n] : from + n].length;
-        if (n && (sentences ? n >= sentences : sum + length > tokens))
+        if (n && ((sentences && n >= sentences) || (tokens && sum + length > tokens)))
             break;
         sum += length;
     }

@@ -33,8 +33,8 @@ bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const 
                               bcl_label_pieces label_pieces);
 void bcl_dataset_free(bcl_dataset *dataset);
 
-/* Batches in a given order: `sentences` each, or as many as `tokens` hold (at least one) if
- * sentences is 0. Returns how many of order[from..] are the next batch; *tokens_out their pieces.
+/* Batches in a given order: up to `sentences` and up to `tokens`, 0 for no limit, but at least one
+ * sentence. Returns how many of order[from..] are the next batch; *tokens_out their pieces.
  */
 size_t bcl_dataset_take(const bcl_dataset *dataset, const uint32_t *order, size_t from, size_t end,
                         size_t sentences, size_t tokens, size_t *tokens_out);

@@ -91,12 +91,16 @@ out:
     return status;
 }
 
+static size_t batch_tokens(const run *r) {
+    return r->options->sentences || r->options->tokens ? r->options->tokens : BATCH_TOKENS;
+}
+
 /* The largest batch, so that everything is allocated once. */
 static void measure(const run *r, size_t *tokens, size_t *sentences) {
     *tokens = *sentences = 0;
     for (size_t i = 0, n, t; i < r->data->count; i += n) {
-        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences, BATCH_TOKENS,
-                             &t);
+        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences,
+                             batch_tokens(r), &t);
         *tokens = t > *tokens ? t : *tokens;
         *sentences = n > *sentences ? n : *sentences;
     }
@@ -108,8 +112,8 @@ static bcl_status run_batches(run *r, slot *slots, bcl_evaluation *out) {
     size_t timed = r->data->pieces, batches = 0;
     for (size_t i = 0, n, tokens; i < r->data->count; i += n, batches++) {
         slot *s = &slots[batches % SLOTS];
-        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences, BATCH_TOKENS,
-                             &tokens);
+        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences,
+                             batch_tokens(r), &tokens);
         BCL_TRY(finish(r, s));
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
@@ -148,7 +152,8 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
     measure(&r, &tokens, &sentences);
     BCL_NEW(r.which, sentences);
     BCL_TRY(make_slots(slots, &r, tokens, sentences));
-    BCL_TRY(bcl_model_reserve(model, (int)tokens, (int)sentences, false));
+    BCL_TRY(
+        bcl_model_reserve(model, &(bcl_room){.tokens = (int)tokens, .sentences = (int)sentences}));
     BCL_TRY(run_batches(&r, slots, out));
     out->labelled = r.labelled;
     out->loss = r.loss / (double)r.labelled;

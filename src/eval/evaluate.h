@@ -22,7 +22,9 @@ typedef bcl_status bcl_logits_sink(void *context, size_t sentence, const float *
 typedef void bcl_eval_progress(void *context, size_t done, size_t all);
 
 typedef struct bcl_evaluate_options {
-    size_t sentences; /* of a batch; 0: by tokens. Results do not depend on it. */
+    /* of a batch, at most: results do not depend on it. Without sentences, tokens are at most 1024
+     * if they are 0 here. */
+    size_t sentences, tokens;
     bcl_logits_sink *sink;
     bcl_eval_progress *progress;
     void *context;      /* of both */

@@ -1,122 +1,165 @@
 /* Device memory of the model: activations for batches up to a size, and the training arenas. */
 #include "model/internal.h"
 
-static void release_layer(bcl_model *m, bcl_layer_activations *layer) {
-    cl_mem *buffers = (cl_mem *)layer;
-    for (int i = 0; i < BCL_LAYER_BUFFERS; i++)
-        bcl_buffer_free(m->device, &buffers[i]);
+/* The views of one plan; the slabs stay for the next. */
+static void release_views(bcl_model *m) {
+    for (int i = 0; i < m->layout.parameter_count; i++)
+        bcl_buffer_free(m->device, &m->layout.parameters[i].g);
+    for (size_t i = 0; i < m->view_count; i++)
+        bcl_buffer_free(m->device, &m->views[i]);
+    free(m->views);
+    free(m->a.forward);
+    free(m->a.backward);
+    m->views = NULL;
+    m->view_count = 0;
+    m->a = (bcl_activations){0};
+    m->room = (bcl_room){0};
+}
+
+static void release_slabs(bcl_model *m) {
+    for (size_t i = 0; i < m->slab_count; i++)
+        bcl_buffer_free(m->device, &m->slabs[i]);
+    free(m->slabs);
+    m->slabs = NULL;
+    m->slab_count = m->slab_bytes = 0;
+}
+
+static void release_block(bcl_model *m) {
+    for (size_t i = 0; i < sizeof m->parts / sizeof *m->parts; i++)
+        bcl_buffer_free(m->device, &m->parts[i]);
+    bcl_buffer_free(m->device, &m->block);
 }
 
 void bcl_model_release_activations(bcl_model *m) {
-    bcl_activations *a = &m->a;
-    cl_mem *singles[] = {&a->x,        &a->mean,      &a->rstd, &a->head, &a->logits, &a->dlogits,
-                         &a->row_loss, &a->predicted, &a->dx,   &a->dh,   &a->wide,   &a->delta};
-    for (size_t i = 0; i < sizeof a->views / sizeof *a->views; i++)
-        bcl_buffer_free(m->device, &a->views[i]);
-    bcl_buffer_free(m->device, &a->block);
-    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
-        bcl_buffer_free(m->device, singles[i]);
-    /* In inference every layer has the buffers of the first but for y2, see reserve. */
-    for (int i = 0; a->layers && i < (m->training ? m->config.layers : 1); i++)
-        release_layer(m, &a->layers[i]);
-    free(a->layers);
-    *a = (bcl_activations){0};
-    m->tokens = m->sentences = 0;
-}
-
-/* `count` floats or int32. */
-static bcl_status room(bcl_model *m, cl_mem *out, size_t count) {
-    return bcl_buffer_create(out, m->device, count * 4,
-                             "a batch's activations (fewer sentences a batch or shorter ones need "
-                             "less: --batch, --max-length)");
-}
-
-static bcl_status reserve_layer(bcl_model *m, bcl_layer_activations *l, size_t T) {
-    bcl_status status = BCL_OK;
-    const size_t C = (size_t)m->config.hidden, F = (size_t)m->config.intermediate;
-    const size_t NH = (size_t)m->config.heads;
-    BCL_TRY(room(m, &l->qkv, T * 3 * C));
-    BCL_TRY(room(m, &l->context, T * C));
-    BCL_TRY(room(m, &l->lse, T * NH));
-    BCL_TRY(room(m, &l->r1, T * C));
-    BCL_TRY(room(m, &l->y1, T * C));
-    BCL_TRY(room(m, &l->mean1, T));
-    BCL_TRY(room(m, &l->rstd1, T));
-    BCL_TRY(room(m, &l->up, T * F));
-    if (m->training)
-        BCL_TRY(room(m, &l->gelu, T * F));
-    BCL_TRY(room(m, &l->r2, T * C));
-    BCL_TRY(room(m, &l->y2, T * C));
-    BCL_TRY(room(m, &l->mean2, T));
-    BCL_TRY(room(m, &l->rstd2, T));
-out:
-    return status;
+    release_views(m);
+    release_slabs(m);
+    release_block(m);
 }
 
 /* The batch's integers in one buffer; the views lie at the capacity's distances, rounded up. */
-static bcl_status reserve_block(bcl_model *m, size_t T, size_t B) {
+static bcl_status reserve_block(bcl_model *m, const bcl_room *room) {
     bcl_status status = BCL_OK;
-    bcl_activations *a = &m->a;
-    const size_t unit = 1024, sizes[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
-    size_t offset = 0;
+    size_t offsets[9], sizes[9];
+    release_block(m);
+    BCL_TRY(bcl_buffer_create(&m->block, m->device, bcl_batch_offsets(offsets, sizes, room),
+                              "a batch's tokens"));
     for (int i = 0; i < 9; i++)
-        offset += (sizes[i] * 4 + unit - 1) / unit * unit;
-    BCL_TRY(bcl_buffer_create(&a->block, m->device, offset, "a batch's tokens"));
-    offset = 0;
-    for (int i = 0; i < 9; i++) {
-        BCL_TRY(bcl_buffer_view(&a->views[i], a->block, offset, sizes[i] * 4));
-        offset += (sizes[i] * 4 + unit - 1) / unit * unit;
-    }
-    m->batch = (bcl_batch_layout){.ids = a->views[0],
-                                  .positions = a->views[1],
-                                  .samples = a->views[2],
-                                  .sentence_of = a->views[3],
-                                  .labels = a->views[4],
-                                  .order = a->views[5],
-                                  .unique_slots = a->views[6],
-                                  .unique_starts = a->views[7],
-                                  .starts = a->views[8]};
+        BCL_TRY(bcl_buffer_view(&m->parts[i], m->block, offsets[i], sizes[i]));
+    m->batch = (bcl_batch_layout){.ids = m->parts[0],
+                                  .positions = m->parts[1],
+                                  .samples = m->parts[2],
+                                  .sentence_of = m->parts[3],
+                                  .labels = m->parts[4],
+                                  .order = m->parts[5],
+                                  .unique_slots = m->parts[6],
+                                  .unique_starts = m->parts[7],
+                                  .starts = m->parts[8]};
 out:
     return status;
 }
 
-bcl_status bcl_model_reserve(bcl_model *m, int tokens, int sentences, bool training) {
+/* Memory for the plan: what there is if it is enough. */
+static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_room *room) {
     bcl_status status = BCL_OK;
-    if (tokens <= m->tokens && sentences <= m->sentences && training == m->training)
+    bcl_memory memory;
+    char what[384];
+    if (plan->bytes <= m->slab_bytes)
+        return BCL_OK;
+    release_slabs(m);
+    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, room, plan);
+    BCL_TRY(bcl_memory_check(&memory, room, m->device));
+    bcl_memory_text(what, sizeof what, &memory, room);
+    BCL_NEW(m->slabs, plan->bytes / plan->slab + 1);
+    while (m->slab_bytes < plan->bytes) {
+        const size_t left = plan->bytes - m->slab_bytes;
+        const size_t bytes = left < plan->slab ? left : plan->slab;
+        BCL_TRY(bcl_buffer_create(&m->slabs[m->slab_count], m->device, bytes, what));
+        m->slab_count++;
+        m->slab_bytes += bytes;
+    }
+out:
+    return status;
+}
+
+static bcl_status make_views(bcl_model *m, const bcl_plan *plan) {
+    bcl_status status = BCL_OK;
+    BCL_NEW(m->views, plan->count);
+    for (size_t i = 0; i < plan->count; i++) {
+        const bcl_planned *b = &plan->buffers[i];
+        /* the arena of gradients is one view over all parts */
+        const size_t bytes = b->out == &m->a.g ? m->layout.dense * sizeof(float) : b->bytes;
+        if (!b->out)
+            continue;
+        BCL_TRY(bcl_buffer_view(&m->views[m->view_count], m->slabs[b->offset / plan->slab],
+                                b->offset % plan->slab, bytes));
+        *b->out = m->views[m->view_count++];
+        if (b->also)
+            *b->also = *b->out;
+        if (b->out != &m->a.g)
+            continue;
+        for (int k = 0; k < m->layout.parameter_count; k++) {
+            bcl_parameter *p = &m->layout.parameters[k];
+            BCL_TRY(bcl_buffer_view(&p->g, m->slabs[b->offset / plan->slab],
+                                    b->offset % plan->slab + p->offset * sizeof(float),
+                                    (size_t)p->rows * (size_t)p->columns * sizeof(float)));
+        }
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_model_reserve(bcl_model *m, const bcl_room *room) {
+    bcl_status status = BCL_OK;
+    bcl_plan plan = {0};
+    const size_t layers = (size_t)m->config.layers + 1;
+    if (room->tokens <= m->room.tokens && room->sentences <= m->room.sentences &&
+        room->training == m->room.training && room->accumulate == m->room.accumulate &&
+        room->recompute == m->room.recompute)
         return BCL_OK;
     BCL_TRY(bcl_device_finish(m->device));
-    bcl_model_release_activations(m);
-    bcl_activations *a = &m->a;
-    const size_t T = (size_t)tokens, C = (size_t)m->config.hidden, K = (size_t)m->config.labels;
-    const size_t F = (size_t)m->config.intermediate, L = (size_t)m->config.layers;
-    m->training = training;
-    BCL_NEW(a->layers, L);
-    BCL_TRY(reserve_block(m, T, (size_t)sentences));
-    BCL_TRY(room(m, &a->x, T * C));
-    BCL_TRY(room(m, &a->mean, T));
-    BCL_TRY(room(m, &a->rstd, T));
-    BCL_TRY(room(m, &a->logits, T * K));
-    BCL_TRY(room(m, &a->row_loss, T));
-    BCL_TRY(room(m, &a->predicted, T));
-    for (size_t i = 0; i < L; i++) {
-        if (i && !training)
-            a->layers[i] = a->layers[0];
-        else
-            BCL_TRY(reserve_layer(m, &a->layers[i], T));
-    }
-    if (training) {
-        BCL_TRY(room(m, &a->head, T * C));
-        BCL_TRY(room(m, &a->dlogits, T * K));
-        BCL_TRY(room(m, &a->dx, T * C));
-        BCL_TRY(room(m, &a->dh, T * C));
-        BCL_TRY(room(m, &a->wide, T * (F > 3 * C ? F : 3 * C)));
-        BCL_TRY(room(m, &a->delta, T * (size_t)m->config.heads));
-    }
-    m->tokens = tokens;
-    m->sentences = sentences;
+    release_views(m);
+    BCL_NEW(m->a.forward, layers);
+    BCL_NEW(m->a.backward, layers);
+    BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, room,
+                            bcl_device_about(m->device)->max_allocation));
+    BCL_TRY(reserve_block(m, room));
+    BCL_TRY(reserve_slabs(m, &plan, room));
+    BCL_TRY(make_views(m, &plan));
+    if (room->training && room->accumulate) /* once for all; without it backward does it */
+        BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
+    m->room = *room;
+    BCL_TRY(bcl_model_pack(m, !m->m)); /* nothing changes weights that have no moments */
 out:
+    bcl_plan_free(&plan);
     if (status)
         bcl_model_release_activations(m);
+    return status;
+}
+
+/* What lies between parameters and token types that no token has: no operation writes gradients
+ * there, but the norm and Adam read them. */
+static bcl_status list_no_gradient(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &m->layout;
+    cl_int *ranges = NULL;
+    int count = 0;
+    BCL_NEW(ranges, 2 * (size_t)l->parameter_count);
+    for (int i = 0; i < l->parameter_count; i++) {
+        const bcl_parameter *p = &l->parameters[i];
+        const size_t rows = i == BCL_TYPE ? 1 : (size_t)p->rows; /* tokens are all of type 0 */
+        const size_t begin = p->offset + rows * (size_t)p->columns;
+        const size_t end = i + 1 < l->parameter_count ? p[1].offset : l->dense;
+        if (begin == end)
+            continue;
+        ranges[2 * count] = (cl_int)begin;
+        ranges[2 * count++ + 1] = (cl_int)end;
+    }
+    const size_t bytes = 2 * (size_t)count * sizeof *ranges;
+    BCL_TRY(bcl_buffer_create(&m->no_gradient, m->device, bytes, "the parameters' table"));
+    BCL_TRY(bcl_buffer_write(m->device, m->no_gradient, 0, ranges, bytes, true));
+    m->no_gradient_count = count;
+out:
+    free(ranges);
     return status;
 }
 
@@ -125,6 +168,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     const size_t V = (size_t)m->config.vocabulary, C = (size_t)m->config.hidden;
     const size_t bytes = m->layout.dense * sizeof(float);
     int32_t *ids = NULL, *steps = NULL;
+    BCL_TRY(bcl_model_pack(m, false));
     BCL_NEW(m->slot_of, V);
     BCL_NEW(ids, V);
     m->rows = 0;
@@ -144,7 +188,6 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
         size_t bytes;
         const char *what;
     } arenas[] = {
-        {&m->g, bytes, "the gradients"},
         {&m->m, bytes, "Adam's first moments"},
         {&m->v, bytes, "Adam's second moments"},
         {&m->row_g, row_bytes, "the word embedding's gradients"},
@@ -161,11 +204,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     }
     BCL_TRY(bcl_buffer_write(m->device, m->row_ids, 0, ids, R * sizeof *ids, true));
     BCL_TRY(bcl_buffer_write(m->device, m->row_step, 0, steps, R * sizeof *steps, true));
-    for (int i = 0; i < m->layout.parameter_count; i++) {
-        bcl_parameter *p = &m->layout.parameters[i];
-        BCL_TRY(bcl_buffer_view(&p->g, m->g, p->offset * sizeof(float),
-                                (size_t)p->rows * (size_t)p->columns * sizeof(float)));
-    }
+    BCL_TRY(list_no_gradient(m));
 out:
     free(ids);
     free(steps);
@@ -175,15 +214,14 @@ out:
 void bcl_model_free(bcl_model *m) {
     if (!m)
         return;
-    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->g,     &m->m,
-                         &m->v,        &m->row_g,   &m->row_m, &m->row_v, &m->row_ids,
+    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
+                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
                          &m->row_step, &m->partial, &m->clip};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_release_activations(m);
     for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
         bcl_buffer_free(m->device, &m->layout.parameters[i].p);
-        bcl_buffer_free(m->device, &m->layout.parameters[i].g);
     }
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         bcl_buffer_free(m->device, buffers[i]);

@@ -6,6 +6,7 @@ bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences) {
     *batch = (bcl_batch){.capacity_T = tokens, .capacity_B = sentences};
     const size_t n = (size_t)tokens;
     BCL_NEW(batch->block, 8 * n + 1 + (size_t)sentences + 1);
+    BCL_NEW(batch->keys, n);
     int32_t *p = batch->block;
     batch->ids = p;
     batch->positions = p += n;
@@ -17,30 +18,49 @@ bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences) {
     batch->unique_starts = p += n;
     batch->starts = p + n + 1;
 out:
+    if (status)
+        bcl_batch_free(batch);
     return status;
 }
 
 void bcl_batch_free(bcl_batch *batch) {
     free(batch->block);
+    free(batch->keys);
     *batch = (bcl_batch){0};
 }
 
-static int compare_keys(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+/* Moves keys[at] of a heap of n down to its place: a child is not above its parent. */
+static void sift(uint64_t *keys, size_t at, size_t n) {
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        child += child + 1 < n && keys[child + 1] > keys[child];
+        if (keys[at] >= keys[child])
+            return;
+        const uint64_t key = keys[at];
+        keys[at] = keys[child];
+        keys[child] = key;
+    }
+}
+
+/* Heapsort: qsort allocates, and a step is not to. */
+static void sort_keys(uint64_t *keys, size_t n) {
+    for (size_t i = n / 2; i-- > 0;)
+        sift(keys, i, n);
+    while (n > 1) {
+        const uint64_t key = keys[--n];
+        keys[n] = keys[0];
+        keys[0] = key;
+        sift(keys, 0, n);
+    }
 }
 
 /* order = tokens by (id, t); unique_* = the runs of one id, but of those without a slot. */
-static bool sort_words(bcl_batch *batch, const int32_t *slot_of) {
-    uint64_t *keys = bcl_calloc((size_t)batch->T, sizeof *keys);
-    if (!keys)
-        return false;
+static void sort_words(bcl_batch *batch, const int32_t *slot_of) {
+    uint64_t *keys = batch->keys;
     int count = 0;
     for (int t = 0; t < batch->T; t++)
         if (slot_of[batch->ids[t]] >= 0)
             keys[count++] = (uint64_t)(uint32_t)batch->ids[t] << 32 | (uint32_t)t;
-    if (count)
-        qsort(keys, (size_t)count, sizeof *keys, compare_keys);
+    sort_keys(keys, (size_t)count);
     batch->U = 0;
     for (int k = 0; k < count; k++) {
         batch->order[k] = (int32_t)(keys[k] & 0xffffffffu);
@@ -50,8 +70,6 @@ static bool sort_words(bcl_batch *batch, const int32_t *slot_of) {
         }
     }
     batch->unique_starts[batch->U] = count;
-    free(keys);
-    return true;
 }
 
 bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uint32_t *which,
@@ -78,7 +96,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
     }
     batch->starts[count] = t;
     batch->T = t;
-    if (slot_of && !sort_words(batch, slot_of))
-        return BCL_ERROR_MEMORY;
+    if (slot_of)
+        sort_words(batch, slot_of);
     return BCL_OK;
 }

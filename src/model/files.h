@@ -86,11 +86,14 @@ const char *bcl_safetensors_metadata(const bcl_safetensors *st, const char *key)
  * `bytes` must fit the shape. */
 bcl_status bcl_safetensors_write(const char *path, const bcl_tensor *tensors, size_t count,
                                  const char *const metadata[][2], size_t metadata_count);
-/* Writes tensor->bytes bytes to `buffer`, in the file's layout. */
-typedef bcl_status bcl_tensor_fill(void *context, const bcl_tensor *tensor, void *buffer);
+/* Writes `rows` rows of the tensor, from row `first` on, to `buffer` in the file's layout: `bytes`
+ * bytes. Rows are what the first dimension counts; a scalar is one. */
+typedef bcl_status bcl_tensor_fill(void *context, const bcl_tensor *tensor, size_t first,
+                                   size_t rows, void *buffer, size_t bytes);
 /* The same without holding the tensors: `data` is ignored, `bytes` may be 0 (it follows from the
- * shape); `fill` is called once a tensor, in the order of the file, with one buffer that is reused
- * and as large as the largest tensor. If it fails, its status comes back and no file appears. */
+ * shape); `fill` is called in the order of the file, for a large tensor several times, with one
+ * buffer of a few MiB (or of a row) that is reused. If it fails, its status comes back and no file
+ * appears. */
 bcl_status bcl_safetensors_write_streamed(const char *path, const bcl_tensor *tensors, size_t count,
                                           const char *const metadata[][2], size_t metadata_count,
                                           bcl_tensor_fill *fill, void *context);

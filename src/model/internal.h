@@ -4,32 +4,62 @@
 
 #include "model/model.h"
 
-/* What a layer keeps. In inference all layers share one set. */
+/* A layer's tensors in one pass, forward or backward: what is kept is the same buffer in both, what
+ * is computed again may lie elsewhere. memory.c says from when to when each is needed. */
 typedef struct bcl_layer_activations {
+    cl_mem x;            /* (T,C) input: the embeddings' output or the y2 of the layer before */
     cl_mem qkv;          /* (T,3,NH,HS) */
     cl_mem context;      /* (T,C) */
     cl_mem lse;          /* (T,NH) */
     cl_mem r1, y1;       /* (T,C) before and behind the first LayerNorm */
     cl_mem mean1, rstd1; /* (T) */
     cl_mem up, gelu;     /* (T,F) */
-    cl_mem r2, y2;       /* (T,C) before and behind the second LayerNorm */
+    cl_mem r2;           /* (T,C) before the second LayerNorm */
     cl_mem mean2, rstd2; /* (T) */
 } bcl_layer_activations;
-enum { BCL_LAYER_BUFFERS = sizeof(bcl_layer_activations) / sizeof(cl_mem) };
 
 typedef struct bcl_activations {
-    cl_mem block;               /* the batch's integers */
-    cl_mem views[9];            /* of the block */
-    cl_mem x;                   /* (T,C) embeddings' output */
-    cl_mem mean, rstd;          /* (T) */
-    cl_mem head;                /* (T,C) behind the head's dropout */
-    cl_mem logits, dlogits;     /* (T,K) */
-    cl_mem row_loss, predicted; /* (T) */
-    cl_mem dx, dh;              /* (T,C) gradients on their way down */
-    cl_mem wide;                /* (T, max(F, 3C)) gradient of up or of qkv */
-    cl_mem delta;               /* (T,NH) */
-    bcl_layer_activations *layers;
+    bcl_layer_activations *forward, *backward; /* (L+1); of the last only x: the encoder's output */
+    cl_mem mean, rstd;                         /* (T) of the embeddings */
+    cl_mem head;                               /* (T,C) behind the head's dropout */
+    cl_mem logits, dlogits;                    /* (T,K) */
+    cl_mem row_loss, predicted;                /* (T) */
+    cl_mem dx, dh;                             /* (T,C) gradients on their way down */
+    cl_mem wide;                               /* (T, max(F, 3C)) gradient of up or of qkv */
+    cl_mem delta;                              /* (T,NH) */
+    cl_mem g;                                  /* (layout.dense) gradients of the parameters */
 } bcl_activations;
+
+/* A buffer of the plan: `bytes` at `offset`, needed from time `born` to time `dies`. Parts of one
+ * group lie end to end. */
+typedef struct bcl_planned {
+    cl_mem *out, *also; /* who takes the view; also may be NULL */
+    size_t bytes, offset;
+    int born, dies;
+} bcl_planned;
+
+/* Where every buffer of a step lies: offsets in slabs of `slab` bytes each, none across a border.
+ */
+typedef struct bcl_plan {
+    bcl_planned *buffers;
+    size_t count, capacity;
+    size_t slab, bytes; /* bytes: the end of the last buffer */
+    int time;           /* the last moment */
+} bcl_plan;
+
+/* Plans the buffers of `a`, whose forward and backward have room for L + 1 layers each. slab: bytes
+ * of one allocation at most. The plan is freed by the caller, after errors too. */
+bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
+                           const bcl_layout *layout, const bcl_room *room, size_t slab);
+void bcl_plan_free(bcl_plan *plan);
+void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
+                        size_t words, const bcl_room *room, const bcl_plan *plan);
+/* "weights 87 MiB, moments 130 MiB, gradients and activations of up to 1024 tokens 95 MiB; less
+ * with ..." */
+void bcl_memory_text(char *out, size_t size, const bcl_memory *memory, const bcl_room *room);
+bcl_status bcl_memory_check(const bcl_memory *memory, const bcl_room *room, bcl_device *device);
+/* Bytes of the batch's integers, and where each of the nine lists starts. */
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room);
 
 struct bcl_model {
     bcl_config config; /* numbers only */
@@ -40,16 +70,28 @@ struct bcl_model {
     cl_mem words; /* (V,C) */
     cl_mem stats; /* 2 floats */
     /* training */
-    cl_mem g, m, v;
+    cl_mem m, v;        /* (layout.dense) */
+    cl_mem no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */
+    int no_gradient_count;
     cl_mem row_g, row_m, row_v, row_ids, row_step, partial, clip;
     int32_t *slot_of; /* (V), -1: none */
     int rows;         /* R */
     /* the last batch */
-    bcl_activations a;
-    int tokens, sentences; /* capacity */
-    bool training;
+    cl_mem block;    /* its integers */
+    cl_mem parts[9]; /* views of the block */
     bcl_batch_layout batch;
+    /* what a step computes */
+    bcl_room room; /* as reserved; tokens 0: nothing is */
+    cl_mem *slabs; /* the memory, see bcl_plan */
+    size_t slab_count, slab_bytes /* of all */;
+    cl_mem *views; /* all of the slabs' */
+    size_t view_count;
+    bcl_activations a;
 };
+
+/* Puts the layers' weights into the order that the GEMM provider reads without packing, or back. For
+ * inference: gradients and files have the plain order. Nothing where it is as wanted. */
+bcl_status bcl_model_pack(bcl_model *m, bool packed);
 
 void bcl_model_release_activations(bcl_model *model);
 

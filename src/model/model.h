@@ -23,6 +23,7 @@ typedef struct bcl_batch {
     int32_t *block; /* all of these, in this order */
     int32_t *ids, *positions, *samples, *sentence_of, *labels, *order, *unique_slots,
         *unique_starts, *starts;
+    uint64_t *keys; /* (capacity_T) for sorting */
 } bcl_batch;
 
 bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences);
@@ -38,7 +39,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
 typedef struct bcl_parameter {
     size_t offset;     /* elements in the arena */
     int rows, columns; /* a vector is (1,columns) */
-    cl_mem p, g;       /* views; g only while training */
+    cl_mem p, g;       /* views; g only with room for training */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -111,11 +112,30 @@ bcl_device *bcl_model_device(const bcl_model *model);
 /* Copies one named tensor, or its gradient, in the file's layout. Blocking. */
 bcl_status bcl_model_read(bcl_model *model, const bcl_named *named, bool gradient, float *out);
 
-/* Makes room for batches of up to `tokens` and `sentences`; training: keep what backward needs. */
-bcl_status bcl_model_reserve(bcl_model *model, int tokens, int sentences, bool training);
+/* What a model makes room for. */
+typedef struct bcl_room {
+    int tokens, sentences; /* of a batch, at most */
+    bool training;         /* keep what backward needs, and gradients */
+    bool accumulate; /* gradients outlive a batch; without it the next forward pass takes their
+                        memory */
+    bool recompute;  /* keep little between forward and backward and compute the rest again:
+                        the same bits */
+} bcl_room;
+bcl_status bcl_model_reserve(bcl_model *model, const bcl_room *room);
 
-/* Gradients, Adam's moments and row slots for the words that occur: used (V) tells which; all with
- * NULL. */
+/* What that takes, bytes: known before anything is allocated. */
+typedef struct bcl_memory {
+    size_t weights;
+    size_t moments; /* with the word embedding's gradients; 0 without training */
+    size_t step;    /* a batch's activations and the gradients, which share memory where they can */
+} bcl_memory;
+/* words: as many as train_begin finds used. Too much for the device is BCL_ERROR_DEVICE_MEMORY,
+ * whose message says what is needed, what there is, and which options need less. */
+bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
+                           size_t words, const bcl_room *room);
+
+/* Adam's moments, and gradients and row slots for the words that occur: used (V) tells which; all
+ * with NULL. */
 bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);
 const int32_t *bcl_model_slots(const bcl_model *model); /* (V) for bcl_batch_pack */
 

@@ -32,7 +32,7 @@ static bcl_status upload(bcl_model *m, const bcl_batch *b) {
         {b->starts, (size_t)b->B + 1},
     };
     for (int i = 0; i < 9; i++)
-        BCL_TRY(bcl_buffer_write(m->device, m->a.views[i], 0, parts[i].from,
+        BCL_TRY(bcl_buffer_write(m->device, m->parts[i], 0, parts[i].from,
                                  parts[i].count * sizeof(int32_t), false));
     m->batch.T = b->T;
     m->batch.B = b->B;
@@ -42,29 +42,59 @@ out:
     return status;
 }
 
-static bcl_status layer_forward(bcl_model *m, int layer, cl_mem x, const bcl_noise *noise) {
+/* A layer up to GELU, into the forward pass's tensors or, once more, into backward's. */
+static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activations *l,
+                              const bcl_noise *noise) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
-    const bcl_layer_activations *l = &m->a.layers[layer];
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
-    const float eps = (float)c->layer_norm_eps, hidden = noise ? noise->hidden : 0;
     bcl_ops *ops = &m->ops;
-    cl_mem gelu = l->gelu ? l->gelu : l->up; /* in place when backward will not ask */
-    BCL_TRY(bcl_linear_forward(ops, l->qkv, x, p[BCL_QKV_W].p, p[BCL_QKV_B].p, T, C, 3 * C));
+    BCL_TRY(bcl_linear_forward(ops, l->qkv, l->x, p[BCL_QKV_W].p, p[BCL_QKV_B].p, T, C, 3 * C));
     BCL_TRY(bcl_attention_forward(
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
     BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].p, p[BCL_OUT_B].p, T, C, C));
-    BCL_TRY(bcl_residual_layernorm_forward(ops, l->y1, l->r1, l->mean1, l->rstd1, x, p[BCL_LN1_G].p,
-                                           p[BCL_LN1_B].p, &m->batch, C, eps,
-                                           dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
-    BCL_TRY(bcl_linear_gelu_forward(ops, gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C, F,
-                                    c->activation == BCL_GELU_TANH));
-    BCL_TRY(bcl_linear_forward(ops, l->r2, gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
-    BCL_TRY(bcl_residual_layernorm_forward(ops, l->y2, l->r2, l->mean2, l->rstd2, l->y1,
-                                           p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C, eps,
-                                           dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
+    BCL_TRY(bcl_residual_layernorm_forward(
+        ops, l->y1, l->r1, l->mean1, l->rstd1, l->x, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C,
+        (float)c->layer_norm_eps,
+        dropout_of(noise, noise ? noise->hidden : 0, layer + 1, BCL_SITE_FIRST)));
+    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C,
+                                    F, c->activation == BCL_GELU_TANH));
+out:
+    return status;
+}
+
+static bcl_status layer_forward(bcl_model *m, int layer, const bcl_noise *noise) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = &m->config;
+    const bcl_parameter *p = layer_parameters(m, layer);
+    const bcl_layer_activations *l = &m->a.forward[layer];
+    const int T = m->batch.T, C = c->hidden, F = c->intermediate;
+    bcl_ops *ops = &m->ops;
+    BCL_TRY(layer_inner(m, layer, l, noise));
+    BCL_TRY(bcl_linear_forward(ops, l->r2, l->gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
+    BCL_TRY(bcl_residual_layernorm_forward(
+        ops, l[1].x, l->r2, l->mean2, l->rstd2, l->y1, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C,
+        (float)c->layer_norm_eps,
+        dropout_of(noise, noise ? noise->hidden : 0, layer + 1, BCL_SITE_SECOND)));
+out:
+    return status;
+}
+
+/* With recompute: what backward reads of a layer and the forward pass did not keep, to the same
+ * bits. The last layer's is all there still but its input. */
+static bcl_status layer_again(bcl_model *m, int layer, const bcl_noise *noise) {
+    bcl_status status = BCL_OK;
+    const bcl_layer_activations *l = &m->a.backward[layer];
+    if (layer) {
+        const bcl_parameter *below = layer_parameters(m, layer - 1);
+        BCL_TRY(bcl_layernorm_again(&m->ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
+                                    below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
+                                    m->config.hidden));
+    }
+    if (layer < m->config.layers - 1)
+        BCL_TRY(layer_inner(m, layer, l, noise));
 out:
     return status;
 }
@@ -73,18 +103,17 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch, const bcl_noi
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
-    if (batch->T > m->tokens || batch->B > m->sentences)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens in room for %d", batch->T, m->tokens);
+    if (batch->T > m->room.tokens || batch->B > m->room.sentences)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens in room for %d", batch->T,
+                 m->room.tokens);
     BCL_TRY(upload(m, batch));
-    BCL_TRY(bcl_embedding_forward(&m->ops, m->a.x, m->a.mean, m->a.rstd, &m->batch, m->words,
-                                  p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p,
+    BCL_TRY(bcl_embedding_forward(&m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch,
+                                  m->words, p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p,
                                   p[BCL_EMBED_B].p, c->hidden, (float)c->layer_norm_eps,
                                   dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
-    cl_mem x = m->a.x;
-    for (int i = 0; i < c->layers; i++) {
-        BCL_TRY(layer_forward(m, i, x, noise));
-        x = m->a.layers[i].y2;
-    }
+    for (int i = 0; i < c->layers; i++)
+        BCL_TRY(layer_forward(m, i, noise));
+    cl_mem x = m->a.forward[c->layers].x;
     if (noise && noise->classifier > 0) {
         BCL_TRY(
             bcl_dropout_rows(&m->ops, m->a.head, x, &m->batch, c->hidden,
@@ -105,15 +134,17 @@ bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accum
 }
 
 /* dx is the gradient of the layer's output on entry, of its input on return. */
-static bcl_status layer_backward(bcl_model *m, int layer, cl_mem x, const bcl_noise *noise) {
+static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
-    const bcl_layer_activations *l = &m->a.layers[layer];
+    const bcl_layer_activations *l = &m->a.backward[layer];
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     const float hidden = noise ? noise->hidden : 0;
     bcl_ops *ops = &m->ops;
     cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
+    if (m->room.recompute)
+        BCL_TRY(layer_again(m, layer, noise));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
                                             l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
                                             dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
@@ -131,8 +162,8 @@ static bcl_status layer_backward(bcl_model *m, int layer, cl_mem x, const bcl_no
     BCL_TRY(bcl_attention_backward(
         ops, wide, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, wide, x, p[BCL_QKV_W].p, T,
-                                C, 3 * C, true));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, wide, l->x, p[BCL_QKV_W].p,
+                                T, C, 3 * C, true));
 out:
     return status;
 }
@@ -142,22 +173,23 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_noise *noise, int64_t step
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
     const int T = m->batch.T, L = c->layers;
-    cl_mem x = L ? m->a.layers[L - 1].y2 : m->a.x;
     const bool dropped = noise && noise->classifier > 0;
     m->ops.accumulate = accumulate;
     BCL_TRY(bcl_linear_backward(&m->ops, m->a.dx, head[0].g, head[1].g, m->a.dlogits,
-                                dropped ? m->a.head : x, head[0].p, T, c->hidden, c->labels,
-                                false));
+                                dropped ? m->a.head : m->a.forward[L].x, head[0].p, T, c->hidden,
+                                c->labels, false));
     if (dropped)
         BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
                                  dropout_of(noise, noise->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= 0; i--)
-        BCL_TRY(layer_backward(m, i, i ? m->a.layers[i - 1].y2 : m->a.x, noise));
+        BCL_TRY(layer_backward(m, i, noise));
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
         p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, c->positions, c->hidden, (int)step,
         dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
+    if (!m->room.accumulate) /* else nothing else was there */
+        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:
     return status;
 }
@@ -165,7 +197,7 @@ out:
 bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
     bcl_status status = BCL_OK;
     const bcl_adam_arenas arenas = {.p = m->dense,
-                                    .g = m->g,
+                                    .g = m->a.g,
                                     .m = m->m,
                                     .v = m->v,
                                     .N = m->layout.dense,

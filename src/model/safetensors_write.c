@@ -146,6 +146,29 @@ out:
     return status;
 }
 
+/* How many rows of a tensor go through the buffer at once. */
+static size_t rows_at_once(const bcl_tensor *t, size_t *row) {
+    enum { BUFFER = 4 << 20 };
+    const size_t rows = t->rank ? (size_t)t->shape[0] : 1;
+    *row = rows ? t->bytes / rows : 0;
+    const size_t fit = *row ? BUFFER / *row : rows;
+    return fit > rows ? rows : fit ? fit : 1;
+}
+
+static bcl_status write_by_rows(bcl_writer *w, const bcl_tensor *t, bcl_tensor_fill *fill,
+                                void *context, void *buffer) {
+    bcl_status status = BCL_OK;
+    size_t row;
+    const size_t most = rows_at_once(t, &row), rows = row ? t->bytes / row : 0;
+    for (size_t first = 0; first < rows; first += most) {
+        const size_t now = rows - first < most ? rows - first : most;
+        BCL_TRY(fill(context, t, first, now, buffer, now * row));
+        BCL_TRY(bcl_writer_write(w, buffer, now * row));
+    }
+out:
+    return status;
+}
+
 bcl_status bcl_safetensors_write_streamed(const char *path, const bcl_tensor *tensors, size_t count,
                                           const char *const metadata[][2], size_t metadata_count,
                                           bcl_tensor_fill *fill, void *context) {
@@ -157,21 +180,22 @@ bcl_status bcl_safetensors_write_streamed(const char *path, const bcl_tensor *te
     BCL_NEW(sorted, count);
     BCL_TRY(lay_out(sorted, tensors, count, path));
     BCL_TRY(check_distinct(sorted, count, path));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t row;
         if (!fill && !sorted[i].data && sorted[i].bytes)
             BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: tensor \"%.100s\" has no data", path, sorted[i].name);
-    for (size_t i = 0; i < count; i++)
-        largest = sorted[i].bytes > largest ? sorted[i].bytes : largest;
+        const size_t bytes = rows_at_once(&sorted[i], &row) * row;
+        largest = bytes > largest ? bytes : largest;
+    }
     if (fill)
         BCL_NEW(buffer, largest);
     BCL_TRY(bcl_writer_open(&w, path));
     BCL_TRY(write_header(&w, sorted, count, metadata, metadata_count, path));
-    for (size_t i = 0; i < count; i++) {
-        const void *data = fill ? buffer : sorted[i].data;
+    for (size_t i = 0; i < count; i++)
         if (fill)
-            BCL_TRY(fill(context, &sorted[i], buffer));
-        BCL_TRY(bcl_writer_write(&w, data, sorted[i].bytes));
-    }
+            BCL_TRY(write_by_rows(&w, &sorted[i], fill, context, buffer));
+        else
+            BCL_TRY(bcl_writer_write(&w, sorted[i].data, sorted[i].bytes));
     BCL_TRY(bcl_writer_commit(&w));
 out:
     bcl_writer_discard(&w);

@@ -47,19 +47,25 @@ static bool same_shape(const bcl_tensor *t, const bcl_named *n) {
            (n->rank < 2 || t->shape[1] == n->shape[1]);
 }
 
-/* Copies between the file's layout and the parameter's (rows,columns). */
-static void place(float *parameter, int columns, float *file, const bcl_named *n, bool to_file) {
-    const size_t rows = n->rank == 2 ? (size_t)n->shape[0] : 1;
+/* Copies rows of a tensor (a vector is one) between the file's layout and the parameter's
+ * (rows,columns). */
+static void place(float *parameter, int columns, float *file, const bcl_named *n, size_t first,
+                  size_t rows, bool to_file) {
     const size_t width = (size_t)n->shape[n->rank - 1], ld = (size_t)columns;
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = first; i < first + rows; i++)
         for (size_t j = 0; j < width; j++) {
             float *p = parameter + (n->transposed ? j * ld + i : i * ld + j) + n->column;
-            float *f = file + i * width + j;
+            float *f = file + (i - first) * width + j;
             if (to_file)
                 *f = *p;
             else
                 *p = *f;
         }
+}
+
+/* A vector is one row. */
+static size_t matrix_rows(const bcl_named *n) {
+    return n->rank == 2 ? (size_t)n->shape[0] : 1;
 }
 
 static size_t named_elements(const bcl_named *n) {
@@ -137,7 +143,7 @@ static bcl_status load_one(loader *ld, const bcl_named *n) {
     BCL_TRY(bcl_tensor_to_float(ld->file, t));
 store:;
     const bcl_parameter *p = &l->parameters[n->parameter];
-    place(ld->parameter, p->columns, ld->file, n, false);
+    place(ld->parameter, p->columns, ld->file, n, 0, matrix_rows(n), false);
     if (t)
         bcl_map_release(t->data, t->bytes);
 out:
@@ -236,38 +242,59 @@ out:
     return status;
 }
 
-bcl_status bcl_model_read(bcl_model *m, const bcl_named *n, bool gradient, float *out) {
+/* Rows of the word embedding, or of its gradient, of which there are only those of words that
+ * occur. */
+static bcl_status read_words(bcl_model *m, bool gradient, size_t first, size_t rows, float *out) {
+    bcl_status status = BCL_OK;
+    const size_t C = (size_t)m->config.hidden, row = C * sizeof(float);
+    if (!gradient)
+        return bcl_buffer_read(m->device, m->words, first * row, out, rows * row, true);
+    memset(out, 0, rows * row);
+    for (size_t i = 0; i < rows; i++) {
+        const int32_t slot = m->slot_of[first + i];
+        if (slot >= 0)
+            BCL_TRY(
+                bcl_buffer_read(m->device, m->row_g, (size_t)slot * row, out + i * C, row, true));
+    }
+out:
+    return status;
+}
+
+static bcl_status read_rows(bcl_model *m, const bcl_named *n, bool gradient, size_t first,
+                            size_t rows, float *out) {
     bcl_status status = BCL_OK;
     float *whole = NULL;
-    const size_t count = named_elements(n), C = (size_t)m->config.hidden;
-    if (n->parameter == BCL_WORDS && !gradient)
-        return bcl_buffer_read(m->device, m->words, 0, out, count * sizeof(float), true);
-    if (n->parameter == BCL_WORDS) {
-        BCL_NEW(whole, (size_t)m->rows * C);
-        BCL_TRY(bcl_buffer_read(m->device, m->row_g, 0, whole, (size_t)m->rows * C * sizeof(float),
-                                true));
-        memset(out, 0, count * sizeof(float));
-        for (int id = 0; id < m->config.vocabulary; id++)
-            if (m->slot_of[id] >= 0)
-                memcpy(out + (size_t)id * C, whole + (size_t)m->slot_of[id] * C, C * sizeof(float));
-        goto out;
-    }
+    if (n->parameter == BCL_WORDS)
+        return read_words(m, gradient, first, rows, out);
     const bcl_parameter *p = &m->layout.parameters[n->parameter];
     const size_t size = (size_t)p->rows * (size_t)p->columns;
+    BCL_TRY(bcl_model_pack(m, false));
     BCL_NEW(whole, size);
-    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->g : m->dense, p->offset * sizeof(float), whole,
-                            size * sizeof(float), true));
-    place(whole, p->columns, out, n, true);
+    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->a.g : m->dense, p->offset * sizeof(float),
+                            whole, size * sizeof(float), true));
+    place(whole, p->columns, out, n, first, rows, true);
 out:
     free(whole);
     return status;
 }
 
-static bcl_status fill_tensor(void *context, const bcl_tensor *tensor, void *buffer) {
+bcl_status bcl_model_read(bcl_model *m, const bcl_named *n, bool gradient, float *out) {
+    return read_rows(m, n, gradient, 0, matrix_rows(n), out);
+}
+
+static bcl_status fill_tensor(void *context, const bcl_tensor *tensor, size_t first, size_t rows,
+                              void *buffer, size_t bytes) {
     bcl_model *m = context;
-    for (int i = 0; i < m->layout.named_count; i++)
-        if (!strcmp(m->layout.named[i].name, tensor->name))
-            return bcl_model_read(m, &m->layout.named[i], false, buffer);
+    (void)bytes;
+    for (int i = 0; i < m->layout.named_count; i++) {
+        const bcl_named *n = &m->layout.named[i];
+        if (strcmp(n->name, tensor->name))
+            continue;
+        if (n->rank == 1 && rows < (size_t)n->shape[0])
+            return bcl_fail(BCL_ERROR_UNSUPPORTED, "%s: a vector of %zu bytes", n->name,
+                            tensor->bytes);
+        return read_rows(m, n, false, n->rank == 2 ? first : 0, n->rank == 2 ? rows : 1, buffer);
+    }
     return bcl_fail(BCL_ERROR_ARGUMENT, "no tensor %s", tensor->name);
 }
 
@@ -311,13 +338,16 @@ static void list_state(const bcl_model *m, state_part parts[STATE_PARTS]) {
     parts[3] = (state_part){"adam.row_v", m->row_v, rows};
 }
 
-static bcl_status fill_state(void *context, const bcl_tensor *tensor, void *buffer) {
+static bcl_status fill_state(void *context, const bcl_tensor *tensor, size_t first, size_t rows,
+                             void *buffer, size_t bytes) {
     bcl_model *m = context;
     state_part parts[STATE_PARTS];
+    (void)rows;
     list_state(m, parts);
     for (int i = 0; i < STATE_PARTS; i++)
         if (!strcmp(parts[i].name, tensor->name))
-            return bcl_buffer_read(m->device, parts[i].buffer, 0, buffer, tensor->bytes, true);
+            return bcl_buffer_read(m->device, parts[i].buffer, first * sizeof(float), buffer, bytes,
+                                   true);
     return bcl_fail(BCL_ERROR_ARGUMENT, "no state %s", tensor->name);
 }
 

@@ -126,13 +126,13 @@ bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const cha
     /* Drivers of CPUs promise anything and die later, so the sum is kept here. */
     if (bytes > d->info.max_allocation || bytes > d->info.memory - d->allocated)
         return bcl_fail(BCL_ERROR_DEVICE_MEMORY,
-                        "%s: out of device memory: %s needs %.1f MiB; in use %.1f of %.1f MiB, at "
+                        "%s: out of device memory: no %.1f MiB for %s; in use %.1f of %.1f MiB, at "
                         "most %.1f MiB in one piece",
-                        d->info.id, what, (double)bytes / mib, (double)d->allocated / mib,
+                        d->info.id, (double)bytes / mib, what, (double)d->allocated / mib,
                         (double)d->info.memory / mib, (double)d->info.max_allocation / mib);
     *out = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (code != CL_SUCCESS)
-        return bcl_cl_fail(code, "%s: %s needs %.1f MiB", d->info.id, what, (double)bytes / mib);
+        return bcl_cl_fail(code, "%s: no %.1f MiB for %s", d->info.id, (double)bytes / mib, what);
     d->allocated += bytes;
     return BCL_OK;
 }

@@ -2,7 +2,8 @@
  * within the product where the provider can. */
 #include "ops/internal.h"
 
-static bcl_gemm_call forward_call(cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T, int M, int N) {
+static bcl_gemm_call forward_call(const bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T,
+                                  int M, int N) {
     return (bcl_gemm_call){.layout = BCL_GEMM_NN,
                            .M = T,
                            .N = N,
@@ -13,19 +14,20 @@ static bcl_gemm_call forward_call(cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T,
                            .C = y,
                            .A = x,
                            .B = w,
-                           .bias = b};
+                           .bias = b,
+                           .packed = ops->packed && bcl_gemm_packs(ops->gemm, N)};
 }
 
 bcl_status bcl_linear_forward(bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T, int M,
                               int N) {
-    const bcl_gemm_call call = forward_call(y, x, w, b, T, M, N);
+    const bcl_gemm_call call = forward_call(ops, y, x, w, b, T, M, N);
     return bcl_gemm_run(ops->gemm, &call);
 }
 
 bcl_status bcl_linear_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem pre, cl_mem x, cl_mem w, cl_mem b,
                                    int T, int M, int N, bool tanh_form) {
     bcl_status status = BCL_OK;
-    bcl_gemm_call call = forward_call(pre, x, w, b, T, M, N);
+    bcl_gemm_call call = forward_call(ops, pre, x, w, b, T, M, N);
     const bool fuse = bcl_gemm_fuses(ops->gemm);
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU;

@@ -29,6 +29,7 @@ typedef struct bcl_ops {
     bcl_device *device;
     bcl_gemm *gemm;
     bool accumulate; /* parameter gradients: += instead of = */
+    bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
 } bcl_ops;
 
 /* Dropout of one place: keep with 1 - p. The mask is a function of key, site, the sample and the
@@ -86,6 +87,9 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_m
                                           cl_mem rstd, cl_mem x, cl_mem gamma, cl_mem beta,
                                           const bcl_batch_layout *batch, int C, float eps,
                                           bcl_dropout dropout);
+/* y (T,C) again, to the same bits, from what the forward pass saved. */
+bcl_status bcl_layernorm_again(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
+                               cl_mem gamma, cl_mem beta, int T, int C);
 /* dr = gradient of x and, behind the dropout, dh. dr may be dy. */
 bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, cl_mem dgamma,
                                            cl_mem dbeta, cl_mem dy, cl_mem r, cl_mem mean,
@@ -125,6 +129,8 @@ typedef struct bcl_adam_arenas {
     cl_mem clip;    /* 2 floats: factor, norm */
 } bcl_adam_arenas;
 enum { BCL_ADAM_PARTIALS = 512 };
+/* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), int32. */
+bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count);
 /* clip = {factor, norm} from all gradients of `step`. */
 bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *arenas, float max_norm, int step);
 /* One update; `step` counts from 0 and is what the rows' gradients were written with. */

@@ -9,10 +9,20 @@ static int chunk_of(size_t n, size_t pieces, size_t multiple) {
     return (int)((chunk + multiple - 1) / multiple * multiple);
 }
 
+bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    if (!count)
+        return BCL_OK;
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_ranges", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_mem(x), bcl_mem(ranges)));
+out:
+    return status;
+}
+
 bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm, int step) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    cl_mem row_partial = NULL;
     const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
     const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
     const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
@@ -22,17 +32,14 @@ bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_n
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->partial), bcl_mem(a->g),
                        bcl_int((int)a->N), bcl_int(chunk)));
-    BCL_TRY(bcl_buffer_view(&row_partial, a->partial, DENSE_PIECES * sizeof(float),
-                            ROW_PIECES * sizeof(float)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, row_pieces), bcl_mem(row_partial),
-                       bcl_mem(a->row_g), bcl_mem(a->row_step), bcl_int(a->R), bcl_int(a->C),
-                       bcl_int(rows), bcl_int(step)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, row_pieces), bcl_mem(a->partial),
+                       bcl_int(DENSE_PIECES), bcl_mem(a->row_g), bcl_mem(a->row_step),
+                       bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
     BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_mem(a->clip), bcl_mem(a->partial),
                        bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
 out:
-    bcl_buffer_free(ops->device, &row_partial);
     return status;
 }
 

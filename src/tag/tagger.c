@@ -113,7 +113,7 @@ static bcl_status set_lengths(bcl_tagger *t, const char *folder) {
     if (t->capacity < t->max_length)
         t->capacity = t->max_length;
     if (t->capacity > INT32_MAX / 8)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "batch-tokens: found %zu, expected at most %d", t->capacity,
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "max-tokens: found %zu, expected at most %d", t->capacity,
                  INT32_MAX / 8);
     t->most_windows = t->capacity / 3;
 out:
@@ -133,7 +133,8 @@ static bcl_status make_slots(bcl_tagger *t) {
     BCL_NEW(t->which, t->most_windows);
     for (size_t i = 0; i < t->most_windows; i++)
         t->which[i] = (uint32_t)i;
-    BCL_TRY(bcl_model_reserve(t->model, (int)t->capacity, (int)t->most_windows, false));
+    BCL_TRY(bcl_model_reserve(
+        t->model, &(bcl_room){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
 out:
     return status;
 }

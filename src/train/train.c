@@ -1,5 +1,5 @@
-/* The training loop. While the device computes a batch, the host packs the next; the only wait is
- * for the loss of the batch before. */
+/* The training loop. While the device computes a batch, feed.c packs the next; the only wait is for
+ * the loss of the batch before. */
 #include "train/train.h"
 
 #include <math.h>
@@ -7,14 +7,11 @@
 
 enum { SLOTS = 2, UNTIMED_STEPS = 2 };
 
-/* A batch in flight. */
+/* A batch that the device has. */
 typedef struct slot {
-    bcl_batch batch;
-    float stats[4]; /* see bcl_model_read_stats */
+    const bcl_fed *fed;
+    float stats[4]; /* see bcl_model_read_stats; complete with the last batch of a step */
     cl_event event;
-    bool last; /* of its step: stats are complete */
-    int64_t step;
-    size_t labelled, tokens; /* of the step so far */
     double lr;
 } slot;
 
@@ -26,8 +23,8 @@ typedef struct trainer {
     const bcl_train_options *o;
     const bcl_train_events *events;
     bcl_train_state state; /* as of the last step whose stats were read */
-    int64_t steps_per_epoch, total;
-    uint32_t *order; /* of the epoch */
+    const bcl_train_plan *plan;
+    bcl_feed *feed;
     slot slots[SLOTS];
     size_t next_slot;
     FILE *metrics;
@@ -38,18 +35,9 @@ typedef struct trainer {
     size_t timed_tokens;
 } trainer;
 
-static size_t step_sentences(const trainer *t) {
-    return (size_t)t->o->batch * (size_t)t->o->accumulate;
-}
-
 static bcl_noise noise_of(const trainer *t, int64_t step) {
     return (bcl_noise){(float)t->o->hidden_dropout, (float)t->o->attention_dropout,
                        (float)t->o->classifier_dropout, t->o->seed, step};
-}
-
-static void draw_order(trainer *t, int64_t epoch) {
-    bcl_shuffle(t->order, t->train->count,
-                bcl_mix64(bcl_mix64(t->o->seed) ^ 0x6f72646572u) + (uint64_t)epoch);
 }
 
 /* The clock runs only while training does. */
@@ -77,36 +65,36 @@ static bcl_status write_metrics(trainer *t, const char *line) {
 static bcl_status account(trainer *t, const slot *s) {
     bcl_status status = BCL_OK;
     char line[512];
-    const int64_t epoch = s->step / t->steps_per_epoch;
-    const double labelled = s->labelled ? (double)s->labelled : 1;
+    const int64_t step = s->fed->step, epoch = bcl_train_plan_epoch(t->plan, step);
+    const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
     const double loss = (double)s->stats[0], right = (double)s->stats[1];
     if (!isfinite(loss) || !isfinite((double)s->stats[3]))
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "step %lld: the loss is %g and the gradient norm %g; a smaller --lr or a --clip "
                  "may help",
-                 (long long)s->step + 1, loss / labelled, (double)s->stats[3]);
+                 (long long)step + 1, loss / labelled, (double)s->stats[3]);
     t->state.epoch_loss += loss;
     t->state.epoch_right += right;
-    t->state.epoch_labelled += (double)s->labelled;
-    t->state.step = s->step + 1;
+    t->state.epoch_labelled += (double)s->fed->labelled;
+    t->state.step = step + 1;
     if (++t->steps_here == UNTIMED_STEPS)
         clock_start(t);
     else if (t->steps_here > UNTIMED_STEPS)
-        t->timed_tokens += s->tokens;
+        t->timed_tokens += s->fed->tokens;
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g, "
              "\"grad_norm\": %.9g, \"tokens\": %zu}\n",
-             (long long)s->step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
-             (double)s->stats[3], s->tokens);
+             (long long)step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
+             (double)s->stats[3], s->fed->tokens);
     BCL_TRY(write_metrics(t, line));
     if (t->events->step) {
         double rate = speed(t), spent = t->timed_seconds + bcl_seconds() - t->clock;
         double left = t->steps_here > UNTIMED_STEPS
                           ? spent / (double)(t->steps_here - UNTIMED_STEPS) *
-                                (double)(t->total - t->state.step)
+                                (double)(t->plan->steps - t->state.step)
                           : 0;
         t->events->step(t->events->context,
-                        &(bcl_train_step){t->state.step, t->total, epoch + 1, loss / labelled,
+                        &(bcl_train_step){t->state.step, t->plan->steps, epoch + 1, loss / labelled,
                                           right / labelled, s->lr, (double)s->stats[3], rate,
                                           left});
     }
@@ -119,8 +107,9 @@ static bcl_status finish(trainer *t, slot *s) {
     if (!s->event)
         return BCL_OK;
     BCL_TRY(bcl_event_finish(&s->event));
-    if (s->last)
+    if (s->fed->last)
         BCL_TRY(account(t, s));
+    bcl_feed_give_back(t->feed);
 out:
     return status;
 }
@@ -134,42 +123,28 @@ out:
     return status;
 }
 
-/* Queues one optimizer step over order[from..from+n). */
-static bcl_status queue_step(trainer *t, int64_t step, size_t from, size_t n) {
+/* Queues the batches of one optimizer step, and the update behind the last. */
+static bcl_status queue_step(trainer *t, int64_t step) {
     bcl_status status = BCL_OK;
     const bcl_noise noise = noise_of(t, step);
-    size_t labelled = 0, tokens = 0;
-    for (size_t i = 0; i < n; i++) {
-        const bcl_sample *s = &t->train->samples[t->order[from + i]];
-        for (int k = 0; k < s->length; k++)
-            labelled += s->labels[k] >= 0;
-        tokens += (size_t)s->length;
-    }
-    const float weight = labelled ? (float)(1.0 / (double)labelled) : 0;
-    for (size_t done = 0; done < n;) {
+    const bcl_fed *fed = NULL;
+    bcl_adam adam = t->o->adam;
+    adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
+    do {
         slot *s = &t->slots[t->next_slot];
-        const size_t left = n - done, batch = (size_t)t->o->batch,
-                     take = left < batch ? left : batch;
         BCL_TRY(finish(t, s));
+        BCL_TRY(bcl_feed_next(&fed, t->feed));
         t->next_slot = (t->next_slot + 1) % SLOTS;
-        BCL_TRY(bcl_batch_pack(&s->batch, t->train->samples, t->order + from + done, (int)take,
-                               bcl_model_slots(t->model)));
-        BCL_TRY(bcl_model_forward(t->model, &s->batch, &noise));
-        BCL_TRY(bcl_model_loss(t->model, weight, true, done > 0));
-        BCL_TRY(bcl_model_backward(t->model, &noise, step, done > 0));
-        done += take;
-        s->last = done == n;
-        s->step = step;
-        s->labelled = labelled;
-        s->tokens = tokens;
-        s->lr = bcl_schedule_rate(t->o->schedule, t->o->adam.lr, t->o->warmup, step, t->total);
-        if (s->last) {
-            bcl_adam adam = t->o->adam;
-            adam.lr = s->lr;
+        s->fed = fed;
+        s->lr = adam.lr;
+        const float weight = fed->labelled ? (float)(1.0 / (double)fed->labelled) : 0;
+        BCL_TRY(bcl_model_forward(t->model, &fed->batch, &noise));
+        BCL_TRY(bcl_model_loss(t->model, weight, true, !fed->first));
+        BCL_TRY(bcl_model_backward(t->model, &noise, step, !fed->first));
+        if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
-        }
         BCL_TRY(bcl_model_read_stats(t->model, s->stats, &s->event));
-    }
+    } while (!fed->last);
 out:
     return status;
 }
@@ -188,34 +163,12 @@ out:
     return status;
 }
 
-/* Room for the largest batch of all epochs, so that nothing is allocated on the way. */
-static bcl_status reserve(trainer *t) {
-    bcl_status status = BCL_OK;
-    size_t most = 0, sentences = (size_t)t->o->batch;
-    if (sentences > t->train->count)
-        sentences = t->train->count;
-    for (int64_t epoch = 0; epoch < t->o->epochs; epoch++) {
-        draw_order(t, epoch);
-        for (size_t i = 0, n, tokens; i < t->train->count; i += n) {
-            n = bcl_dataset_take(t->train, t->order, i, t->train->count, sentences, 0, &tokens);
-            most = tokens > most ? tokens : most;
-        }
-    }
-    BCL_TRY(bcl_model_reserve(t->model, (int)most, (int)sentences, true));
-    for (int i = 0; i < SLOTS; i++)
-        if (t->slots[i].batch.capacity_T < (int)most) {
-            bcl_batch_free(&t->slots[i].batch);
-            BCL_TRY(bcl_batch_create(&t->slots[i].batch, (int)most, (int)sentences));
-        }
-out:
-    return status;
-}
-
 static bcl_status evaluate(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     char line[256];
     const bcl_config *c = t->files->config;
     const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
+                                          .tokens = (size_t)t->o->max_tokens,
                                           .progress = t->events->evaluating,
                                           .context = t->events->context};
     bcl_evaluation_free(&out->evaluation);
@@ -287,19 +240,13 @@ out:
 static bcl_status prepare(trainer *t) {
     bcl_status status = BCL_OK;
     char *checkpoint = NULL, *model = NULL, *best = NULL;
-    const size_t n = t->train->count, per_step = step_sentences(t);
-    t->steps_per_epoch = (int64_t)((n + per_step - 1) / per_step);
-    t->total = t->steps_per_epoch * t->o->epochs;
-    if (t->o->max_steps && t->o->max_steps < t->total)
-        t->total = t->o->max_steps;
     t->state.best_f1 = -1;
-    BCL_NEW(t->order, n);
     BCL_TRY(bcl_checkpoint_newest(&checkpoint, t->run));
     if (checkpoint) {
         BCL_TRY(bcl_train_checkpoint_load(&t->state, t->model, checkpoint));
-        if (t->state.step > t->total)
+        if (t->state.step > t->plan->steps)
             BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
-                     (long long)t->total);
+                     (long long)t->plan->steps);
         if (t->state.best_step == t->state.step && t->state.best_f1 >= 0) {
             /* a kill may have come between the checkpoint and this */
             BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
@@ -310,7 +257,8 @@ static bcl_status prepare(trainer *t) {
             t->events->resumed(t->events->context, t->state.step);
     }
     BCL_TRY(open_metrics(t));
-    BCL_TRY(reserve(t));
+    BCL_TRY(bcl_feed_start(&t->feed, t->train, t->o, t->plan, bcl_model_slots(t->model),
+                           t->state.step));
     clock_start(t);
 out:
     free(checkpoint);
@@ -326,27 +274,24 @@ static bcl_status stop_if_interrupted(trainer *t) {
     return status ? status
                   : bcl_fail(BCL_ERROR_INTERRUPTED,
                              "%s: stopped at step %lld of %lld; --resume goes on", t->run,
-                             (long long)t->state.step, (long long)t->total);
+                             (long long)t->state.step, (long long)t->plan->steps);
 }
 
 static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
-    const size_t per_step = step_sentences(t), n = t->train->count;
+    const bcl_room room = bcl_train_room(t->plan, t->o);
     int64_t step = t->state.step;
-    while (step < t->total) {
-        const int64_t epoch = step / t->steps_per_epoch;
-        draw_order(t, epoch);
-        BCL_TRY(reserve(t)); /* evaluation takes the room for itself */
-        draw_order(t, epoch);
+    while (step < t->plan->steps) {
+        const int64_t epoch = bcl_train_plan_epoch(t->plan, step);
+        BCL_TRY(bcl_model_reserve(t->model, &room)); /* evaluation takes the room for itself */
         do {
-            size_t from = (size_t)(step % t->steps_per_epoch) * per_step;
-            BCL_TRY(queue_step(t, step, from, n - from < per_step ? n - from : per_step));
+            BCL_TRY(queue_step(t, step));
             step++;
-            const bool ended = step % t->steps_per_epoch == 0 || step == t->total;
+            const bool ended = step == t->plan->first_step[epoch + 1];
             if (!ended && t->o->save_every && step % t->o->save_every == 0)
                 BCL_TRY(save(t));
             BCL_TRY(stop_if_interrupted(t));
-        } while (step < t->total && step % t->steps_per_epoch);
+        } while (step < t->plan->first_step[epoch + 1]);
         BCL_TRY(end_epoch(t, epoch + 1, out));
     }
 out:
@@ -356,7 +301,7 @@ out:
 bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
                      const bcl_model_files *files, const bcl_dataset *train,
                      const bcl_dataset *test, const bcl_train_options *options,
-                     const bcl_train_events *events) {
+                     const bcl_train_plan *plan, const bcl_train_events *events) {
     bcl_status status = BCL_OK;
     char *checkpoint = NULL, *folder = NULL, *from = NULL;
     trainer t = {.run = run,
@@ -365,6 +310,7 @@ bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
                  .train = train,
                  .test = test,
                  .o = options,
+                 .plan = plan,
                  .events = events};
     *out = (bcl_train_result){0};
     if (!train->labelled)
@@ -377,7 +323,8 @@ bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
         BCL_TRY(bcl_evaluate(&out->evaluation, model, test,
                              (const char *const *)files->config->label_names,
                              (size_t)files->config->labels,
-                             &(bcl_evaluate_options){.sentences = options->eval_sentences}));
+                             &(bcl_evaluate_options){.sentences = options->eval_sentences,
+                                                     .tokens = (size_t)options->max_tokens}));
     out->evaluated = test != NULL;
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
@@ -390,12 +337,10 @@ out:
     for (int i = 0; i < SLOTS; i++)
         (void)bcl_event_finish(&t.slots[i].event);
     (void)bcl_device_finish(bcl_model_device(model));
-    for (int i = 0; i < SLOTS; i++)
-        bcl_batch_free(&t.slots[i].batch);
+    bcl_feed_stop(t.feed);
     if (t.metrics)
         fclose(t.metrics);
     free(t.metrics_path);
-    free(t.order);
     free(checkpoint);
     free(folder);
     free(from);

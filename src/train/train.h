@@ -13,16 +13,62 @@ double bcl_schedule_rate(bcl_schedule schedule, double lr, double warmup, int64_
                          int64_t total);
 
 typedef struct bcl_train_options {
-    int64_t epochs, batch, accumulate; /* sentences; accumulate batches make a step */
-    int64_t max_steps;                 /* 0: all */
-    int64_t save_every;                /* steps between checkpoints; 0: at the ends of epochs */
+    int64_t epochs;
+    int64_t batch, max_tokens; /* of a batch at most: sentences, word pieces; 0: no limit */
+    int64_t accumulate;        /* batches that make a step */
+    bool recompute;            /* see bcl_room */
+    int64_t max_steps;         /* 0: all */
+    int64_t save_every;        /* steps between checkpoints; 0: at the ends of epochs */
     uint64_t seed;
     bcl_schedule schedule;
     double warmup; /* share of all steps */
     bcl_adam adam; /* lr is the peak */
     double hidden_dropout, attention_dropout, classifier_dropout;
-    size_t eval_sentences; /* of a batch, 0: by tokens */
+    size_t eval_sentences; /* of a batch, 0: by tokens, as many as in training or the default */
 } bcl_train_options;
+
+/* What a run will do. Batches are cut from the epoch's order, steps from the batches; an epoch's
+ * last batch and step take what is left. By tokens, an epoch's steps depend on its order, so they
+ * are counted for all epochs beforehand. */
+typedef struct bcl_train_plan {
+    int64_t epochs, steps; /* that will be begun, with max_steps */
+    int64_t *first_step;   /* (epochs + 1) */
+    int tokens, sentences; /* most of a batch */
+} bcl_train_plan;
+/* A sentence that no batch can take is BCL_ERROR_ARGUMENT. */
+bcl_status bcl_train_plan_create(bcl_train_plan *plan, const bcl_dataset *data,
+                                 const bcl_train_options *options);
+void bcl_train_plan_free(bcl_train_plan *plan);
+int64_t bcl_train_plan_epoch(const bcl_train_plan *plan, int64_t step);
+bcl_room bcl_train_room(const bcl_train_plan *plan, const bcl_train_options *options);
+/* order (count): an epoch's order of the sentences. */
+void bcl_train_order(uint32_t *order, size_t count, uint64_t seed, int64_t epoch);
+/* As bcl_dataset_take with the options' limits. */
+size_t bcl_train_take(const bcl_dataset *data, const bcl_train_options *options,
+                      const uint32_t *order, size_t from, size_t *tokens);
+
+/* ---- the thread that packs batches ---- */
+
+typedef struct bcl_fed {
+    bcl_batch batch;
+    int64_t step;
+    bool first, last;        /* batch of its step */
+    size_t labelled, tokens; /* of the whole step */
+} bcl_fed;
+
+typedef struct bcl_feed bcl_feed;
+/* Packs all batches from `step` on. What it is given must stay until bcl_feed_stop. */
+bcl_status bcl_feed_start(bcl_feed **out, const bcl_dataset *data, const bcl_train_options *options,
+                          const bcl_train_plan *plan, const int32_t *slot_of, int64_t step);
+/* Waits for the next batch, the caller's until it is given back. Not to be called behind the last.
+ */
+bcl_status bcl_feed_next(const bcl_fed **out, bcl_feed *feed);
+/* Gives back the oldest batch that was taken. */
+void bcl_feed_give_back(bcl_feed *feed);
+/* Ends the thread, also in the middle, and frees everything. Takes NULL. */
+void bcl_feed_stop(bcl_feed *feed);
+
+/* ---- training ---- */
 
 typedef struct bcl_train_step {
     int64_t step, total_steps, epoch; /* step: finished ones */
@@ -56,13 +102,13 @@ typedef struct bcl_train_result {
     bcl_evaluation evaluation; /* of the final model; freed by the caller */
 } bcl_train_result;
 
-/* Trains in the run folder, from its newest checkpoint if `resume`. test may be NULL. After Ctrl-C
- * a checkpoint is saved and BCL_ERROR_INTERRUPTED comes back. At the end RUN/model holds the last
- * model and RUN/best the one with the highest macro F1 of all epochs. */
+/* Trains as planned in the run folder, from its newest checkpoint if `resume`. test may be NULL.
+ * After Ctrl-C a checkpoint is saved and BCL_ERROR_INTERRUPTED comes back. At the end RUN/model
+ * holds the last model and RUN/best the one with the highest macro F1 of all epochs. */
 bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
                      const bcl_model_files *files, const bcl_dataset *train,
                      const bcl_dataset *test, const bcl_train_options *options,
-                     const bcl_train_events *events);
+                     const bcl_train_plan *plan, const bcl_train_events *events);
 
 /* ---- checkpoints in a run folder ---- */
 

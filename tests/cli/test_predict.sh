@@ -41,7 +41,7 @@ for aggregation in none simple first average max; do
     got=$(predict --aggregation $aggregation <"$tmp/text")
     check "$aggregation: lines" 2 "$(wc -l <<<"$got")"
     has "$aggregation: texts" '^\{"text": "x \\"é\\"", "entities": \[' "$(tail -1 <<<"$got")"
-    check "$aggregation: batches of one" "$got" "$(predict --aggregation $aggregation --batch-tokens 3 <"$tmp/text")"
+    check "$aggregation: batches of one" "$got" "$(predict --aggregation $aggregation --max-tokens 3 <"$tmp/text")"
     check "$aggregation: as words" "$(tail -1 <<<"$got")" "$(printf '["x","\\"\\u00e9\\""]\n' | predict --words --aggregation $aggregation)"
 done
 check "no final newline" "$got" "$(head -c -1 "$tmp/text" | predict --aggregation max)"

@@ -44,6 +44,21 @@ cmp -s "$tmp/kept" "$tmp/run/model/model.safetensors" || fail "a complete run wa
 check "the same seed" 0 . train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run2" --max-steps 7 --batch 4 --lr 1e-3 --seed 3
 cmp -s "$tmp/kept" "$tmp/run2/model/model.safetensors" || fail "the same seed gave another model"
 
+# batches by word pieces: a step holds as many, several make the same step, both limits hold
+tokens() { "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --epochs 2 --lr 1e-3 --seed 3 --out "$@"; }
+check "max-tokens" 0 'run/model' tokens "$tmp/tokens run" --max-tokens 150
+sed -n 's/.*"tokens": \([0-9]*\)}.*/\1/p' "$tmp/tokens run/metrics.jsonl" | awk '$1 > 150 || $1 < 1 {bad = 1} $1 > 64 {many++} END {exit bad || !many}' ||
+    fail "--max-tokens: steps of $(sed -n 's/.*"tokens": //p' "$tmp/tokens run/metrics.jsonl" | sort -u | tr '\n' ' ')"
+check "max-tokens and batch" 0 'run/model' tokens "$tmp/both run" --max-tokens 150 --batch 1 --max-steps 5
+check "batch 1" 0 'run/model' tokens "$tmp/single run" --batch 1 --max-steps 5
+cmp -s "$tmp/both run/metrics.jsonl" "$tmp/single run/metrics.jsonl" || fail "--max-tokens with --batch 1 is not --batch 1"
+check "recompute" 0 'run/model' tokens "$tmp/again run" --max-tokens 150 --recompute
+cmp -s "$tmp/again run/model/model.safetensors" "$tmp/tokens run/model/model.safetensors" || fail "--recompute gave another model"
+cmp -s "$tmp/again run/metrics.jsonl" "$tmp/tokens run/metrics.jsonl" || fail "--recompute gave other metrics"
+bad "max-tokens below a sentence" 2 'max-tokens: found 20, sentence [0-9]+ .* has [0-9]+ word pieces' --model "$tmp/model" --data "$tmp/data" --max-tokens 20
+check "memory" 0 '^memory: weights [0-9]+ MiB, moments [0-9]+ MiB, gradients and activations [0-9]+ MiB for batches of up to [0-9]+ tokens' \
+    "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --out "$tmp/memory run" --max-steps 1
+
 # usage
 bad "no data" 2 'data is needed' --model "$tmp/model"
 bad "no model" 2 'model is needed' --data "$tmp/data"

@@ -185,7 +185,7 @@ static void load(subject *s, const char *folder, const bool *used) {
                       false, 0, &report));
     bcl_load_report_free(&report);
     OK(bcl_model_train_begin(s->model, used));
-    OK(bcl_model_reserve(s->model, 64, SENTENCES, true));
+    OK(bcl_model_reserve(s->model, &(bcl_room){64, SENTENCES, true, true, false}));
 }
 
 static void begin(subject *s, const bool *used) {
@@ -352,6 +352,42 @@ static void test_packing(void **state) {
     end(&s);
 }
 
+/* Logits and all gradients are the same to the bit whether a layer is kept or computed again, and
+ * whether gradients have memory of their own. */
+static void test_recompute(void **state) {
+    float want_logits[64 * 5], logits[64 * 5], *want[MAX_TENSORS];
+    size_t bytes[2];
+    subject s;
+    (void)state;
+    begin(&s, NULL);
+    const bcl_layout *layout = bcl_model_layout(s.model);
+    for (int mode = 0; mode < 4; mode++) {
+        const bcl_room room = {64, SENTENCES, true, mode < 2, mode % 2};
+        bcl_memory memory;
+        OK(bcl_memory_plan(&memory, test_device, &s.config, TINY_VOCABULARY, &room));
+        bytes[mode % 2] = memory.step;
+        assert_true(mode % 2 == 0 || bytes[1] < bytes[0]);
+        OK(bcl_model_reserve(s.model, &room));
+        for (int again = 0; again < 2; again++) /* what the first left must not matter */
+            pass(&s, ALL, SENTENCES, &NOISE, again, false, mode ? logits : want_logits);
+        assert_true(mode == 0 || !memcmp(logits, want_logits, (size_t)s.T * 5 * sizeof *logits));
+        for (int i = 0; i < layout->named_count; i++) {
+            const size_t n = elements(&layout->named[i]);
+            float *g = random_floats(n, 0, 1);
+            OK(bcl_model_read(s.model, &layout->named[i], true, g));
+            if (mode == 0)
+                want[i] = g;
+            else
+                assert_memory_equal(g, want[i], n * sizeof *g);
+            if (mode)
+                free(g);
+        }
+    }
+    for (int i = 0; i < layout->named_count; i++)
+        free(want[i]);
+    end(&s);
+}
+
 static void steps(subject *s, int count) {
     static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0, false, 1};
     for (int i = 0; i < count; i++) {
@@ -407,6 +443,55 @@ static void test_sparse_adam_and_saving(void **state) {
     end(&again);
 }
 
+/* The logits (T,K) of a forward pass for inference; the caller's to free. */
+static float *inferred(bcl_model *model, const subject *s, int K) {
+    bcl_batch batch;
+    cl_event event;
+    float *logits = calloc((size_t)s->T * (size_t)K, sizeof *logits);
+    assert_non_null(logits);
+    OK(bcl_batch_create(&batch, 64, SENTENCES));
+    OK(bcl_batch_pack(&batch, s->samples, ALL, SENTENCES, NULL));
+    OK(bcl_model_forward(model, &batch, NULL));
+    OK(bcl_model_read_logits(model, logits, &event));
+    OK(bcl_event_finish(&event));
+    bcl_batch_free(&batch);
+    return logits;
+}
+
+/* For inference weights may lie in another order: the same bits, and the plain order for whoever
+ * reads, saves or trains. Sizes that whole panels of any tile divide, the labels' too. */
+static void test_inference_order(void **state) {
+    const tiny_model shape = {96, 4, 2, 192, 64, 48, 0.1, 0.2f, 1};
+    subject s;
+    bcl_load_report report;
+    bcl_model *plain = NULL;
+    (void)state;
+    begin(&s, NULL);
+    bcl_model_free(s.model);
+    bcl_config_free(&s.config);
+    OK(tiny_model_write(s.folder, &shape));
+    OK(bcl_config_read(&s.config, s.folder));
+    bcl_model **const models[] = {&plain, &s.model};
+    for (int i = 0; i < 2; i++) {
+        OK(bcl_model_load(models[i], test_device, &s.config, s.folder,
+                          test_small ? "reference" : NULL, false, 0, &report));
+        bcl_load_report_free(&report);
+    }
+    OK(bcl_model_reserve(s.model, &(bcl_room){64, SENTENCES, false, false, false}));
+    float *packed = inferred(s.model, &s, 48);
+    assert_same(s.model, plain); /* reads every tensor */
+    float *again = inferred(s.model, &s, 48);
+    assert_memory_equal(packed, again, (size_t)s.T * 48 * sizeof *packed);
+    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, false, false, false}));
+    OK(bcl_model_train_begin(plain, NULL));
+    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, true, false, false}));
+    assert_same(s.model, plain);
+    bcl_model_free(plain);
+    free(packed);
+    free(again);
+    end(&s);
+}
+
 static void test_errors(void **state) {
     subject s;
     bcl_model *model = NULL;
@@ -439,16 +524,18 @@ static void test_errors(void **state) {
     OK(bcl_batch_create(&batch, 10, 1));
     FAILS(bcl_batch_pack(&batch, s.samples, ALL, 2, NULL), BCL_ERROR_ARGUMENT, "10 tokens");
     bcl_batch_free(&batch);
-    FAILS(bcl_model_reserve(s.model, 1 << 30, 1 << 20, true), BCL_ERROR_DEVICE_MEMORY,
-          "out of device memory: ");
-    OK(bcl_model_reserve(s.model, 64, SENTENCES, true)); /* and it goes on */
+    FAILS(bcl_model_reserve(s.model, &(bcl_room){1 << 30, 1 << 20, true, true, false}),
+          BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
+    OK(bcl_model_reserve(s.model,
+                         &(bcl_room){64, SENTENCES, true, true, false})); /* and it goes on */
     steps(&s, 1);
     end(&s);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_sparse_adam_and_saving), cmocka_unit_test(test_errors)};
+        cmocka_unit_test(test_gradients),       cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_recompute),       cmocka_unit_test(test_sparse_adam_and_saving),
+        cmocka_unit_test(test_inference_order), cmocka_unit_test(test_errors)};
     return test_run_on_device(tests, sizeof tests / sizeof *tests, "model");
 }

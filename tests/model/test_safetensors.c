@@ -336,11 +336,13 @@ static void test_layout_and_round_trip(void **state) {
     free(folder);
 }
 
-static bcl_status fill_number(void *context, const bcl_tensor *t, void *buffer) {
+static bcl_status fill_number(void *context, const bcl_tensor *t, size_t first, size_t rows,
+                              void *buffer, size_t bytes) {
     int *calls = context;
     if (++*calls == 3)
         return bcl_fail(BCL_ERROR_DEVICE, "the device is gone");
-    memset(buffer, t->name[0], t->bytes);
+    assert_true(first == 0 && (!t->rank || rows == (size_t)t->shape[0]));
+    memset(buffer, t->name[0], bytes);
     return BCL_OK;
 }
 
@@ -366,6 +368,44 @@ static void test_streamed(void **state) {
     OK(bcl_directory_list(&names, &count, folder));
     assert_int_equal(count, 0);
     bcl_strings_free(names, count);
+    free(path);
+    free(folder);
+}
+
+/* Element i is i; the calls follow each other and none is large. */
+static bcl_status fill_numbers(void *context, const bcl_tensor *t, size_t first, size_t rows,
+                               void *buffer, size_t bytes) {
+    size_t *next = context;
+    const size_t width = t->rank == 2 ? (size_t)t->shape[1] : 1;
+    assert_int_equal(first, *next);
+    assert_int_equal(bytes, rows * width * sizeof(float));
+    assert_true(bytes <= 4 << 20);
+    for (size_t i = 0; i < rows * width; i++)
+        ((float *)buffer)[i] = (float)(first * width + i);
+    *next = first + rows;
+    return BCL_OK;
+}
+
+/* Large tensors go through a small buffer, by whole rows. */
+static void test_streamed_by_rows(void **state) {
+    static const bcl_tensor shapes[] = {
+        {.name = "x", .dtype = BCL_F32, .rank = 1, .shape = {2500001}},
+        {.name = "x", .dtype = BCL_F32, .rank = 2, .shape = {3001, 777}},
+        {.name = "x", .dtype = BCL_F32, .rank = 2, .shape = {0, 5}}};
+    char *folder = test_folder(), *path = NULL;
+    (void)state;
+    OK(bcl_path_join(&path, folder, "x.safetensors"));
+    for (int i = 0; i < 3; i++) {
+        bcl_safetensors *st = NULL;
+        size_t rows = 0;
+        OK(bcl_safetensors_write_streamed(path, &shapes[i], 1, NULL, 0, fill_numbers, &rows));
+        assert_int_equal(rows, shapes[i].shape[0]);
+        OK(bcl_safetensors_open(&st, path));
+        const bcl_tensor *t = bcl_safetensors_find(st, "x");
+        for (size_t k = 0; k < bcl_tensor_elements(t); k++)
+            assert_true(((const float *)t->data)[k] == (float)k);
+        bcl_safetensors_close(st);
+    }
     free(path);
     free(folder);
 }
@@ -564,6 +604,7 @@ int main(void) {
         cmocka_unit_test(test_other_types_to_float),
         cmocka_unit_test(test_layout_and_round_trip),
         cmocka_unit_test(test_streamed),
+        cmocka_unit_test(test_streamed_by_rows),
         cmocka_unit_test(test_writer_refuses),
         cmocka_unit_test(test_sharded),
         cmocka_unit_test(test_mutations),

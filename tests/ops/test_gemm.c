@@ -28,7 +28,7 @@ static double share(float got, double want, double magnitude) {
 typedef struct product {
     int M, N, K, lda, ldb, ldc;
     bcl_gemm_layout layout;
-    bool accumulate, bias;
+    bool accumulate, bias, packed;
     size_t a_size, b_size, c_size; /* elements, to the end of the last row */
     float *a, *b, *c, *c0, *v;
     double *want, *magnitude; /* (M,N) */
@@ -94,6 +94,8 @@ static cl_mem upload(const float *x, size_t count) {
     return buffer;
 }
 
+static size_t packed_products;
+
 /* Runs the product on a view in the middle of a marked buffer; returns the worst share. */
 static double product_run(product *p, bcl_gemm *gemm) {
     const size_t guard = 4096;
@@ -121,6 +123,33 @@ static double product_run(product *p, bcl_gemm *gemm) {
                                 .B = b,
                                 .bias = p->bias ? v : NULL};
     OK(bcl_gemm_run(gemm, &call));
+    if (p->packed && p->layout == BCL_GEMM_NN && p->ldb == p->N && bcl_gemm_packs(gemm, p->N)) {
+        /* once more from a packed B: the same bits as what is compared below */
+        cl_mem order = upload(p->b, p->b_size), again = upload(host, all), other = NULL;
+        float *one = calloc(p->c_size, sizeof *one), *two = calloc(p->c_size, sizeof *two);
+        float *back = calloc(p->b_size, sizeof *back);
+        bcl_gemm_call second = call;
+        assert_true(one && two && back);
+        OK(bcl_gemm_pack(gemm, order, b, p->K, p->N, false));
+        OK(bcl_buffer_view(&other, again, guard * sizeof *host, p->c_size * sizeof *host));
+        second.B = order;
+        second.C = other;
+        second.packed = true;
+        OK(bcl_gemm_run(gemm, &second));
+        OK(bcl_buffer_read(device, view, 0, one, p->c_size * sizeof *one, true));
+        OK(bcl_buffer_read(device, other, 0, two, p->c_size * sizeof *two, true));
+        assert_memory_equal(one, two, p->c_size * sizeof *one);
+        OK(bcl_gemm_pack(gemm, b, order, p->K, p->N, true));
+        OK(bcl_buffer_read(device, b, 0, back, p->b_size * sizeof *back, true));
+        assert_memory_equal(back, p->b, p->b_size * sizeof *back);
+        bcl_buffer_free(device, &other);
+        bcl_buffer_free(device, &again);
+        bcl_buffer_free(device, &order);
+        free(one);
+        free(two);
+        free(back);
+        packed_products++;
+    }
     OK(bcl_buffer_read(device, c, 0, host, all * sizeof *host, true));
     double worst = 0;
     for (size_t i = 0; i < all; i++) {
@@ -186,6 +215,7 @@ static void test_products(void **state) {
                         continue;
                     p.accumulate = mode == 1;
                     p.bias = mode == 2;
+                    p.packed = true;
                     const double s = product_run(&p, gemms[g]);
                     worst[g] = s > worst[g] ? s : worst[g];
                     products++;
@@ -200,6 +230,7 @@ static void test_products(void **state) {
             print_message("%s: skipped, too slow on this device\n", names[g]);
         bcl_gemm_free(gemms[g]);
     }
+    assert_true(packed_products || most < 1e6);
     print_message("%zu products on %s\n", products, bcl_device_about(device)->id);
 }
 

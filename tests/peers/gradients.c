@@ -2,7 +2,7 @@
  * the sentences of DATA in batches of the given sizes, accumulated; all gradients under their names
  * in OUT, a safetensors file. Prints the mean loss. For gradients.py.
  * peer_gradients --order SEED N EPOCHS: the sentences' order in each epoch of bertcl train. */
-#include "data/dataset.h"
+#include "train/train.h"
 
 static bcl_device *device;
 static bcl_model *model;
@@ -27,7 +27,8 @@ static bcl_status load(const char *folder, const char *path, size_t max_length) 
     BCL_TRY(
         bcl_model_load(&model, device, &config, folder, getenv("BERTCL_GEMM"), false, 0, &report));
     BCL_TRY(bcl_model_train_begin(model, NULL));
-    BCL_TRY(bcl_model_reserve(model, (int)data.pieces, (int)data.count, true));
+    BCL_TRY(bcl_model_reserve(model, &(bcl_room){(int)data.pieces, (int)data.count, true, true,
+                                                 getenv("BERTCL_RECOMPUTE") != NULL}));
 out:
     free(ids);
     bcl_load_report_free(&report);
@@ -68,29 +69,30 @@ out:
     return status;
 }
 
-static bcl_status fill(void *context, const bcl_tensor *tensor, void *buffer) {
-    const bcl_layout *layout = context;
-    for (int i = 0; i < layout->named_count; i++)
-        if (!strcmp(layout->named[i].name, tensor->name))
-            return bcl_model_read(model, &layout->named[i], true, buffer);
-    return bcl_fail(BCL_ERROR_ARGUMENT, "no tensor %s", tensor->name);
-}
-
 static bcl_status write_gradients(const char *path) {
     bcl_status status = BCL_OK;
     const bcl_layout *layout = bcl_model_layout(model);
     bcl_tensor *tensors = NULL;
+    float **values = NULL;
     BCL_NEW(tensors, (size_t)layout->named_count);
+    BCL_NEW(values, (size_t)layout->named_count);
     for (int i = 0; i < layout->named_count; i++) {
         const bcl_named *n = &layout->named[i];
-        tensors[i] = (bcl_tensor){.name = n->name,
-                                  .dtype = BCL_F32,
-                                  .rank = n->rank,
-                                  .shape = {n->shape[0], n->rank == 2 ? n->shape[1] : 0}};
+        bcl_tensor *t = &tensors[i];
+        *t = (bcl_tensor){.name = n->name,
+                          .dtype = BCL_F32,
+                          .rank = n->rank,
+                          .shape = {n->shape[0], n->rank == 2 ? n->shape[1] : 0}};
+        t->bytes = bcl_tensor_elements(t) * sizeof(float);
+        BCL_NEW(values[i], bcl_tensor_elements(t));
+        BCL_TRY(bcl_model_read(model, n, true, values[i]));
+        t->data = values[i];
     }
-    BCL_TRY(bcl_safetensors_write_streamed(path, tensors, (size_t)layout->named_count, NULL, 0,
-                                           fill, (void *)(uintptr_t)layout));
+    BCL_TRY(bcl_safetensors_write(path, tensors, (size_t)layout->named_count, NULL, 0));
 out:
+    for (int i = 0; values && i < layout->named_count; i++)
+        free(values[i]);
+    free(values);
     free(tensors);
     return status;
 }
@@ -100,8 +102,7 @@ static bcl_status print_order(uint64_t seed, size_t n, int epochs) {
     uint32_t *order = NULL;
     BCL_NEW(order, n);
     for (int epoch = 0; epoch < epochs; epoch++) {
-        /* as draw_order in train/train.c */
-        bcl_shuffle(order, n, bcl_mix64(bcl_mix64(seed) ^ 0x6f72646572u) + (uint64_t)epoch);
+        bcl_train_order(order, n, seed, epoch);
         for (size_t i = 0; i < n; i++)
             printf("%u%c", order[i], i + 1 < n ? ' ' : '\n');
     }

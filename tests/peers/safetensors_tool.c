@@ -40,11 +40,12 @@ out:
     return status;
 }
 
-static bcl_status fill(void *context, const bcl_tensor *t, void *buffer) {
+static bcl_status fill(void *context, const bcl_tensor *t, size_t first, size_t rows, void *buffer,
+                       size_t bytes) {
     const source *s = context;
     const bcl_tensor *from =
         s->ck ? bcl_checkpoint_find(s->ck, t->name) : bcl_safetensors_find(s->st, t->name);
-    memcpy(buffer, from->data, t->bytes);
+    memcpy(buffer, (const char *)from->data + first * (rows ? bytes / rows : 0), bytes);
     return BCL_OK;
 }
 

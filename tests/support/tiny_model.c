@@ -27,10 +27,13 @@ typedef struct filling {
     uint64_t tensor;
 } filling;
 
-static bcl_status fill(void *context, const bcl_tensor *tensor, void *buffer) {
+static bcl_status fill(void *context, const bcl_tensor *tensor, size_t first, size_t rows,
+                       void *buffer, size_t bytes) {
     filling *f = context;
     float *x = buffer;
-    const size_t n = bcl_tensor_elements(tensor);
+    const size_t n = bytes / sizeof *x;
+    if (first || n != bcl_tensor_elements(tensor))
+        return bcl_fail(BCL_ERROR_ARGUMENT, "%s: %zu rows, expected all", tensor->name, rows);
     bcl_normal(x, n, f->shape->spread, bcl_mix64(f->shape->seed) + f->tensor++);
     for (size_t i = 0; i < n && strstr(tensor->name, "LayerNorm.weight"); i++)
         x[i] += 1;

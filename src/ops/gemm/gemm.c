@@ -134,6 +134,16 @@ bcl_precision bcl_gemm_precision(const bcl_gemm *g) {
     return g->provider->precision;
 }
 
+bool bcl_gemm_packs(const bcl_gemm *g, int N) {
+    return g->provider->pack_columns && N % g->provider->pack_columns(g->state) == 0;
+}
+
+bcl_status bcl_gemm_pack(bcl_gemm *g, cl_mem to, cl_mem from, int K, int N, bool back) {
+    if (!bcl_gemm_packs(g, N))
+        return bcl_fail(BCL_ERROR_ARGUMENT, "GEMM: %s does not pack %d columns", g->name, N);
+    return g->provider->pack(g->state, to, from, K, N, back);
+}
+
 bool bcl_gemm_fuses(const bcl_gemm *g) {
     return g->provider->fuses;
 }
@@ -167,8 +177,11 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: M %d, N %d, K %d, expected all >= 1", c->M, c->N, c->K);
     if (c->bias && c->accumulate)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: a bias does not go with accumulate");
+    if (c->packed && (c->layout != BCL_GEMM_NN || !bcl_gemm_packs(g, c->N)))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: a packed B (%d,%d) does not go with the call", c->K,
+                 c->N);
     BCL_TRY(check_matrix("A", c->A, tn ? c->K : c->M, tn ? c->M : c->K, c->lda));
-    BCL_TRY(check_matrix("B", c->B, nt ? c->N : c->K, nt ? c->K : c->N, c->ldb));
+    BCL_TRY(check_matrix("B", c->B, nt ? c->N : c->K, nt ? c->K : c->N, c->packed ? c->N : c->ldb));
     BCL_TRY(check_matrix("C", c->C, c->M, c->N, c->ldc));
     if (!g->provider->fuses && (c->epilogue || c->sums))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s has no epilogues", g->provider->name);

@@ -30,6 +30,7 @@ typedef struct bcl_gemm_call {
     int lda, ldb, ldc; /* elements between rows, as stored */
     bool accumulate;   /* C += product instead of C = product */
     cl_mem C, A, B;    /* see layout */
+    bool packed;       /* NN: B is as bcl_gemm_pack left it; ldb is not looked at */
     cl_mem bias;       /* (N), added to every row; NULL for none; not with accumulate */
     /* only where bcl_gemm_fuses */
     bcl_gemm_epilogue epilogue; /* not with accumulate */
@@ -51,6 +52,10 @@ void bcl_gemm_free(bcl_gemm *gemm);
 /* The name that makes it again, parameters included, also where they were tuned. */
 const char *bcl_gemm_name(const bcl_gemm *gemm);
 bcl_precision bcl_gemm_precision(const bcl_gemm *gemm);
+/* Whether B (K,N) of many calls may be packed once. */
+bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
+/* Queues to = from (K,N) in the order in which a call with `packed` reads it, or back. */
+bcl_status bcl_gemm_pack(bcl_gemm *gemm, cl_mem to, cl_mem from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
 /* Queues one product. */

@@ -20,8 +20,9 @@ static const struct {
 
 typedef struct tile_state {
     bcl_device *device;
-    bcl_kernel *kernels[LAYOUTS], *fused[LAYOUTS]; /* fused: compiled at first use */
-    char *words[LAYOUTS];                          /* options of the kernels */
+    /* by epilogue or not, packed B or not: compiled at first use, the plain ones at once */
+    bcl_kernel *kernels[LAYOUTS][2][2];
+    char *words[LAYOUTS]; /* options of the kernels */
     int depth[LAYOUTS];
     size_t most_rows[LAYOUTS]; /* of a group, whole tiles */
     int width, rows, vectors;
@@ -82,8 +83,8 @@ static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
                        "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
                        s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
                        cuts[layout].options));
-    BCL_TRY(
-        bcl_kernel_get(&s->kernels[layout], device, "gemm_tile.cl", "gemm_tile", s->words[layout]));
+    BCL_TRY(bcl_kernel_get(&s->kernels[layout][0][0], device, "gemm_tile.cl", "gemm_tile",
+                           s->words[layout]));
 out:
     return status;
 }
@@ -114,19 +115,41 @@ out:
     return status;
 }
 
-/* The kernel of a call: one layout has one epilogue. */
-static bcl_status find_kernel(bcl_kernel **out, tile_state *s, const bcl_gemm_call *c) {
+static bcl_status compile(bcl_kernel **out, const tile_state *s, const char *name, int layout,
+                          bool packed, const char *more) {
     bcl_status status = BCL_OK;
     char *words = NULL;
-    bcl_kernel **kernel = c->epilogue ? &s->fused[c->layout] : &s->kernels[c->layout];
-    if (!*kernel) {
-        BCL_TRY(bcl_format(&words, "%s -DTILE_GELU%s", s->words[c->layout],
-                           c->epilogue == BCL_GEMM_GELU ? "" : "_BACKWARD"));
-        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_tile.cl", "gemm_tile", words));
-    }
-    *out = *kernel;
+    BCL_TRY(bcl_format(&words, "%s%s%s", s->words[layout], packed ? " -DTILE_B_PACKED" : "", more));
+    BCL_TRY(bcl_kernel_get(out, s->device, "gemm_tile.cl", name, words));
 out:
     free(words);
+    return status;
+}
+
+/* The kernel of a call: a layout has one kind of epilogue. */
+static bcl_status find_kernel(bcl_kernel **out, tile_state *s, const bcl_gemm_call *c) {
+    static const char *const epilogues[] = {"", " -DTILE_GELU", " -DTILE_GELU_BACKWARD"};
+    bcl_kernel **kernel = &s->kernels[c->layout][c->epilogue != BCL_GEMM_PLAIN][c->packed];
+    bcl_status status = BCL_OK;
+    if (!*kernel)
+        status = compile(kernel, s, "gemm_tile", c->layout, c->packed, epilogues[c->epilogue]);
+    *out = *kernel;
+    return status;
+}
+
+static int tile_pack_columns(const void *state) {
+    const tile_state *s = state;
+    return s->vectors * s->width;
+}
+
+static bcl_status tile_pack(void *state, cl_mem to, cl_mem from, int K, int N, bool back) {
+    bcl_status status = BCL_OK;
+    const tile_state *s = state;
+    bcl_kernel *kernel;
+    BCL_TRY(compile(&kernel, s, "gemm_tile_pack", BCL_GEMM_NN, true, ""));
+    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){.groups = {(size_t)(N / tile_pack_columns(s))}}),
+                       bcl_mem(to), bcl_mem(from), bcl_int(K), bcl_int(N), bcl_int(back)));
+out:
     return status;
 }
 
@@ -204,4 +227,6 @@ const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .parameters = tile_parameters,
                                          .run = tile_run,
                                          .free = tile_free,
-                                         .fuses = true};
+                                         .fuses = true,
+                                         .pack_columns = tile_pack_columns,
+                                         .pack = tile_pack};

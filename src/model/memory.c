@@ -1,0 +1,396 @@
+/* Where the tensors of a step lie: what is needed when, and a place for each among those that are
+ * needed at the same time. Knows names, sizes and order of the operations, not what they compute.
+ */
+#include "model/internal.h"
+
+/* Every buffer starts at a multiple of this many bytes, over any device's alignment. */
+enum { UNIT = 1024 };
+
+#define MIB   1048576.0
+#define LOWER "--max-tokens, --batch or --max-length"
+
+/* The moments of a step: the embeddings, the layers' operations upwards, the head with the loss,
+ * the layers' downwards, the embeddings' gradients, the update. */
+enum {
+    F_QKV,
+    F_ATTENTION,
+    F_OUT,
+    F_NORM1,
+    F_UP, /* and GELU */
+    F_DOWN,
+    F_NORM2,
+    FORWARD_OPERATIONS
+};
+enum {
+    B_AGAIN, /* with bcl_room.recompute: what the forward pass did not keep */
+    B_NORM2,
+    B_DOWN, /* and GELU */
+    B_UP,
+    B_NORM1,
+    B_OUT, /* its gradient goes to r1 */
+    B_ATTENTION,
+    B_QKV,
+    BACKWARD_OPERATIONS
+};
+
+typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width;
+typedef enum keeping {
+    KEEP,       /* from the forward to the backward pass */
+    KEEP_OR_NOT /* the same, but not with bcl_room.recompute */
+} keeping;
+
+/* A layer's tensors: when the forward pass writes and last reads each, and backward last reads it.
+ */
+static const struct {
+    size_t member;
+    width width;
+    int written, read, backward;
+    keeping keeping;
+} tensors[] = {
+#define MEMBER(name) offsetof(bcl_layer_activations, name)
+    {MEMBER(r2), WIDTH_C, F_DOWN, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(mean2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(rstd2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(up), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
+    {MEMBER(qkv), WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(context), WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(r1), WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(lse), WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(mean1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
+    {MEMBER(rstd1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
+    {MEMBER(gelu), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
+    {MEMBER(y1), WIDTH_C, F_NORM1, F_NORM2, B_UP, KEEP_OR_NOT},
+#undef MEMBER
+};
+enum { TENSORS = sizeof tensors / sizeof *tensors };
+
+typedef struct planner {
+    bcl_plan *plan;
+    bcl_activations *a;
+    const bcl_config *config;
+    const bcl_layout *layout;
+    const bcl_room *room;
+} planner;
+
+static int forward_time(int layer, int operation) {
+    return 1 + layer * FORWARD_OPERATIONS + operation;
+}
+static int head_time(const planner *p) {
+    return forward_time(p->config->layers, 0);
+}
+static int backward_time(const planner *p, int layer, int operation) {
+    return head_time(p) + 1 + (p->config->layers - 1 - layer) * BACKWARD_OPERATIONS + operation;
+}
+static int update_time(const planner *p) { /* behind the embeddings' gradients */
+    return backward_time(p, -1, 0) + 1;
+}
+
+static size_t round_up(size_t bytes) {
+    return (bytes + UNIT - 1) / UNIT * UNIT;
+}
+
+static size_t row_bytes(const bcl_config *c, width kind) {
+    const size_t C = (size_t)c->hidden, NH = (size_t)c->heads, F = (size_t)c->intermediate;
+    const size_t elements[] = {
+        [WIDTH_ONE] = 1, [WIDTH_HEADS] = NH, [WIDTH_C] = C, [WIDTH_3C] = 3 * C, [WIDTH_F] = F};
+    return elements[kind] * sizeof(float);
+}
+
+/* ---- places ---- */
+
+/* Lowest offset >= at where `bytes` do not cross the border of a slab. */
+static size_t within_slab(const bcl_plan *plan, size_t at, size_t bytes) {
+    const size_t left = plan->slab - at % plan->slab;
+    return bytes > left ? at + left : at;
+}
+
+/* A buffer with a place that is in the way of `part` at `offset`. */
+static const bcl_planned *in_the_way(const bcl_plan *plan, size_t placed, const bcl_planned *part,
+                                     size_t offset) {
+    for (size_t i = 0; i < placed; i++) {
+        const bcl_planned *b = &plan->buffers[i];
+        if (b->born <= part->dies && part->born <= b->dies && b->offset < offset + part->bytes &&
+            offset < b->offset + b->bytes)
+            return b;
+    }
+    return NULL;
+}
+
+/* Gives buffers first.. places end to end, the lowest that are free while each is needed. */
+static bcl_status place(bcl_plan *plan, size_t first, const char *what, const char *advice) {
+    bcl_status status = BCL_OK;
+    size_t bytes = 0, base = 0;
+    for (size_t i = first; i < plan->count; i++)
+        bytes += plan->buffers[i].bytes;
+    if (bytes > plan->slab)
+        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
+                 "out of device memory: %s needs %.1f MiB, the device allocates at most %.1f MiB "
+                 "in one piece%s",
+                 what, (double)bytes / MIB, (double)plan->slab / MIB, advice);
+    for (bool moved = true; moved;) {
+        moved = false;
+        base = within_slab(plan, base, bytes);
+        size_t offset = base;
+        for (size_t i = first; i < plan->count && !moved; i++) {
+            const bcl_planned *other = in_the_way(plan, first, &plan->buffers[i], offset);
+            if (other) {
+                base = other->offset + other->bytes - (offset - base);
+                moved = true;
+            }
+            offset += plan->buffers[i].bytes;
+        }
+    }
+    for (size_t i = first; i < plan->count; i++) {
+        plan->buffers[i].offset = base;
+        base += plan->buffers[i].bytes;
+    }
+    if (base > plan->bytes)
+        plan->bytes = base;
+out:
+    return status;
+}
+
+static bcl_status append(bcl_plan *plan, bcl_planned buffer) {
+    bcl_status status = BCL_OK;
+    buffer.bytes = round_up(buffer.bytes ? buffer.bytes : 1);
+    BCL_TRY(bcl_grow(&plan->buffers, &plan->capacity, plan->count + 1, sizeof *plan->buffers));
+    plan->buffers[plan->count++] = buffer;
+out:
+    return status;
+}
+
+/* T rows of `row` bytes. */
+static bcl_status add(planner *p, cl_mem *out, cl_mem *also, size_t row, int born, int dies) {
+    bcl_status status = BCL_OK;
+    size_t bytes;
+    if (!bcl_multiply(&bytes, (size_t)p->room->tokens, row))
+        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
+                 "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
+                 p->room->tokens);
+    BCL_TRY(append(p->plan, (bcl_planned){out, also, bytes, 0, born, dies}));
+    BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch",
+                  "; less is needed with a lower " LOWER));
+out:
+    return status;
+}
+
+/* ---- what there is ---- */
+
+/* The last layer's tensors are still there when its backward step begins. */
+static bool is_kept(const planner *p, size_t tensor, int layer) {
+    const bool all = !p->room->recompute || layer == p->config->layers - 1;
+    return p->room->training && (tensors[tensor].keeping == KEEP || all);
+}
+
+/* A layer's input is an output of LayerNorm: cheap to compute again from r2 of the layer below. */
+static bool keeps_input(const planner *p, int layer) {
+    return p->room->training && (!layer || !p->room->recompute);
+}
+
+static int input_time(int layer) {
+    return layer ? forward_time(layer - 1, F_NORM2) : 0;
+}
+
+static cl_mem *member(bcl_layer_activations *layer, size_t tensor) {
+    return (cl_mem *)((char *)layer + tensors[tensor].member);
+}
+
+/* First, so that they lie layer by layer, and gradients can follow upon those above them. */
+static bcl_status plan_kept(planner *p) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = p->config;
+    for (int l = 0; l < c->layers; l++) {
+        if (keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->forward[l].x, &p->a->backward[l].x, row_bytes(c, WIDTH_C),
+                        input_time(l), backward_time(p, l, B_QKV)));
+        for (size_t i = 0; i < TENSORS; i++)
+            if (is_kept(p, i, l))
+                BCL_TRY(add(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
+                            row_bytes(c, tensors[i].width), forward_time(l, tensors[i].written),
+                            backward_time(p, l, tensors[i].backward)));
+    }
+out:
+    return status;
+}
+
+/* The parameters' gradients, which the update reads as one arena: one buffer in parts that come
+ * into being from the last layer down, unless they are added up over batches: below layer l's part
+ * lie tensors of the layers that backward has yet to do. */
+static bcl_status plan_gradients(planner *p) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = p->layout;
+    const size_t first = p->plan->count;
+    size_t from = 0;
+    for (int part = -1; part <= p->config->layers; part++) {
+        const int next = BCL_FIRST_LAYER + (part + 1) * BCL_LAYER_PARAMETERS;
+        const size_t end = next < l->parameter_count && part < p->config->layers
+                               ? l->parameters[next].offset
+                               : l->dense;
+        const int born = p->room->accumulate         ? 0
+                         : part == p->config->layers ? head_time(p)
+                         : part < 0                  ? backward_time(p, part, 0)
+                                                     : backward_time(p, part, B_NORM2);
+        BCL_TRY(append(p->plan, (bcl_planned){.out = part < 0 ? &p->a->g : NULL,
+                                              .bytes = (end - from) * sizeof(float),
+                                              .born = born,
+                                              .dies = update_time(p)}));
+        from = end;
+    }
+    BCL_TRY(place(p->plan, first, "the model's gradients", ""));
+out:
+    return status;
+}
+
+/* What one pass alone needs. */
+static bcl_status plan_layers(planner *p) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = p->config;
+    const size_t x = row_bytes(c, WIDTH_C);
+    const bool training = p->room->training;
+    for (int l = 0; l <= c->layers; l++)
+        if (l == c->layers || !keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->forward[l].x, NULL, x, input_time(l),
+                        l < c->layers ? forward_time(l, F_NORM1) : head_time(p)));
+    for (int l = 0; l < c->layers; l++)
+        for (size_t i = 0; i < TENSORS; i++) {
+            const size_t row = row_bytes(c, tensors[i].width);
+            cl_mem *gelu = &p->a->forward[l].gelu, *out = member(&p->a->forward[l], i);
+            if (is_kept(p, i, l) || (!training && out == gelu))
+                continue; /* without a backward pass GELU works in place, on up */
+            BCL_TRY(add(p, out, !training && out == &p->a->forward[l].up ? gelu : NULL, row,
+                        forward_time(l, tensors[i].written), forward_time(l, tensors[i].read)));
+            if (training)
+                BCL_TRY(add(p, member(&p->a->backward[l], i), NULL, row,
+                            backward_time(p, l, B_AGAIN),
+                            backward_time(p, l, tensors[i].backward)));
+        }
+    for (int l = 0; training && l < c->layers; l++)
+        if (!keeps_input(p, l))
+            BCL_TRY(add(p, &p->a->backward[l].x, NULL, x, backward_time(p, l, B_AGAIN),
+                        backward_time(p, l, B_QKV)));
+out:
+    return status;
+}
+
+/* What there is once. */
+static bcl_status plan_rest(planner *p) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = p->config;
+    bcl_activations *a = p->a;
+    const size_t one = row_bytes(c, WIDTH_ONE), x = row_bytes(c, WIDTH_C);
+    const size_t K = (size_t)c->labels * sizeof(float), qkv = row_bytes(c, WIDTH_3C);
+    const size_t up = row_bytes(c, WIDTH_F);
+    const int head = head_time(p), end = update_time(p);
+    BCL_TRY(add(p, &a->mean, NULL, one, 0, end));
+    BCL_TRY(add(p, &a->rstd, NULL, one, 0, end));
+    BCL_TRY(add(p, &a->logits, NULL, K, head, end));
+    BCL_TRY(add(p, &a->row_loss, NULL, one, head, end));
+    BCL_TRY(add(p, &a->predicted, NULL, one, head, end));
+    if (!p->room->training)
+        goto out;
+    BCL_TRY(add(p, &a->head, NULL, x, head, head));
+    BCL_TRY(add(p, &a->dlogits, NULL, K, head, head));
+    BCL_TRY(add(p, &a->dx, NULL, x, head, end));
+    BCL_TRY(add(p, &a->dh, NULL, x, head + 1, end));
+    BCL_TRY(add(p, &a->wide, NULL, up > qkv ? up : qkv, head + 1, end));
+    BCL_TRY(add(p, &a->delta, NULL, row_bytes(c, WIDTH_HEADS), head + 1, end));
+out:
+    return status;
+}
+
+bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
+                           const bcl_layout *layout, const bcl_room *room, size_t slab) {
+    bcl_status status = BCL_OK;
+    planner p = {plan, a, config, layout, room};
+    *plan = (bcl_plan){.slab = slab / UNIT * UNIT, .time = update_time(&p)};
+    BCL_TRY(plan_kept(&p));
+    if (room->training)
+        BCL_TRY(plan_gradients(&p));
+    BCL_TRY(plan_rest(&p));
+    BCL_TRY(plan_layers(&p));
+out:
+    return status;
+}
+
+void bcl_plan_free(bcl_plan *plan) {
+    free(plan->buffers);
+    *plan = (bcl_plan){0};
+}
+
+/* ---- what it takes ---- */
+
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room) {
+    const size_t T = (size_t)room->tokens, B = (size_t)room->sentences;
+    const size_t counts[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
+    size_t end = 0;
+    for (int i = 0; i < 9; i++) {
+        offsets[i] = end;
+        sizes[i] = counts[i] * sizeof(int32_t);
+        end += round_up(sizes[i]);
+    }
+    return end;
+}
+
+void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
+                        size_t words, const bcl_room *room, const bcl_plan *plan) {
+    const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary, f = sizeof(float);
+    size_t offsets[9], sizes[9];
+    *out = (bcl_memory){.weights = (layout->dense + V * C) * f,
+                        .step = plan->bytes + bcl_batch_offsets(offsets, sizes, room)};
+    if (room->training)
+        out->moments = (2 * layout->dense + 3 * words * C + 2 * words) * f;
+}
+
+void bcl_memory_text(char *out, size_t size, const bcl_memory *m, const bcl_room *room) {
+    if (room->training)
+        snprintf(out, size,
+                 "weights %.0f MiB, moments %.0f MiB, gradients and activations of up to %d tokens "
+                 "%.0f MiB; less is needed with a lower " LOWER
+                 " (a higher --accumulate makes up for it)%s",
+                 (double)m->weights / MIB, (double)m->moments / MIB, room->tokens,
+                 (double)m->step / MIB, room->recompute ? "" : ", or with --recompute");
+    else
+        snprintf(out, size,
+                 "weights %.0f MiB, activations of up to %d tokens %.0f MiB; less is needed with a "
+                 "lower " LOWER,
+                 (double)m->weights / MIB, room->tokens, (double)m->step / MIB);
+}
+
+bcl_status bcl_memory_check(const bcl_memory *m, const bcl_room *room, bcl_device *device) {
+    bcl_status status = BCL_OK;
+    const bcl_device_info *about = bcl_device_about(device);
+    const uint64_t all = (uint64_t)m->weights + m->moments + m->step;
+    char text[384];
+    bcl_memory_text(text, sizeof text, m, room);
+    if (all > about->memory)
+        BCL_FAIL(BCL_ERROR_DEVICE_MEMORY, "%s: out of device memory: has %.0f MiB, needs %.0f: %s",
+                 about->id, (double)about->memory / MIB, (double)all / MIB, text);
+out:
+    return status;
+}
+
+bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
+                           size_t words, const bcl_room *room) {
+    bcl_status status = BCL_OK;
+    const size_t piece = bcl_device_about(device)->max_allocation;
+    bcl_layout layout = {0};
+    bcl_activations a = {0};
+    bcl_plan plan = {0};
+    BCL_TRY(bcl_layout_create(&layout, config));
+    BCL_NEW(a.forward, (size_t)config->layers + 1);
+    BCL_NEW(a.backward, (size_t)config->layers + 1);
+    /* the sum first: it says more than that one piece is too large */
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, SIZE_MAX));
+    bcl_memory_measure(out, config, &layout, words, room, &plan);
+    BCL_TRY(bcl_memory_check(out, room, device));
+    bcl_plan_free(&plan);
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, piece));
+    bcl_memory_measure(out, config, &layout, words, room, &plan);
+    BCL_TRY(bcl_memory_check(out, room, device));
+out:
+    bcl_plan_free(&plan);
+    bcl_layout_free(&layout);
+    free(a.forward);
+    free(a.backward);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* The order in which the layers' weights lie, for products that need not pack them each time. */
+#include "model/internal.h"
+
+/* The weights that bcl_linear_forward reads: four a layer, and the classifier's behind them. */
+static const bcl_parameter *weight(const bcl_model *m, int i) {
+    static const int weights[] = {BCL_QKV_W, BCL_OUT_W, BCL_UP_W, BCL_DOWN_W};
+    const int layer = i / 4;
+    return m->layout.parameters +
+           (layer < m->config.layers
+                ? BCL_FIRST_LAYER + layer * BCL_LAYER_PARAMETERS + weights[i % 4]
+                : m->layout.classifier);
+}
+
+bcl_status bcl_model_pack(bcl_model *m, bool packed) {
+    bcl_status status = BCL_OK;
+    cl_mem other = NULL;
+    size_t most = 0;
+    const int count = 4 * m->config.layers + 1;
+    if (packed == m->ops.packed)
+        return BCL_OK;
+    for (int i = 0; i < count; i++) {
+        const bcl_parameter *p = weight(m, i);
+        const size_t bytes = (size_t)p->rows * (size_t)p->columns * sizeof(float);
+        if (bcl_gemm_packs(m->ops.gemm, p->columns) && bytes > most)
+            most = bytes;
+    }
+    BCL_TRY(bcl_buffer_create(&other, m->device, most, "packing the weights"));
+    for (int i = 0; i < count; i++) {
+        const bcl_parameter *p = weight(m, i);
+        if (!bcl_gemm_packs(m->ops.gemm, p->columns))
+            continue;
+        BCL_TRY(bcl_gemm_pack(m->ops.gemm, other, p->p, p->rows, p->columns, !packed));
+        BCL_CL(clEnqueueCopyBuffer(bcl_device_queue(m->device), other, p->p, 0, 0,
+                                   (size_t)p->rows * (size_t)p->columns * sizeof(float), 0, NULL,
+                                   NULL));
+    }
+    m->ops.packed = packed;
+out:
+    bcl_buffer_free(m->device, &other);
+    return status;
+}

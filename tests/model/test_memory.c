@@ -1,0 +1,158 @@
+/* The plan of a step's buffers, without a device: everything has a place, nothing that is needed at
+ * the same time shares one, and lifetimes save what they should. */
+#include "support/support.h"
+
+#include "model/internal.h"
+
+typedef struct planned {
+    bcl_config made, config; /* config: with another shape */
+    bcl_layout layout;
+    bcl_activations a;
+    bcl_plan plan;
+} planned;
+
+static void plan(planned *p, const int shape[5], bcl_room room, size_t slab) {
+    memset(p, 0, sizeof *p);
+    OK(bcl_config_default(&p->made));
+    p->config = p->made;
+    p->config.hidden = shape[0];
+    p->config.heads = shape[1];
+    p->config.head_size = shape[0] / shape[1];
+    p->config.intermediate = shape[2];
+    p->config.layers = shape[3];
+    p->config.labels = shape[4];
+    OK(bcl_layout_create(&p->layout, &p->config));
+    p->a.forward = calloc((size_t)shape[3] + 1, sizeof *p->a.forward);
+    p->a.backward = calloc((size_t)shape[3] + 1, sizeof *p->a.backward);
+    assert_true(p->a.forward && p->a.backward);
+    OK(bcl_plan_create(&p->plan, &p->a, &p->config, &p->layout, &room, slab));
+}
+
+static void end(planned *p) {
+    bcl_plan_free(&p->plan);
+    bcl_layout_free(&p->layout);
+    free(p->a.forward);
+    free(p->a.backward);
+    bcl_config_free(&p->made);
+}
+
+static bool has_place(const bcl_plan *p, const cl_mem *who) {
+    for (size_t i = 0; i < p->count; i++)
+        if (p->buffers[i].out == who || p->buffers[i].also == who)
+            return true;
+    return false;
+}
+
+/* Every tensor of a pass, but backward[layers], and forward's behind the last layer but x. */
+static void check_members(const planned *p, bool training) {
+    const size_t members = sizeof(bcl_layer_activations) / sizeof(cl_mem);
+    for (int l = 0; l < p->config.layers; l++)
+        for (size_t i = 0; i < members; i++) {
+            assert_true(has_place(&p->plan, (const cl_mem *)&p->a.forward[l] + i));
+            assert_true(!training || has_place(&p->plan, (const cl_mem *)&p->a.backward[l] + i));
+        }
+    assert_true(has_place(&p->plan, &p->a.forward[p->config.layers].x));
+    assert_true(has_place(&p->plan, &p->a.logits));
+    assert_true(has_place(&p->plan, &p->a.g) == training);
+}
+
+static void check_places(const bcl_plan *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        const bcl_planned *a = &p->buffers[i];
+        assert_true(a->bytes > 0 && a->offset % 1024 == 0 && a->born <= a->dies);
+        assert_true(a->born >= 0 && a->dies <= p->time && a->offset + a->bytes <= p->bytes);
+        assert_true(a->offset / p->slab == (a->offset + a->bytes - 1) / p->slab);
+        for (size_t k = 0; k < i; k++) {
+            const bcl_planned *b = &p->buffers[k];
+            const bool together = a->born <= b->dies && b->born <= a->dies;
+            assert_false(together && a->offset < b->offset + b->bytes &&
+                         b->offset < a->offset + a->bytes);
+        }
+    }
+}
+
+/* The most that is needed at one time: no plan can do with less. */
+static size_t lower_bound(const bcl_plan *p) {
+    size_t most = 0;
+    for (int time = 0; time <= p->time; time++) {
+        size_t sum = 0;
+        for (size_t i = 0; i < p->count; i++)
+            if (p->buffers[i].born <= time && time <= p->buffers[i].dies)
+                sum += p->buffers[i].bytes;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static const int SHAPES[][5] = {
+    {32, 4, 45, 2, 5}, {8, 2, 100, 1, 2}, {384, 12, 1536, 6, 9}, {768, 12, 3072, 12, 9}};
+enum { SHAPE_COUNT = sizeof SHAPES / sizeof *SHAPES };
+
+static void test_places(void **state) {
+    static const int tokens[] = {1, 100, 1000};
+    (void)state;
+    for (int s = 0; s < SHAPE_COUNT; s++)
+        for (int t = 0; t < 3; t++)
+            for (int mode = 0; mode < 5; mode++)
+                for (int small = 0; small < 2; small++) {
+                    const bool training = mode > 0;
+                    const bcl_room room = {tokens[t], 10, training, mode & 1 && training, mode > 2};
+                    planned p;
+                    plan(&p, SHAPES[s], room, 1u << 31);
+                    const size_t whole = p.plan.bytes, dense = p.layout.dense * sizeof(float);
+                    if (small) { /* slabs that just hold the largest piece */
+                        const int C = SHAPES[s][0], F = SHAPES[s][2];
+                        const size_t up =
+                            (size_t)tokens[t] * (size_t)(F > 3 * C ? F : 3 * C) * sizeof(float);
+                        end(&p);
+                        plan(&p, SHAPES[s], room, (training && dense > up ? dense : up) + 4096);
+                    }
+                    check_members(&p, training);
+                    check_places(&p.plan);
+                    assert_true(p.plan.bytes >= lower_bound(&p.plan));
+                    assert_true(small ||
+                                (double)whole <= 1.25 * (double)lower_bound(&p.plan) + 1e5);
+                    end(&p);
+                }
+}
+
+static size_t bytes(const int shape[5], bcl_room room) {
+    planned p;
+    plan(&p, shape, room, 1u << 31);
+    const size_t n = p.plan.bytes;
+    end(&p);
+    return n;
+}
+
+/* Gradients take dead activations' memory, recomputing keeps a tenth, inference shares layers. */
+static void test_savings(void **state) {
+    const int *base = SHAPES[3];
+    const size_t C = 768, T = 2000, kept = 12 * 16 * C * T * sizeof(float);
+    (void)state;
+    const size_t apart = bytes(base, (bcl_room){2000, 64, true, true, false});
+    const size_t shared = bytes(base, (bcl_room){2000, 64, true, false, false});
+    const size_t again = bytes(base, (bcl_room){2000, 64, true, false, true});
+    const size_t inference = bytes(base, (bcl_room){2000, 64, false, false, false});
+    assert_true(shared < kept + kept / 6);
+    assert_true(apart > shared + 10 * 12 * C * C * sizeof(float)); /* of 12 layers' gradients */
+    assert_true(again < shared - kept / 3);
+    assert_true(inference < 8 * C * T * sizeof(float));
+}
+
+static void test_too_large(void **state) {
+    planned p = {0};
+    (void)state;
+    const bcl_room room = {1000, 10, true, false, false};
+    plan(&p, SHAPES[0], room, 1u << 31);
+    bcl_plan_free(&p.plan);
+    FAILS(bcl_plan_create(&p.plan, &p.a, &p.config, &p.layout, &room, 64 << 10),
+          BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
+    end(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_places),
+                                       cmocka_unit_test(test_savings),
+                                       cmocka_unit_test(test_too_large)};
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}

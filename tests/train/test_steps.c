@@ -1,0 +1,123 @@
+/* A training step in steady state allocates nothing: no buffer, no view, no host memory. The
+ * program is linked with these calls wrapped, see CMakeLists.txt; drivers' own calls are not
+ * counted. */
+#include "support/device.h"
+#include "support/tiny_model.h"
+
+#include "train/train.h"
+
+#include <stdatomic.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+cl_mem __real_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host,
+                             cl_int *code);
+cl_mem __real_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
+                                const void *info, cl_int *code);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+cl_mem __wrap_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host,
+                             cl_int *code);
+cl_mem __wrap_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
+                                const void *info, cl_int *code);
+
+static atomic_size_t host_calls, buffer_calls; /* by the packing thread, too */
+
+void *__wrap_malloc(size_t size) {
+    host_calls++;
+    return __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    host_calls++;
+    return __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size) {
+    host_calls++;
+    return __real_realloc(old, size);
+}
+cl_mem __wrap_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host,
+                             cl_int *code) {
+    buffer_calls++;
+    return __real_clCreateBuffer(context, flags, size, host, code);
+}
+cl_mem __wrap_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
+                                const void *info, cl_int *code) {
+    buffer_calls++;
+    return __real_clCreateSubBuffer(buffer, flags, type, info, code);
+}
+
+enum { SENTENCES = 200, LENGTH = 9, FIRST = 5, LAST = 35 };
+static size_t before[2], after[2];
+
+static void on_step(void *context, const bcl_train_step *step) {
+    (void)context;
+    size_t *to = step->step == FIRST ? before : step->step == LAST ? after : NULL;
+    if (to) {
+        to[0] = host_calls;
+        to[1] = buffer_calls;
+    }
+}
+
+static void check(bool recompute, int64_t accumulate) {
+    static int32_t ids[SENTENCES * LENGTH], labels[SENTENCES * LENGTH];
+    static bcl_sample samples[SENTENCES];
+    bcl_dataset set = {.samples = samples, .count = SENTENCES};
+    bcl_config config;
+    bcl_tokenizer *tokenizer = NULL;
+    bcl_model *model = NULL;
+    bcl_load_report report;
+    bcl_train_plan plan;
+    bcl_train_result result;
+    char *folder = test_folder(), *run = NULL;
+    for (int i = 0; i < SENTENCES; i++) {
+        samples[i] =
+            (bcl_sample){ids + set.pieces, labels + set.pieces, 1 + i % LENGTH, (uint32_t)i};
+        for (int k = 0; k < samples[i].length; k++)
+            ids[set.pieces++] = (int32_t)(bcl_mix64((uint64_t)(i * LENGTH + k)) % 40);
+    }
+    set.labelled = set.pieces;
+    const bcl_train_options options = {.epochs = 1,
+                                       .max_tokens = 20 / accumulate,
+                                       .accumulate = accumulate,
+                                       .max_steps = LAST + 3,
+                                       .recompute = recompute,
+                                       .adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1},
+                                       .hidden_dropout = 0.1,
+                                       .attention_dropout = 0.1,
+                                       .classifier_dropout = 0.1};
+    const bcl_train_events events = {.step = on_step};
+    OK(tiny_model_write(folder, &TINY));
+    OK(bcl_config_read(&config, folder));
+    OK(bcl_tokenizer_load(&tokenizer, folder));
+    OK(bcl_model_load(&model, test_device, &config, folder, NULL, false, 0, &report));
+    bcl_load_report_free(&report);
+    OK(bcl_model_train_begin(model, NULL));
+    OK(bcl_train_plan_create(&plan, &set, &options));
+    assert_int_equal(plan.steps, LAST + 3);
+    OK(bcl_path_join(&run, folder, "run"));
+    OK(bcl_directory_create(run));
+    OK(bcl_train(&result, run, model, &(bcl_model_files){&config, tokenizer}, &set, NULL, &options,
+                 &plan, &events));
+    assert_true(before[0] > 0 && before[1] > 0);
+    assert_int_equal(after[0], before[0]);
+    assert_int_equal(after[1], before[1]);
+    bcl_train_plan_free(&plan);
+    bcl_model_free(model);
+    bcl_tokenizer_free(tokenizer);
+    bcl_config_free(&config);
+    free(run);
+    free(folder);
+}
+
+static void test_no_allocation(void **state) {
+    (void)state;
+    check(false, 1);
+    check(true, 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_allocation)};
+    return test_run_on_device(tests, sizeof tests / sizeof *tests, "steps");
+}
