@@ -1,6 +1,6 @@
 /* bertcl devices: what is installed, and whether it works. */
 #include "cli/cli.h"
-#include "ocl/ocl.h"
+#include "ops/gemm/gemm.h"
 
 #include <cjson/cJSON.h>
 
@@ -10,7 +10,54 @@ static const bcl_command command = {
     "process of its own; one that fails is listed with the reason.",
     "Ids such as pocl:0 are what --device takes. Without --device the first GPU is used, else the "
     "first CPU. Drivers are the .icd files in /etc/OpenCL/vendors, or where OCL_ICD_VENDORS "
-    "points."};
+    "points. Below each device is what bertcl tune found for its matrix products."};
+
+/* What tuning stored, by precision; null where it did not. */
+static cJSON *choices_json(const bcl_device_info *d) {
+    cJSON *choices = cJSON_CreateObject();
+    for (int p = 0; p < BCL_PRECISIONS; p++) {
+        bcl_gemm_choice c;
+        cJSON *item = NULL;
+        if (bcl_gemm_choice_load(&c, d, (bcl_precision)p) == BCL_GEMM_STORED) {
+            item = cJSON_CreateObject();
+            if (c.name[0])
+                cJSON_AddStringToObject(item, "choice", c.name);
+            else
+                cJSON_AddNullToObject(item, "choice");
+            if (c.reason[0])
+                cJSON_AddStringToObject(item, "reason", c.reason);
+            cJSON_AddNumberToObject(item, "gflops", c.gflops);
+            cJSON_AddNumberToObject(item, "error", c.error);
+            cJSON_AddBoolToObject(item, "quick", c.quick);
+        }
+        cJSON_AddItemToObject(choices, bcl_precision_name((bcl_precision)p),
+                              item ? item : cJSON_CreateNull());
+    }
+    return choices;
+}
+
+static void print_choices(const bcl_device_info *d) {
+    for (int p = 0; p < BCL_PRECISIONS; p++) {
+        const char *precision = bcl_precision_name((bcl_precision)p);
+        bcl_gemm_choice c;
+        switch (bcl_gemm_choice_load(&c, d, (bcl_precision)p)) {
+        case BCL_GEMM_STORED:
+            if (c.name[0])
+                printf("%12s products in %s: %s, %.1f GFLOP/s, error %.1e%s\n", "", precision,
+                       c.name, c.gflops, c.error, c.quick ? " (quick tuning)" : "");
+            else
+                printf("%12s products in %s: %s%s\n", "", precision, c.reason,
+                       c.quick ? " (quick tuning)" : "");
+            break;
+        case BCL_GEMM_DAMAGED:
+            printf("%12s products in %s: not tuned; %s\n", "", precision, c.reason);
+            break;
+        case BCL_GEMM_ABSENT:
+            printf("%12s products in %s: not tuned\n", "", precision);
+            break;
+        }
+    }
+}
 
 static void print_json(const bcl_device_info *devices, size_t count) {
     cJSON *list = cJSON_CreateArray();
@@ -35,6 +82,8 @@ static void print_json(const bcl_device_info *devices, size_t count) {
         cJSON_AddBoolToObject(item, "available", d->available);
         if (!d->available)
             cJSON_AddStringToObject(item, "problem", d->problem);
+        else
+            cJSON_AddItemToObject(item, "gemm", choices_json(d));
         cJSON_AddItemToArray(list, item);
     }
     char *text = cJSON_Print(list);
@@ -78,6 +127,7 @@ int bcl_cli_devices(int argc, char **argv) {
                d->compute_units, (double)d->memory / (1 << 30),
                (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
                d->max_work_group, d->fp16 ? " fp16" : "", d->fp64 ? " fp64" : "");
+        print_choices(d);
     }
     free(devices);
     if (!usable)

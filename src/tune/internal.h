@@ -16,7 +16,7 @@ enum { TUNE_CANDIDATES = 128 };
 typedef struct tune_session {
     const bcl_device_info *about;
     const bcl_tune_options *options;
-    double deadline; /* of bcl_seconds(); 0: none */
+    double deadline, last_deadline; /* of bcl_seconds(), see tune_seconds_left; 0: none */
     tune_shape shapes[BCL_TUNE_SHAPES];
     int shape_count, group_count;
     bcl_tune_candidate *candidates; /* (TUNE_CANDIDATES) */
@@ -53,7 +53,9 @@ void tune_measure(tune_session *s, int fd);
 
 /* Geometric mean over the groups of GFLOP/s in each, of what was measured; 0: nothing. */
 double tune_gflops(const tune_session *s, const bcl_tune_candidate *c);
-bool tune_time_is_up(const tune_session *s);
+/* Until the deadline; HUGE_VAL without one. As long as nothing is right it is a later one: what a
+ * slow compiler makes of the first candidate is in the cache for the run that follows. */
+double tune_seconds_left(const tune_session *s);
 
 /* ---- operands and what they should give ---- */
 

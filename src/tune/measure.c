@@ -4,6 +4,7 @@
 #include "tune/internal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 enum { ROUNDS = 8, QUICK_ROUNDS = 3, ALONE_ROUNDS = 3, MOST_REPEATS = 16 };
@@ -156,7 +157,7 @@ static bcl_status try_shapes(measure *w, int c) {
     bcl_status status = BCL_OK;
     tune_session *s = w->session;
     double worst = 0;
-    for (int i = 0; i < s->shape_count && !tune_time_is_up(s); i++) {
+    for (int i = 0; i < s->shape_count && tune_seconds_left(s) > 0; i++) {
         double share, error;
         BCL_TRY(tune_check(w->operands, w->gemms[c], i, &share, &error));
         worst = error > worst ? error : worst;
@@ -176,7 +177,7 @@ static bcl_status try_shapes(measure *w, int c) {
         if (given_up)
             goto out;
     }
-    if (!tune_time_is_up(s))
+    if (tune_seconds_left(s) > 0)
         tell_state(w, c, BCL_TUNE_RIGHT, worst, "");
 out:
     return status;
@@ -203,7 +204,7 @@ static bcl_status try_candidate(measure *w, int c) {
     bcl_tune_candidate *candidate = &s->candidates[c];
     const bcl_gemm_provider *provider = provider_of(candidate);
     if (provider_is_hopeless(s, c)) {
-        tell_state(w, c, BCL_TUNE_SLOWER, 0, "not tried: the provider is far behind");
+        tell_state(w, c, BCL_TUNE_WAITING, 0, "its provider is far behind");
         return BCL_OK;
     }
     tell(w, (tune_message){.kind = TUNE_TRYING, .candidate = c});
@@ -218,7 +219,7 @@ static bcl_status try_candidate(measure *w, int c) {
         BCL_TRY(try_shapes(w, c));
     for (int r = 1; provider->exclusive && r < ALONE_ROUNDS; r++)
         for (int i = 0; candidate->state == BCL_TUNE_RIGHT && i < s->shape_count; i++)
-            if (!tune_time_is_up(s))
+            if (tune_seconds_left(s) > 0)
                 BCL_TRY(time_shape(w, c, i));
 out:
     if (status)
@@ -248,7 +249,7 @@ static void run_rounds(measure *w) {
                 continue;
             tell(w, (tune_message){.kind = TUNE_TRYING, .candidate = c});
             bcl_status status = BCL_OK;
-            for (int i = 0; !status && i < s->shape_count && !tune_time_is_up(s); i++)
+            for (int i = 0; !status && i < s->shape_count && tune_seconds_left(s) > 0; i++)
                 status = time_shape(w, c, i);
             if (status) {
                 tell_state(w, c, BCL_TUNE_FAILED, 0, bcl_message());
@@ -265,7 +266,7 @@ static void run_rounds(measure *w) {
                 tell_state(w, c, BCL_TUNE_SLOWER, s->candidates[c].error, "");
                 drop(w, c);
             }
-        if (tune_time_is_up(s))
+        if (tune_seconds_left(s) <= 0)
             return;
     }
 }
@@ -277,7 +278,7 @@ static bcl_status work(measure *w) {
     if (!s->listed)
         BCL_TRY(list(w));
     BCL_TRY(tune_operands_create(&w->operands, w->device, s));
-    for (int c = 0; c < s->candidate_count && !tune_time_is_up(s); c++) {
+    for (int c = 0; c < s->candidate_count && tune_seconds_left(s) > 0; c++) {
         const bcl_tune_candidate *candidate = &s->candidates[c];
         const bcl_gemm_provider *provider = provider_of(candidate);
         const bool waiting = candidate->state == BCL_TUNE_WAITING;
@@ -297,6 +298,10 @@ out:
 
 void tune_measure(tune_session *s, int fd) {
     measure w = {.session = s, .fd = fd};
+    /* a crash is to end this process, whatever the program does about its own */
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
     const int null = open("/dev/null", O_WRONLY);
     if (null >= 0) { /* drivers chat */
         dup2(null, STDOUT_FILENO);

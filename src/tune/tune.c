@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 static const double PATIENCE_S = 120;
+static const double LAST_BUDGETS = 3; /* more than the budget, for the first candidate alone */
 /* A plain provider is left for its parameters, or fp32 for another precision, for this gain at
  * least: less is noise. */
 static const double WORTH = 1.02;
 
 const char *bcl_tune_state_name(bcl_tune_state state) {
-    static const char *const names[] = {"not reached", "right",   "slower", "wrong",
-                                        "failed",      "crashed", "same"};
+    static const char *const names[] = {"not tried", "right",   "slower", "wrong",
+                                        "failed",    "crashed", "same"};
     return names[state];
 }
 
@@ -50,15 +51,21 @@ static bcl_status open_session(tune_session *s, const bcl_device_info *about,
     for (size_t t = 0; t < o->length_count; t++)
         for (size_t l = 0; l < o->layer_count; l++)
             add_layer(s, &o->layers[l], o->lengths[t]);
-    if (o->seconds > 0)
+    if (o->seconds > 0) {
         s->deadline = bcl_seconds() + o->seconds;
+        s->last_deadline = s->deadline + LAST_BUDGETS * o->seconds;
+    }
     BCL_NEW(s->candidates, TUNE_CANDIDATES);
 out:
     return status;
 }
 
-bool tune_time_is_up(const tune_session *s) {
-    return s->deadline > 0 && bcl_seconds() >= s->deadline;
+double tune_seconds_left(const tune_session *s) {
+    double end = s->deadline > 0 ? s->last_deadline : HUGE_VAL;
+    for (int c = 0; s->deadline > 0 && c < s->candidate_count; c++)
+        if (s->candidates[c].state == BCL_TUNE_RIGHT)
+            end = s->deadline;
+    return end - bcl_seconds();
 }
 
 double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
@@ -120,12 +127,11 @@ typedef enum child_end { CHILD_CLOSED, CHILD_HUNG, CHILD_TIME_UP, CHILD_INTERRUP
 
 static child_end follow(tune_session *s, int fd) {
     const bcl_tune_options *o = s->options;
-    const double patience = o->patience > 0 ? o->patience : PATIENCE_S;
     tune_message m;
     for (;;) {
-        double left = patience;
-        if (s->deadline > 0 && s->deadline - bcl_seconds() < left)
-            left = s->deadline - bcl_seconds();
+        const bool trying = s->current >= 0; /* else the driver is starting */
+        const double patience = trying && o->patience > 0 ? o->patience : PATIENCE_S;
+        const double left = fmin(patience, tune_seconds_left(s));
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
         if (bcl_interrupted())
@@ -133,7 +139,7 @@ static child_end follow(tune_session *s, int fd) {
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
-            return tune_time_is_up(s) ? CHILD_TIME_UP : CHILD_HUNG;
+            return tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
         const ssize_t n = read(fd, &m, sizeof m);
         if (n < 0 && errno == EINTR)
             continue;
@@ -156,7 +162,7 @@ static bcl_status exclude(tune_session *s, bool hung, int code) {
     else
         snprintf(reason, sizeof reason, "ended the process with status %d", WEXITSTATUS(code));
     if (s->current < 0)
-        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: the driver crashed (%s)", s->about->id,
+        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: no candidate was reached: %s", s->about->id,
                         reason);
     bcl_tune_candidate *c = &s->candidates[s->current];
     c->state = BCL_TUNE_CRASHED;
@@ -219,19 +225,22 @@ __attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *ch
     va_end(args);
 }
 
-static bool computes(const tune_session *s, bcl_precision precision) {
+static int count_of(const tune_session *s, bcl_tune_state state) {
+    int count = 0;
     for (int i = 0; i < s->candidate_count; i++)
-        if (s->candidates[i].precision == precision)
-            return true;
-    return false;
+        count +=
+            s->candidates[i].precision == s->options->precision && s->candidates[i].state == state;
+    return count;
 }
 
 static void choose(bcl_tune_result *out, const tune_session *s) {
     const bcl_precision precision = s->options->precision;
     const bcl_tune_candidate *best = NULL, *fp32 = NULL;
     bcl_gemm_choice *choice = &out->choice;
+    int of_precision = 0;
     for (int i = 0; i < s->candidate_count; i++) {
         const bcl_tune_candidate *c = &s->candidates[i];
+        of_precision += c->precision == precision;
         if (c->precision != precision)
             fp32 = c;
         else if (is_right(c) && (!best || c->gflops > WORTH * best->gflops))
@@ -242,11 +251,13 @@ static void choose(bcl_tune_result *out, const tune_session *s) {
         choice->gflops = best->gflops;
         choice->error = best->error;
     }
-    if (!computes(s, precision))
+    if (s->listed && !of_precision)
         set_reason(choice, "no matrix product in %s suits the device",
                    bcl_precision_name(precision));
+    else if (!best && count_of(s, BCL_TUNE_SLOWER))
+        set_reason(choice, "slower than fp32");
     else if (!best)
-        set_reason(choice, "none of %d candidates was right in time", s->candidate_count);
+        set_reason(choice, "none of %d candidates was right in time", of_precision);
     else if (fp32 && !(fp32->gflops > 0))
         set_reason(choice, "there was no time to compare with fp32");
     else if (fp32 && best->gflops < WORTH * fp32->gflops)

@@ -19,7 +19,7 @@ typedef struct bcl_tune_layer {
 } bcl_tune_layer;
 
 typedef enum bcl_tune_state {
-    BCL_TUNE_WAITING, /* the time was up before it was measured */
+    BCL_TUNE_WAITING, /* not tried: the time was up, or nothing was to be expected */
     BCL_TUNE_RIGHT,   /* every shape is within the limit of error and timed */
     BCL_TUNE_SLOWER,  /* right as far as it went, and given up */
     BCL_TUNE_WRONG,   /* a result beyond the limit */
@@ -46,7 +46,8 @@ typedef struct bcl_tune_options {
     const int *lengths;  /* T, tokens of a batch, ascending */
     size_t length_count; /* 1 to BCL_TUNE_LENGTHS */
     bool quick;          /* few candidates and rounds */
-    double seconds; /* of wall time, after which the best so far is taken; 0: as long as it takes */
+    double seconds;  /* of wall time, after which the best so far is taken, 4 times as many for the
+                        first that is right; 0: as long as it takes */
     double patience; /* s without an answer before a candidate counts as hung; 0: 120 */
     /* Called before a candidate is tried; NULL: not. */
     void (*progress)(void *context, const char *name, size_t number, size_t count);

@@ -308,6 +308,61 @@ static void test_errors(void **state) {
     bcl_gemm_free(gemm);
 }
 
+/* CLBlast with its own parameters; last, as it cannot go back to its database's. */
+#define XGEMM                                                                                      \
+    "GEMMK=0,KREG=1,KWG=32,KWI=2,MDIMA=8,MDIMC=8,MWG=32,NDIMB=8,NDIMC=8,NWG=32,SA=1,SB=1,STRM=0,"  \
+    "STRN=0,VWM=4,VWN=4"
+static void test_clblast_parameters(void **state) {
+    static const struct {
+        const char *name, *message;
+    } wrong[] = {{"clblast:", "found \"\", expected KEY=VALUE"},
+                 {"clblast:SPEED=1", "found \"SPEED=1\", expected KEY=VALUE"},
+                 {"clblast:KWG", "found \"KWG\", expected KWG to be a number"},
+                 {"clblast:KWG=", "found \"KWG=\", expected KWG to be a number"},
+                 {"clblast:KWG=-32", "expected KWG to be a number"},
+                 {"clblast:KWG=32x", "expected KWG to be a number"},
+                 {"clblast:KWG=99999999999999999999", "expected KWG to be a number"},
+                 {"clblast:SA=2", "expected SA to be a number of 0 to 1"},
+                 {"clblast:KWG=32,KWG=32", "KWG is given twice"},
+                 {"clblast:KWG=32,", "found \"\""},
+                 {"clblast:KWG=32", "Xgemm lacks its parameter GEMMK"},
+                 {"clblast:" XGEMM ",WGD=8", "XgemmDirect lacks its parameter KWID"},
+                 {"clblast:GEMMK=0,KREG=1,KWG=32,KWI=3,MDIMA=8,MDIMC=8,MWG=32,NDIMB=8,NDIMC=8,"
+                  "NWG=32,SA=1,SB=1,STRM=0,STRN=0,VWM=4,VWN=4",
+                  "KWG is 32, expected a multiple of KWI = 3"},
+                 {"clblast:GEMMK=0,KREG=1,KWG=32,KWI=2,MDIMA=64,MDIMC=1,MWG=64,NDIMB=8,NDIMC=1,"
+                  "NWG=32,SA=1,SB=1,STRM=0,STRN=0,VWM=1,VWN=4",
+                  "expected a multiple of MDIMC * NDIMC / MDIMA = 0"},
+                 {"clblast:GEMMK=0,KREG=1,KWG=8192,KWI=2,MDIMA=8,MDIMC=8,MWG=8192,NDIMB=8,NDIMC=8,"
+                  "NWG=8192,SA=1,SB=1,STRM=0,STRN=0,VWM=4,VWN=4",
+                  "bytes of local memory"}};
+    static const char *const good = "clblast:" XGEMM ",XGEMM_MIN_INDIRECT_SIZE=1";
+    (void)state;
+    bcl_gemm *gemm = NULL;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        FAILS(bcl_gemm_create(&gemm, device, wrong[i].name, BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+              wrong[i].message);
+    if (interpreter || most < 1e8) {
+        print_message("skipped: too slow on this device\n");
+        skip();
+    }
+    OK(bcl_gemm_create(&gemm, device, good, BCL_PRECISION_FP32));
+    assert_string_equal(bcl_gemm_name(gemm), good);
+    for (int layout = 0; layout < 3; layout++) {
+        product p;
+        product_make(&p, 33, 65, 100, (bcl_gemm_layout)layout, 3);
+        for (int mode = 0; mode < 3; mode++) {
+            p.accumulate = mode == 1;
+            p.bias = mode == 2;
+            assert_true(product_run(&p, gemm) <= 1);
+        }
+        product_free(&p);
+    }
+    bcl_gemm_free(gemm);
+    FAILS(bcl_gemm_create(&gemm, device, "clblast", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "cannot go back");
+}
+
 /* The comparator itself: it must see what it is there for. */
 static void test_comparator(void **state) {
     (void)state;
@@ -332,7 +387,8 @@ int main(void) {
     most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e5 : 1e8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparator), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_errors)};
+        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_clblast_parameters)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     bcl_device_free(device);
     return failed;
