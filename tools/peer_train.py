@@ -1,40 +1,25 @@
 #!/usr/bin/env python3
-"""The other side of compare_pytorch: token classification in PyTorch and transformers, timed.
+"""PyTorch's side of compare_pytorch: the tutorial's training steps, timed.
 
---padding fixed pads every sentence to 128, as the tutorial does; longest pads to the longest of the
-batch; grouped also puts sentences of similar length together. Prints one JSON object: real word
-pieces a second ([CLS] and [SEP] counted, padding not), the mean loss, the process's peak memory.
-"""
+--data FILE is the sentences of all steps, --batch a step, in order. --padding fixed pads every sentence to 128, as the
+tutorial does; longest pads to the longest of the batch. One untimed pass over all steps warms up (and compiles every
+shape), and gives the loss: it is what a fresh run would do. Then each line of standard input is answered with a timed
+pass over all steps but the first two: real word pieces a second ([CLS] and [SEP] counted, padding not), and the
+process's peak memory so far. All output is JSON lines."""
 import argparse
 import json
 import os
-import random
 import resource
+import sys
 import time
 
 import torch
 from transformers import AutoTokenizer, BertForTokenClassification
 
+from peer_data import read_sentences
+
 MAX_LENGTH = 128
-STRAY = {"0", "I-", "I-I-MISC", "I-OR", "I-PRG", "VMISC"}
-
-
-def read_sentences(paths):
-    for path in paths:
-        files = [os.path.join(path, f) for f in sorted(os.listdir(path))] if os.path.isdir(path) else [path]
-        for name in files:
-            words, tags = [], []
-            with open(name, encoding="utf-8") as lines:
-                for line in lines:
-                    columns = line.rstrip("\n").split("\t")
-                    if len(columns) > 1:
-                        words.append(columns[0])
-                        tags.append("O" if columns[1] in STRAY else columns[1])
-                    elif words:
-                        yield words, tags
-                        words, tags = [], []
-            if words:
-                yield words, tags
+UNTIMED = 2
 
 
 def encode(tokenizer, sentences, labels):
@@ -43,7 +28,8 @@ def encode(tokenizer, sentences, labels):
             for i, (ids, (_, tags)) in enumerate(zip(coded["input_ids"], sentences))]
 
 
-def collate(items, width):
+def collate(items, padding):
+    width = MAX_LENGTH if padding == "fixed" else max(len(pieces) for pieces, _ in items)
     ids = torch.zeros(len(items), width, dtype=torch.long)
     mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
     for row, (pieces, gold) in enumerate(items):
@@ -54,29 +40,13 @@ def collate(items, width):
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
-def batches(samples, size, padding, seed):
-    order = list(range(len(samples)))
-    random.Random(seed).shuffle(order)
-    if padding == "grouped":
-        span = 50 * size
-        order = [i for s in range(0, len(order), span)
-                 for i in sorted(order[s:s + span], key=lambda i: -len(samples[i][0]))]
-    chunks = [order[s:s + size] for s in range(0, len(order), size)]
-    if padding == "grouped":
-        random.Random(seed + 1).shuffle(chunks)
-    for chunk in chunks:
-        items = [samples[i] for i in chunk]
-        yield items, MAX_LENGTH if padding == "fixed" else max(len(p) for p, _ in items)
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", required=True)
-    p.add_argument("--data", nargs="+", required=True)
-    p.add_argument("--padding", choices=("fixed", "longest", "grouped"), default="fixed")
+    p.add_argument("--data", required=True)
+    p.add_argument("--padding", choices=("fixed", "longest"), default="fixed")
     p.add_argument("--batch", type=int, default=4)
     p.add_argument("--lr", type=float, default=1e-5)
-    p.add_argument("--steps", type=int, default=30)
     p.add_argument("--bf16", action="store_true")
     p.add_argument("--compile", action="store_true")
     p.add_argument("--seed", type=int, default=0)
@@ -85,35 +55,33 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
 
-    sentences = list(read_sentences(a.data))
-    names = list(dict.fromkeys(t for _, tags in sentences for t in tags))
-    samples = encode(AutoTokenizer.from_pretrained(a.model), sentences, {n: i for i, n in enumerate(names)})
-    model = BertForTokenClassification.from_pretrained(a.model, num_labels=len(names), ignore_mismatched_sizes=True)
+    model = BertForTokenClassification.from_pretrained(a.model)
+    samples = encode(AutoTokenizer.from_pretrained(a.model), list(read_sentences([a.data])), model.config.label2id)
+    steps = [samples[i:i + a.batch] for i in range(0, len(samples), a.batch)]
     model.train()
     run = torch.compile(model, dynamic=True) if a.compile else model
     optimizer = torch.optim.Adam(model.parameters(), lr=a.lr)
-    untimed = 12 if a.compile else 2
 
-    losses, tokens, start = [], 0, None
-    for step, (items, width) in enumerate(batches(samples, a.batch, a.padding, a.seed)):
-        if step == untimed + a.steps:
-            break
-        if step == untimed:
-            start = time.perf_counter()
-        batch = collate(items, width)
+    def train(items):
+        batch = collate(items, a.padding)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.bf16):
             loss = run(**batch).loss
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
-        losses.append(loss.item())
-        if step >= untimed:
-            tokens += int(batch["attention_mask"].sum())
-    seconds = time.perf_counter() - start
-    print(json.dumps({"tokens_per_s": tokens / seconds, "loss": sum(losses) / len(losses),
-                      "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "torch": torch.__version__}))
+        return loss.item()
+
+    counted = [sum(label >= 0 for _, labels in items for label in labels) for items in steps]
+    loss = sum(train(items) * n for items, n in zip(steps, counted)) / sum(counted)
+    print(json.dumps({"loss": loss, "steps": len(steps), "tokens": sum(len(ids) for ids, _ in samples)}), flush=True)
+    tokens = sum(len(ids) for items in steps[UNTIMED:] for ids, _ in items)
+    for _ in sys.stdin:
+        begin = time.perf_counter()
+        for items in steps[UNTIMED:]:
+            train(items)
+        seconds = time.perf_counter() - begin
+        print(json.dumps({"tokens_per_s": tokens / seconds, "seconds": seconds,
+                          "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 main()

@@ -113,4 +113,19 @@ int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
 int bcl_cli_tune(int argc, char **argv);
 
+/* ---- profile.c: train --profile ---- */
+
+struct bcl_device;
+typedef struct bcl_cli_profile {
+    struct bcl_device *device; /* NULL: no profile is wanted, and nothing below does anything */
+    int64_t steps;             /* seen */
+    bool ended;
+    double begin, wall_ms;
+} bcl_cli_profile;
+void bcl_cli_profile_start(bcl_cli_profile *profile, struct bcl_device *device);
+void bcl_cli_profile_step(bcl_cli_profile *profile); /* after each */
+void bcl_cli_profile_end(bcl_cli_profile *profile);  /* of the steps to be timed */
+/* Prints the tables on stderr and adds "profile" to the JSON. */
+bcl_status bcl_cli_profile_report(bcl_cli_profile *profile, struct cJSON *json);
+
 #endif

@@ -12,7 +12,7 @@ enum { BLOCK_BYTES = 1 << 20, MAX_THREADS = 64 };
 
 static const bcl_command command = {
     .name = "tokenize",
-    .usage = "--model DIR [--words] [--max-length N] [--threads N] [FILE]",
+    .usage = "--model DIR [--words] [--max-length N] [--threads N] [--count] [FILE]",
     .summary = "Prints what BERT's tokenizer makes of each line, as JSON lines.",
     .details =
         "Each line of FILE (or of standard input) is one text; with --words, a JSON array of "
@@ -32,20 +32,29 @@ typedef struct piece_texts {
 typedef struct block {
     char *data; /* whole lines */
     size_t size, capacity;
-    size_t first_line; /* counted from 1 */
+    size_t first_line;    /* counted from 1 */
+    size_t lines, pieces; /* of them, once done */
     bcl_string out;
     bcl_status status;
     char message[1024];
     bool done;
 } block;
 
+/* What --count prints. */
+typedef struct totals {
+    size_t lines, bytes, pieces, threads;
+    double seconds;
+} totals;
+
 typedef struct job {
     const bcl_tokenizer *tokenizer;
     const piece_texts *pieces;
     const char *name;
     bool words;
+    bool count; /* print totals only */
     size_t max_length;
     size_t threads; /* 0: one a core */
+    totals totals;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     block *blocks;            /* a ring of `ring` blocks */
@@ -150,13 +159,15 @@ out:
 static void run_block(worker *w, const job *j, block *b) {
     size_t line = b->first_line;
     b->status = BCL_OK;
-    b->out.size = 0;
+    b->out.size = b->lines = b->pieces = 0;
     for (size_t at = 0; at < b->size && !b->status; line++) {
         const char *text = b->data + at, *end = memchr(text, '\n', b->size - at);
         size_t size = end ? (size_t)(end - text) : b->size - at;
         b->status = encode_line(w, j, text, size);
-        if (!b->status)
+        if (!b->status && !j->count)
             b->status = print_encoding(&b->out, &w->encoding, j->pieces);
+        b->pieces += w->encoding.count;
+        b->lines++;
         if (b->status)
             snprintf(b->message, sizeof b->message, "%s: line %zu: %s", j->name, line,
                      bcl_message());
@@ -257,6 +268,9 @@ static bcl_status pump(job *j, int fd) {
             BCL_FAIL(BCL_ERROR_IO, "standard output: cannot write");
         if (b->status)
             BCL_FAIL(b->status, "%s", b->message);
+        j->totals.lines += b->lines;
+        j->totals.bytes += b->size;
+        j->totals.pieces += b->pieces;
         if (wait)
             fflush(stdout);
     }
@@ -285,7 +299,10 @@ static bcl_status run(job *j, int fd) {
         started++;
     if (!started)
         BCL_FAIL(BCL_ERROR_MEMORY, "cannot start a thread");
+    const double begin = bcl_seconds();
     status = pump(j, fd);
+    j->totals.seconds = bcl_seconds() - begin;
+    j->totals.threads = started;
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
 out:
@@ -303,7 +320,7 @@ int bcl_cli_tokenize(int argc, char **argv) {
     const char *model = NULL;
     bcl_list files = {0};
     int64_t max_length = 0, threads = 0;
-    bool words = false;
+    bool words = false, count = false;
     bcl_tokenizer *tokenizer = NULL;
     char *folder = NULL;
     piece_texts pieces = {0};
@@ -333,6 +350,11 @@ int bcl_cli_tokenize(int argc, char **argv) {
          .help = "threads that tokenize; all cores if absent",
          .min = 1,
          .max = MAX_THREADS},
+        {.kind = BCL_OPTION_FLAG,
+         .name = "count",
+         .value = &count,
+         .help = "print only one JSON object: lines, bytes, pieces, threads, and the seconds from "
+                 "the first byte read to the last line tokenized"},
         {.kind = BCL_OPTION_LIST,
          .value = &files,
          .value_name = "FILE",
@@ -348,6 +370,7 @@ int bcl_cli_tokenize(int argc, char **argv) {
         goto out;
     job j = {.name = "standard input",
              .words = words,
+             .count = count,
              .max_length = (size_t)max_length,
              .threads = (size_t)threads,
              .pieces = &pieces};
@@ -363,6 +386,9 @@ int bcl_cli_tokenize(int argc, char **argv) {
         }
     }
     BCL_TRY(run(&j, fileno(file ? file : stdin)));
+    if (count)
+        printf("{\"lines\":%zu,\"bytes\":%zu,\"pieces\":%zu,\"threads\":%zu,\"seconds\":%.6f}\n",
+               j.totals.lines, j.totals.bytes, j.totals.pieces, j.totals.threads, j.totals.seconds);
 out:
     if (file)
         fclose(file);

@@ -115,7 +115,9 @@ static void fill_options(bcl_option *options, settings *s) {
         {BCL_OPTION_FLAG, "json", &s->json, NULL, "print results.json instead of the report",
          .min = 0},
         {BCL_OPTION_FLAG, "profile", &s->profile, NULL,
-         "time every kernel and print the table on stderr; slower", .min = 0},
+         "time every kernel of the first epoch, without its first steps: a table on stderr, "
+         "\"profile\" in results.json; slower",
+         .min = 0},
         {.kind = BCL_OPTION_END},
     };
     _Static_assert(sizeof list / sizeof *list <= MAX_OPTIONS, "room for the options");
@@ -143,6 +145,7 @@ typedef struct job {
     bcl_train_plan plan;
     /* progress */
     bool bar;
+    bcl_cli_profile profile;
     double loss_sum;
     int64_t loss_count;
 } job;
@@ -165,6 +168,7 @@ static void clear_bar(const job *j) {
 
 static void on_step(void *context, const bcl_train_step *s) {
     job *j = context;
+    bcl_cli_profile_step(&j->profile);
     j->loss_sum += s->loss;
     j->loss_count++;
     if (j->bar) {
@@ -191,6 +195,7 @@ static void on_step(void *context, const bcl_train_step *s) {
 
 static void on_epoch(void *context, int64_t epoch, double loss, double accuracy) {
     job *j = context;
+    bcl_cli_profile_end(&j->profile);
     clear_bar(j);
     if (!j->s.json)
         printf("epoch %lld: training loss %.6f, accuracy %.6f\n", (long long)epoch, loss, accuracy);
@@ -443,6 +448,7 @@ static bcl_status write_results(job *j, const bcl_train_result *r) {
     cJSON_AddStringToObject(json, "gemm", bcl_model_gemm(j->model));
     cJSON_AddStringToObject(json, "precision", bcl_precision_name(bcl_model_precision(j->model)));
     cJSON_AddNumberToObject(json, "seed", (double)j->s.seed);
+    BCL_TRY(bcl_cli_profile_report(&j->profile, json));
     BCL_TRY(bcl_json_write(json, j->results_path));
 out:
     cJSON_Delete(json);
@@ -459,26 +465,10 @@ static bcl_status print_file(const char *path) {
     return status;
 }
 
-static void print_profile(const job *j) {
-    bcl_profile_row *rows = NULL;
-    size_t count = 0;
-    double all = 0;
-    if (bcl_device_profile(&rows, &count, j->device))
-        return;
-    for (size_t i = 0; i < count; i++)
-        all += rows[i].ms;
-    for (size_t i = 0; i < count; i++)
-        fprintf(stderr, "%6.2f %%  %10.2f ms  %8llu launches  %s\n", 100 * rows[i].ms / all,
-                rows[i].ms, (unsigned long long)rows[i].launches, rows[i].kernel);
-    free(rows);
-}
-
 static bcl_status report(job *j, const bcl_train_result *r) {
     bcl_status status = BCL_OK;
     char *text = NULL;
     BCL_TRY(write_results(j, r));
-    if (j->s.profile)
-        print_profile(j);
     if (j->s.json) {
         BCL_TRY(print_file(j->results_path));
     } else {
@@ -526,6 +516,8 @@ static bcl_status load_model(job *j) {
     bcl_cli_tune_first_use(j->s.device, j->s.gemm, j->precision, j->s.quiet);
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
     BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &room));
+    if (j->s.profile)
+        bcl_cli_profile_start(&j->profile, j->device);
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, j->precision,
                            !j->checkpoint, (uint64_t)j->s.seed, &loaded));
     if (loaded.why_fp32[0])

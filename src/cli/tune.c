@@ -37,8 +37,12 @@ static void print_table(const bcl_tune_result *r, bcl_precision precision, const
     printf("\n%s: %s\n", bcl_precision_name(precision),
            r->choice.name[0] ? r->choice.name : r->choice.reason);
     printf("%10s  %9s  %-8s  %s\n", "GFLOP/s", "error", "", "candidate");
+    size_t waiting = 0;
     for (size_t i = 0; i < r->count; i++) {
         const bcl_tune_candidate *c = &r->candidates[i];
+        waiting += c->state == BCL_TUNE_WAITING;
+        if (c->state == BCL_TUNE_WAITING)
+            continue;
         const bool chosen =
             c->precision == precision && !strcmp(c->name, r->choice.name) && r->choice.name[0];
         if (c->gflops > 0)
@@ -52,6 +56,8 @@ static void print_table(const bcl_tune_result *r, bcl_precision precision, const
                c->name, c->precision == precision ? "" : " in fp32", c->reason[0] ? " (" : "",
                c->reason, c->reason[0] ? ")" : "");
     }
+    if (waiting)
+        printf("%10s  %9s  not tried: %zu more\n", "-", "-", waiting);
     printf("stored in %s\n", path);
 }
 
@@ -102,7 +108,7 @@ static bcl_status run(const settings *s) {
     char *folder = NULL, *text = NULL, *path = NULL;
     cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "tunings");
     bcl_tune_options options = {.layers = usual_layers,
-                                .layer_count = USUAL_LAYERS,
+                                .layer_count = s->quick ? 1 : USUAL_LAYERS, /* as a first run */
                                 .lengths = s->quick ? quick_lengths : lengths,
                                 .length_count = 2,
                                 .quick = s->quick,

@@ -1,4 +1,4 @@
-/* From sentences to pieces with labels, and to batches. */
+/* From sentences to pieces with labels, on a few threads where there are many; and to batches. */
 #include "data/dataset.h"
 
 bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
@@ -13,56 +13,117 @@ out:
     return status;
 }
 
+enum { GRAIN = 512 /* sentences: some milliseconds of work */ };
+
+/* What one thread makes of a run of sentences, until it is its turn to be added. */
+typedef struct part {
+    bcl_encoding encoding;
+    int32_t *storage; /* the sentences' ids and labels, as in bcl_dataset */
+    size_t capacity, pieces, labelled, words_cut, sentences_cut;
+} part;
+
+typedef struct encode_job {
+    bcl_dataset *out;
+    size_t capacity; /* of out->storage */
+    const bcl_corpus *corpus;
+    const uint32_t *rows;
+    const bcl_tokenizer *tokenizer;
+    const int32_t *label_ids;
+    size_t max_length;
+    bcl_label_pieces label_pieces;
+    part *parts; /* one a worker */
+} encode_job;
+
+static void label(int32_t *labels, const encode_job *j, const bcl_encoding *e,
+                  const bcl_sentence *s) {
+    int32_t word = -1;
+    for (size_t k = 0; k < e->count; k++) {
+        const bool first = e->word_ids[k] != word;
+        word = e->word_ids[k];
+        labels[k] = word < 0 || !j->label_ids || (j->label_pieces == BCL_LABEL_FIRST && !first)
+                        ? -100
+                        : j->label_ids[s->tags[word]];
+    }
+}
+
+static bcl_status encode_part(void *context, size_t worker, size_t begin, size_t end) {
+    bcl_status status = BCL_OK;
+    encode_job *j = context;
+    part *p = &j->parts[worker];
+    bcl_encoding *e = &p->encoding;
+    p->pieces = p->labelled = p->words_cut = p->sentences_cut = 0;
+    for (size_t i = begin; i < end; i++) {
+        const bcl_sentence s = bcl_corpus_sentence(j->corpus, j->rows ? j->rows[i] : i);
+        if (bcl_tokenizer_encode_words(j->tokenizer, s.words, NULL, s.size, j->max_length, e)) {
+            char message[512];
+            snprintf(message, sizeof message, "%s", bcl_message());
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: %s", s.file, s.line, message);
+        }
+        BCL_TRY(
+            bcl_grow(&p->storage, &p->capacity, 2 * (p->pieces + e->count), sizeof *p->storage));
+        int32_t *ids = p->storage + 2 * p->pieces, *labels = ids + e->count;
+        memcpy(ids, e->ids, e->count * sizeof *ids);
+        label(labels, j, e, &s);
+        for (size_t k = 0; k < e->count; k++)
+            p->labelled += labels[k] >= 0;
+        j->out->samples[i] = (bcl_sample){.length = (int)e->count, .number = (uint32_t)i};
+        p->pieces += e->count;
+        p->words_cut += e->words_cut;
+        p->sentences_cut += e->words_cut > 0;
+    }
+out:
+    return status;
+}
+
+static bcl_status add_part(void *context, size_t worker, size_t begin, size_t end) {
+    bcl_status status = BCL_OK;
+    encode_job *j = context;
+    const part *p = &j->parts[worker];
+    bcl_dataset *d = j->out;
+    BCL_TRY(bcl_grow(&d->storage, &j->capacity, 2 * (d->pieces + p->pieces), sizeof *d->storage));
+    memcpy(d->storage + 2 * d->pieces, p->storage, 2 * p->pieces * sizeof *d->storage);
+    d->pieces += p->pieces;
+    d->labelled += p->labelled;
+    d->words_cut += p->words_cut;
+    d->sentences_cut += p->sentences_cut;
+    for (size_t i = begin; i < end; i++)
+        if (d->samples[i].length > d->longest)
+            d->longest = d->samples[i].length;
+out:
+    return status;
+}
+
 bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,
                               size_t count, const bcl_tokenizer *tokenizer,
                               const int32_t *label_ids, size_t max_length,
                               bcl_label_pieces label_pieces) {
     bcl_status status = BCL_OK;
-    bcl_encoding e = {0};
-    size_t capacity = 0, *starts = NULL;
-    int32_t *storage = NULL;
+    encode_job j = {.out = out,
+                    .corpus = corpus,
+                    .rows = rows,
+                    .tokenizer = tokenizer,
+                    .label_ids = label_ids,
+                    .max_length = max_length,
+                    .label_pieces = label_pieces};
+    const bcl_parallel run = {count, GRAIN, encode_part, add_part, &j};
+    const size_t workers = bcl_parallel_workers(&run);
     *out = (bcl_dataset){0};
     BCL_NEW(out->samples, count);
-    BCL_NEW(starts, count);
-    for (size_t i = 0; i < count; i++) {
-        bcl_sentence s = bcl_corpus_sentence(corpus, rows ? rows[i] : i);
-        if (bcl_tokenizer_encode_words(tokenizer, s.words, NULL, s.size, max_length, &e)) {
-            char message[512];
-            snprintf(message, sizeof message, "%s", bcl_message());
-            BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: %s", s.file, s.line, message);
-        }
-        BCL_TRY(bcl_grow(&storage, &capacity, 2 * (out->pieces + e.count), sizeof *storage));
-        starts[i] = out->pieces;
-        int32_t *ids = storage + 2 * out->pieces, *labels = ids + e.count;
-        int32_t word = -1;
-        memcpy(ids, e.ids, e.count * sizeof *ids);
-        for (size_t k = 0; k < e.count; k++) {
-            bool first = e.word_ids[k] != word;
-            word = e.word_ids[k];
-            labels[k] = word < 0 || !label_ids || (label_pieces == BCL_LABEL_FIRST && !first)
-                            ? -100
-                            : label_ids[s.tags[word]];
-            out->labelled += labels[k] >= 0;
-        }
-        out->samples[i] = (bcl_sample){.length = (int)e.count, .number = (uint32_t)i};
-        out->pieces += e.count;
-        out->words_cut += e.words_cut;
-        out->sentences_cut += e.words_cut > 0;
-        if ((int)e.count > out->longest)
-            out->longest = (int)e.count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        bcl_sample *s = &out->samples[i];
-        s->ids = storage + 2 * starts[i];
-        s->labels = s->ids + s->length;
-    }
+    BCL_NEW(j.parts, workers);
+    BCL_TRY(bcl_parallel_run(&run));
     out->count = count;
-    out->storage = storage;
-    storage = NULL;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        bcl_sample *s = &out->samples[i];
+        s->ids = out->storage + 2 * at;
+        s->labels = s->ids + s->length;
+        at += (size_t)s->length;
+    }
 out:
-    bcl_encoding_free(&e);
-    free(starts);
-    free(storage);
+    for (size_t i = 0; j.parts && i < workers; i++) {
+        bcl_encoding_free(&j.parts[i].encoding);
+        free(j.parts[i].storage);
+    }
+    free(j.parts);
     if (status)
         bcl_dataset_free(out);
     return status;

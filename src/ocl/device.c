@@ -90,6 +90,7 @@ void bcl_device_free(bcl_device *d) {
     if (d->context)
         clReleaseContext(d->context);
     free(d->pending);
+    free(d->operations);
     free(d->kernels);
     free(d);
 }

@@ -17,6 +17,7 @@ struct bcl_kernel {
 typedef struct bcl_pending {
     cl_event event;
     bcl_kernel *kernel;
+    size_t operation;
 } bcl_pending;
 
 struct bcl_device {
@@ -31,6 +32,9 @@ struct bcl_device {
     bool profile;
     bcl_pending *pending;
     size_t pending_count, pending_capacity;
+    bcl_profile_row *operations;
+    size_t operation_count, operation_capacity;
+    size_t operation; /* that launches now belong to */
 };
 
 /* Describes a device; `info->id` and `library` are left to the caller. */
@@ -50,7 +54,9 @@ bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const ch
 bool bcl_program_cache_load(cl_program *out, const bcl_device *device, const char *path,
                             const char *options);
 void bcl_program_cache_store(cl_program program, const char *path);
-/* Takes the times of finished launches into their kernels. */
+/* Notes a launch, whose event it takes over. */
+bcl_status bcl_profile_launch(bcl_device *device, bcl_kernel *kernel, cl_event event);
+/* Takes the times of finished launches into their kernels and operations. */
 bcl_status bcl_profile_collect(bcl_device *device);
 
 #endif

@@ -91,13 +91,26 @@ bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, si
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
                sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
 
+/* ---- profile: nothing of it does anything on a device that was opened without `profile` ---- */
+
+/* What is launched from here on, until the next call: an operation's name (a static string), its
+ * floating-point operations (0: bound by memory), and the bytes that it has to read and write. */
+void bcl_profile_operation(bcl_device *device, const char *name, double flop, double bytes);
+
 typedef struct bcl_profile_row {
-    const char *kernel; /* owned by the device */
+    const char *name; /* of an operation, or of a kernel; owned by the device */
+    uint64_t calls;   /* of bcl_profile_operation */
     uint64_t launches;
-    double ms;
+    double ms, flop, bytes; /* sums; a kernel has only ms */
 } bcl_profile_row;
-/* Time per kernel so far, slowest first. Waits for the queue. *rows is owned by the caller. */
-bcl_status bcl_device_profile(bcl_profile_row **rows, size_t *count, bcl_device *device);
+/* Sums so far by operation and by kernel, slowest first. Waits for the queue. The caller frees both
+ * lists. */
+bcl_status bcl_device_profile(bcl_profile_row **operations, size_t *operation_count,
+                              bcl_profile_row **kernels, size_t *kernel_count, bcl_device *device);
+/* Waits for the queue and sets all sums to 0. */
+bcl_status bcl_profile_restart(bcl_device *device);
+/* Waits for the queue; later launches are not timed. */
+bcl_status bcl_profile_stop(bcl_device *device);
 
 /* ---- buffers ---- */
 

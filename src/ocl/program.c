@@ -1,4 +1,4 @@
-/* Kernels: found in cl/, compiled once a device and set of options, launched, and timed if asked.
+/* Kernels: found in cl/, compiled once a device and set of options, and launched.
  */
 #include "ocl/internal.h"
 #include "ocl/kernels.h"
@@ -157,54 +157,7 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
         return bcl_cl_fail(code, "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id,
                            k->file, k->name, global[0] / local[0], global[1] / local[1],
                            global[2] / local[2], local[0], local[1], local[2]);
-    if (event) {
-        status =
-            bcl_grow(&d->pending, &d->pending_capacity, d->pending_count + 1, sizeof *d->pending);
-        if (status)
-            clReleaseEvent(event);
-        else
-            d->pending[d->pending_count++] = (bcl_pending){event, k};
-    }
-    return status;
-}
-
-bcl_status bcl_profile_collect(bcl_device *d) {
-    bcl_status status = BCL_OK;
-    for (size_t i = 0; i < d->pending_count; i++) {
-        cl_ulong start = 0, end = 0;
-        bcl_pending *p = &d->pending[i];
-        cl_int code = clGetEventProfilingInfo(p->event, CL_PROFILING_COMMAND_START, sizeof start,
-                                              &start, NULL);
-        if (code == CL_SUCCESS)
-            code =
-                clGetEventProfilingInfo(p->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-        clReleaseEvent(p->event);
-        if (code != CL_SUCCESS && !status)
-            status = bcl_cl_fail(code, "profile of %s", p->kernel->name);
-        p->kernel->launches++;
-        p->kernel->ms += (double)(end - start) * 1e-6;
-    }
-    d->pending_count = 0;
-    return status;
-}
-
-static int slower_first(const void *a, const void *b) {
-    double x = ((const bcl_profile_row *)a)->ms, y = ((const bcl_profile_row *)b)->ms;
-    return (x < y) - (x > y);
-}
-
-bcl_status bcl_device_profile(bcl_profile_row **rows, size_t *count, bcl_device *d) {
-    bcl_status status = BCL_OK;
-    bcl_profile_row *list = NULL;
-    BCL_TRY(bcl_device_finish(d));
-    BCL_NEW(list, d->kernel_count);
-    *count = 0;
-    for (size_t i = 0; i < d->kernel_count; i++)
-        if (d->kernels[i]->launches)
-            list[(*count)++] =
-                (bcl_profile_row){d->kernels[i]->name, d->kernels[i]->launches, d->kernels[i]->ms};
-    qsort(list, *count, sizeof *list, slower_first);
-    *rows = list;
-out:
+    if (event)
+        status = bcl_profile_launch(d, k, event);
     return status;
 }

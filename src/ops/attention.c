@@ -57,6 +57,7 @@ bcl_status bcl_attention_forward(bcl_ops *ops, cl_mem out, cl_mem lse, cl_mem qk
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const float scale = (float)(1.0 / sqrt((double)HS));
+    bcl_operation(ops, "attention", 4 * (double)batch->T * NH * HS);
     if (one_item_groups(ops)) {
         blocking cut;
         BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 1));
@@ -86,6 +87,7 @@ bcl_status bcl_attention_backward(bcl_ops *ops, cl_mem dqkv, cl_mem delta, cl_me
     bcl_status status = BCL_OK;
     bcl_kernel *query, *key;
     const float scale = (float)(1.0 / sqrt((double)HS));
+    bcl_operation(ops, "attention backward", 8 * (double)batch->T * NH * HS);
     if (one_item_groups(ops)) {
         blocking cut;
         BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 2));

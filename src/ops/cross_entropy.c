@@ -6,6 +6,7 @@ bcl_status bcl_cross_entropy(bcl_ops *ops, cl_mem stats, cl_mem row_loss, cl_mem
                              float weight) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "cross entropy", (dlogits ? 2 : 1) * (double)batch->T * K);
     const size_t items = bcl_device_row_items(ops->device);
     const size_t groups = ((size_t)batch->T + items - 1) / items;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "cross_entropy.cl", "cross_entropy", ""));

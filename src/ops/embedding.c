@@ -7,6 +7,7 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, cl_mem y, cl_mem mean, cl_mem rst
                                  bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "embedding", 3 * (double)batch->T * C);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(y), bcl_mem(mean),
                        bcl_mem(rstd), bcl_mem(batch->ids), bcl_mem(batch->positions),
@@ -24,6 +25,7 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, cl_mem dy, cl_mem r, cl_mem dwor
                                   int C, int step, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "embedding backward", ((double)batch->T + batch->U + P) * C);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_input", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(r), bcl_mem(dy),
                        bcl_mem(batch->ids), bcl_mem(batch->positions), bcl_mem(batch->samples),
@@ -31,6 +33,7 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, cl_mem dy, cl_mem r, cl_mem dwor
                        BCL_DROPOUT_ARGS(dropout)));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dy, dy, dgamma, dbeta, dy, r, mean, rstd, gamma,
                                             batch, C, (bcl_dropout){0}));
+    bcl_operation(ops, "embedding backward", 0); /* again, after the LayerNorm's */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_words", ""));
     if (batch->U)
         BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->U), bcl_mem(dword), bcl_mem(row_step),

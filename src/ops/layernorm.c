@@ -7,6 +7,7 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_m
                                           bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "residual and LayerNorm", 4 * (double)batch->T * C);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(y), bcl_mem(r), bcl_mem(mean),
                        bcl_mem(rstd), bcl_mem(x), bcl_mem(gamma), bcl_mem(beta),
@@ -20,6 +21,7 @@ bcl_status bcl_layernorm_again(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl
                                cl_mem gamma, cl_mem beta, int T, int C) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "LayerNorm again", 2 * (double)T * C);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_again", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_mem(y), bcl_mem(r), bcl_mem(mean),
                        bcl_mem(rstd), bcl_mem(gamma), bcl_mem(beta), bcl_int(C)));
@@ -33,6 +35,7 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, c
                                            int C, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    bcl_operation(ops, "residual and LayerNorm backward", 4 * (double)batch->T * C);
     /* before dr overwrites dy */
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward_parameters", ""));

@@ -73,6 +73,7 @@ static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem
                                                      .B = dy,
                                                      .sums = fuse ? db : NULL}));
     if (!fuse) {
+        bcl_operation(ops, "bias gradient", (double)T * N);
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
         BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_mem(db), bcl_mem(dy),
                            bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));

@@ -32,6 +32,10 @@ typedef struct bcl_ops {
     bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
 } bcl_ops;
 
+/* The operation of the profile that ends a step, and what names of matrix products begin with. */
+#define BCL_OPERATION_UPDATE "Adam"
+#define BCL_OPERATION_GEMM   "matrix product"
+
 /* Dropout of one place: keep with 1 - p. The mask is a function of key, site, the sample and the
  * element's place in it, see cl/common.h. p = 0: none. */
 typedef struct bcl_dropout {

@@ -27,6 +27,7 @@ bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_n
     const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
     const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
     const int row_pieces = (a->R + rows - 1) / rows;
+    bcl_operation(ops, "gradient norm", (double)a->N);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial, 0, BCL_ADAM_PARTIALS * sizeof(float)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
@@ -54,6 +55,7 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
     const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
     const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
+    bcl_operation(ops, BCL_OPERATION_UPDATE, 7 * (double)a->N + 6 * (double)a->R * a->C);
 #define ADAM_ARGS                                                                                  \
     bcl_float(step_size), bcl_float(root2), bcl_float((float)(1 - adam->beta1)),                   \
         bcl_float((float)adam->beta2), bcl_float((float)(1 - adam->beta2)),                        \

@@ -204,7 +204,7 @@ static bcl_status try_candidate(measure *w, int c) {
     bcl_tune_candidate *candidate = &s->candidates[c];
     const bcl_gemm_provider *provider = provider_of(candidate);
     if (provider_is_hopeless(s, c)) {
-        tell_state(w, c, BCL_TUNE_SLOWER, 0, "not tried: the provider is far behind");
+        tell_state(w, c, BCL_TUNE_WAITING, 0, "its provider is far behind");
         return BCL_OK;
     }
     tell(w, (tune_message){.kind = TUNE_TRYING, .candidate = c});

@@ -18,8 +18,8 @@ static const double LAST_BUDGETS = 3; /* more than the budget, for the first can
 static const double WORTH = 1.02;
 
 const char *bcl_tune_state_name(bcl_tune_state state) {
-    static const char *const names[] = {"not reached", "right",   "slower", "wrong",
-                                        "failed",      "crashed", "same"};
+    static const char *const names[] = {"not tried", "right",   "slower", "wrong",
+                                        "failed",    "crashed", "same"};
     return names[state];
 }
 
@@ -127,9 +127,10 @@ typedef enum child_end { CHILD_CLOSED, CHILD_HUNG, CHILD_TIME_UP, CHILD_INTERRUP
 
 static child_end follow(tune_session *s, int fd) {
     const bcl_tune_options *o = s->options;
-    const double patience = o->patience > 0 ? o->patience : PATIENCE_S;
     tune_message m;
     for (;;) {
+        const bool trying = s->current >= 0; /* else the driver is starting */
+        const double patience = trying && o->patience > 0 ? o->patience : PATIENCE_S;
         const double left = fmin(patience, tune_seconds_left(s));
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
@@ -161,7 +162,7 @@ static bcl_status exclude(tune_session *s, bool hung, int code) {
     else
         snprintf(reason, sizeof reason, "ended the process with status %d", WEXITSTATUS(code));
     if (s->current < 0)
-        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: the driver crashed (%s)", s->about->id,
+        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: no candidate was reached: %s", s->about->id,
                         reason);
     bcl_tune_candidate *c = &s->candidates[s->current];
     c->state = BCL_TUNE_CRASHED;

@@ -19,7 +19,7 @@ typedef struct bcl_tune_layer {
 } bcl_tune_layer;
 
 typedef enum bcl_tune_state {
-    BCL_TUNE_WAITING, /* the time was up before it was measured */
+    BCL_TUNE_WAITING, /* not tried: the time was up, or nothing was to be expected */
     BCL_TUNE_RIGHT,   /* every shape is within the limit of error and timed */
     BCL_TUNE_SLOWER,  /* right as far as it went, and given up */
     BCL_TUNE_WRONG,   /* a result beyond the limit */

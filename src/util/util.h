@@ -1,5 +1,5 @@
-/* What every folder may use: status and message, memory, strings, files, random numbers, JSON.
- * Knows nothing of BERT or OpenCL. */
+/* What every folder may use: status and message, memory, strings, files, threads, random numbers,
+ * JSON. Knows nothing of BERT or OpenCL. */
 #ifndef BCL_UTIL_H
 #define BCL_UTIL_H
 
@@ -115,6 +115,21 @@ double bcl_seconds(void);       /* monotonic, s */
 double bcl_peak_rss_mb(void);   /* of this process, MiB */
 bool bcl_interrupted(void);     /* SIGINT or SIGTERM was received since bcl_interrupt_catch() */
 void bcl_interrupt_catch(void); /* the first signal sets the flag, the second ends the process */
+
+/* ---- threads ---- */
+
+/* Work on items 0..count-1 by a few threads (one a core, 16 at most; the caller is one of them),
+ * `grain` items at a time. work() runs anywhere, at most once at a time for each `worker`; merge()
+ * in the order of the items, one at a time, right after the same worker's work(). The first failure
+ * in that order ends it and is returned with its message. */
+typedef struct bcl_parallel {
+    size_t count, grain; /* grain > 0 */
+    bcl_status (*work)(void *context, size_t worker, size_t begin, size_t end);
+    bcl_status (*merge)(void *context, size_t worker, size_t begin, size_t end);
+    void *context;
+} bcl_parallel;
+size_t bcl_parallel_workers(const bcl_parallel *job); /* workers are 0..this-1 */
+bcl_status bcl_parallel_run(const bcl_parallel *job);
 
 /* ---- random numbers ---- */
 

@@ -42,6 +42,10 @@ check "file and standard input" "$(run - < "$folder/file")" "$(run "$folder/file
 # Several blocks: the order is the input's, whatever the threads do.
 awk 'BEGIN { for (i = 0; i < 300000; i++) print (i % 3 ? "hello world" : "hellos worlds " i) }' > "$folder/many"
 check "order" "$(run --threads 1 "$folder/many" | cksum)" "$(run --threads 4 "$folder/many" | cksum)"
+check "totals" "{\"lines\":300000,\"bytes\":$(wc -c <"$folder/many")" "$(run --count --threads 2 "$folder/many" | sed 's/,"pieces.*//')"
+counted() { run --count "$@" "$folder/many" | sed 's/,"threads.*//'; }
+check "totals over threads" "$(counted --threads 1)" "$(counted --threads 4)"
+check "total of pieces" "$(run "$folder/many" | sed 's/"tokens".*//' | tr -cd ',\n' | tr -d '\n' | wc -c)" "$(counted | sed 's/.*pieces"://')"
 check "count" 300000 "$(run "$folder/many" | wc -l)"
 { cat "$folder/many"; printf 'bad \xff\n'; cat "$folder/many"; } > "$folder/bad"
 refuse "invalid UTF-8" 1 "$folder/bad: line 300001: byte 4: not valid UTF-8" --model "$folder" "$folder/bad"

@@ -36,6 +36,16 @@ check "eval" 0 'macro avg' "$BERTCL" eval --model "$tmp/run/model" --data "$tmp/
 check "eval --json" 0 '"accuracy"' "$BERTCL" eval --model "$tmp/run/model" --data "$tmp/run/test.conll" --json
 accuracy=$(grep -m1 '"accuracy"' "$tmp/stdout" | tr -d ' \t,')
 grep -m1 '"accuracy"' "$tmp/run/results.json" | tr -d ' \t,' | grep -qxF "$accuracy" || fail "eval --json: another accuracy than train's"
+grep -q '"profile"' "$tmp/run/results.json" && fail "a profile that nobody asked for"
+check "profile" 0 'matrix product dW = X. dY .*[0-9]' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/profiled" \
+    --max-steps 7 --batch 4 --lr 1e-3 --seed 3 --profile
+grep -qE '^gemm_|^operation .*GFLOP/s' "$tmp/stderr" || fail "profile: $(head -3 "$tmp/stderr")"
+for key in step_ms kernel_ms gemm_share operations kernels launches share gb_per_s; do
+    grep -q "\"$key\"" "$tmp/profiled/results.json" || fail "results.json: the profile has no $key"
+done
+# a step has two launches of Adam: dense parameters and rows of words
+tr -d ' \t\n' <"$tmp/profiled/results.json" | grep -q '"name":"Adam","launches":2,' || fail "profile: launches of a step"
+cmp -s "$tmp/run/model/model.safetensors" "$tmp/profiled/model/model.safetensors" || fail "the profile changed the model"
 check "exists" 1 'run: exists' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run"
 cp "$tmp/run/model/model.safetensors" "$tmp/kept"
 check "resume a complete run" 0 '"eval"' train --out "$tmp/run" --resume

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """bertcl tokenize against transformers' BertTokenizerFast: ids, tokens, word ids and offsets.
 
-    BERTCL=build/bertcl BERTCL_MODEL=DIR BERTCL_UN_NER=DIR tokenizer.py [--quick] [--speed]
+    BERTCL=build/bertcl BERTCL_MODEL=DIR BERTCL_UN_NER=DIR tokenizer.py [--quick]
 
 Compares the whole UN corpus, every Unicode code point and 200,000 random strings, over cased and
-uncased vocabularies and every normaliser setting. --quick takes a sample of each. --speed prints
-the ratio of one thread's speed to encode_batch_fast's instead. Exits 1 on any difference.
+uncased vocabularies and every normaliser setting. --quick takes a sample of each. Exits 1 on
+any difference. Speed is tools/compare_tokenizer's.
 """
 import argparse
 import glob
@@ -16,7 +16,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -278,43 +277,13 @@ def equality(quick):
             compare(f"files: {name}, 9", path, strings, False, 9)
 
 
-def speed():
-    sentences = [" ".join(s) for s in corpus_sentences()]
-    size = sum(len(s.encode()) + 1 for s in sentences)
-    texts = sentences * max(1, round(50e6 / size))
-    size = sum(len(s.encode()) + 1 for s in texts)
-    tok = BertTokenizerFast.from_pretrained(MODEL)._tokenizer
-    tok.no_truncation()
-    tok.no_padding()
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n") as f:
-        f.write("\n".join(texts) + "\n")
-        f.flush()
-        ratios = []
-        for _ in range(3):
-            t0 = time.perf_counter()
-            for i in range(0, len(texts), 10000):
-                tok.encode_batch_fast(texts[i:i + 10000])
-            t1 = time.perf_counter()
-            subprocess.run([BERTCL, "tokenize", "--threads", "1", "--model", MODEL, f.name], stdout=subprocess.DEVNULL, check=True)
-            t2 = time.perf_counter()
-            subprocess.run([BERTCL, "tokenize", "--model", MODEL, f.name], stdout=subprocess.DEVNULL, check=True)
-            t3 = time.perf_counter()
-            ratios.append((t1 - t0) / (t2 - t1))
-            print(f"  encode_batch_fast {size / 1e6 / (t1 - t0):.1f} MB/s; bertcl tokenize, start and JSON included, "
-                  f"1 thread {size / 1e6 / (t2 - t1):.1f} MB/s, all cores {size / 1e6 / (t3 - t2):.1f} MB/s", flush=True)
-    print(f"tokenizer speed: {sorted(ratios)[1]:.1f} times encode_batch_fast (median of 3, one thread, {size / 1e6:.0f} MB)")
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--speed", action="store_true")
     args = parser.parse_args()
     if not BERTCL or not os.path.isdir(MODEL):
         print("tokenizer: skipped, BERTCL or BERTCL_MODEL is not set")
         sys.exit(77)
-    if args.speed:
-        return speed()
     equality(args.quick)
     print(f"tokenizer: {compared} compared with transformers {transformers.__version__}, tokenizers "
           f"{tokenizers.__version__}: {failures} differ")

@@ -9,6 +9,7 @@ struct bcl_gemm {
     char *name; /* the parameters in use included */
     const bcl_gemm_provider *provider;
     void *state;
+    bcl_device *device;
 };
 
 /* Without a tuned choice, the first that suits the device and computes in the precision. */
@@ -77,6 +78,7 @@ static bcl_status create_named(bcl_gemm **out, bcl_device *device, const char *n
     bcl_gemm *g = NULL;
     const char *colon = strchr(name, ':');
     BCL_NEW(g, 1);
+    g->device = device;
     BCL_TRY(find_provider(&g->provider, name, precision));
     BCL_TRY(g->provider->create(&g->state, device, colon ? colon + 1 : NULL));
     if (g->provider->parameters) {
@@ -165,6 +167,15 @@ out:
     return status;
 }
 
+static void note_work(bcl_gemm *g, const bcl_gemm_call *c) {
+    static const char *const names[] = {[BCL_GEMM_NN] = "matrix product Y = X W",
+                                        [BCL_GEMM_NT] = "matrix product dX = dY W'",
+                                        [BCL_GEMM_TN] = "matrix product dW = X' dY"};
+    const double M = c->M, N = c->N, K = c->K;
+    const double floats = M * K + K * N + M * N * (c->accumulate || c->epilogue ? 2 : 1);
+    bcl_profile_operation(g->device, names[c->layout], 2 * M * N * K, sizeof(float) * floats);
+}
+
 bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
@@ -189,6 +200,7 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
         BCL_TRY(check_matrix("sums", c->sums, 1, c->N, c->N));
     if (c->bias)
         BCL_TRY(check_matrix("bias", c->bias, 1, c->N, c->N));
+    note_work(g, c);
     BCL_TRY(g->provider->run(g->state, c));
 out:
     return status;
