@@ -1,6 +1,8 @@
 /* From sentences to pieces with labels, and to batches. */
 #include "data/dataset.h"
 
+#include "text/text.h"
+
 bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
                                  const char *folder) {
     bcl_status status = BCL_OK;
@@ -13,6 +15,22 @@ out:
     return status;
 }
 
+bcl_status bcl_sequence_limit(size_t *out, size_t wanted, const bcl_config *config,
+                              const bcl_tokenizer *tokenizer) {
+    const size_t positions = (size_t)config->positions;
+    if (wanted > positions)
+        return bcl_fail(BCL_ERROR_ARGUMENT, "max-length: found %zu, the model has %zu positions",
+                        wanted, positions);
+    *out = wanted ? wanted : bcl_tokenizer_model_max_length(tokenizer);
+    if (*out > positions)
+        *out = positions;
+    if (*out < 3)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "sequences of %zu pieces, expected at least 3: [CLS], a piece and [SEP]",
+                        *out);
+    return BCL_OK;
+}
+
 bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,
                               size_t count, const bcl_tokenizer *tokenizer,
                               const int32_t *label_ids, size_t max_length,
@@ -21,7 +39,7 @@ bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const 
     bcl_encoding e = {0};
     size_t capacity = 0, *starts = NULL;
     int32_t *storage = NULL;
-    *out = (bcl_dataset){0};
+    *out = (bcl_dataset){.cut_left = tokenizer->truncate_left};
     BCL_NEW(out->samples, count);
     BCL_NEW(starts, count);
     for (size_t i = 0; i < count; i++) {
