@@ -6,7 +6,10 @@
 enum {
     BATCH_TOKENS = 1024, /* enough to keep a device busy; more only costs memory */
     SLOTS = 2,
-    MOST_WAITING = 4096 /* texts; those without a piece fill no batch */
+    MOST_WAITING = 4096, /* texts; those without a piece fill no batch */
+    MOST_WAITING_BYTES =
+        1 << 23,              /* of their arrays: of long texts that are cut, many fit a batch */
+    MOST_KEPT_BYTES = 1 << 14 /* that a text leaves to later ones */
 };
 
 /* A stretch of a text in a batch. */
@@ -42,7 +45,7 @@ struct bcl_tagger {
     uint32_t *which;           /* (most_windows) 0, 1, ... */
     bcl_waiting *head, **tail; /* in the order of adding */
     bcl_waiting *spare;
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     uint64_t number;
 };
 
@@ -152,14 +155,28 @@ out:
     return status;
 }
 
+static void free_arrays(bcl_waiting *w) {
+    bcl_string_free(&w->text);
+    bcl_encoding_free(&w->encoding);
+    free(w->scores);
+    free(w->word_bytes);
+    free(w->word_points);
+    *w = (bcl_waiting){.next = w->next};
+}
+
+/* Close enough: without the tokenizer's scratch. */
+static size_t bytes_of(const bcl_waiting *w) {
+    return w->text.capacity +
+           w->encoding.capacity * (sizeof *w->encoding.ids + sizeof *w->encoding.word_ids +
+                                   2 * sizeof *w->encoding.offsets) +
+           w->scores_capacity * sizeof *w->scores + w->word_bytes_capacity * sizeof *w->word_bytes +
+           w->word_points_capacity * sizeof *w->word_points;
+}
+
 static void free_waiting(bcl_waiting *w) {
     for (bcl_waiting *next; w; w = next) {
         next = w->next;
-        bcl_string_free(&w->text);
-        bcl_encoding_free(&w->encoding);
-        free(w->scores);
-        free(w->word_bytes);
-        free(w->word_points);
+        free_arrays(w);
         free(w);
     }
 }
@@ -207,8 +224,11 @@ static bcl_status hand_out(bcl_tagger *t) {
         w->next = t->spare;
         t->spare = w;
         t->waiting--;
+        t->waiting_bytes -= bytes_of(w);
         if (t->options.sink)
             BCL_TRY(t->options.sink(t->options.context, &result));
+        if (bytes_of(w) > MOST_KEPT_BYTES)
+            free_arrays(w);
     }
 out:
     return status;
@@ -342,7 +362,8 @@ static bcl_status enqueue(bcl_tagger *t, void *user) {
     w->user = user;
     *t->tail = w;
     t->tail = &w->next;
-    if (++t->waiting > MOST_WAITING)
+    t->waiting_bytes += bytes_of(w);
+    if (++t->waiting > MOST_WAITING || t->waiting_bytes > MOST_WAITING_BYTES)
         BCL_TRY(launch(t));
     BCL_TRY(add_windows(t, w));
     if (t->head == w)
