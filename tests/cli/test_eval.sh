@@ -80,6 +80,12 @@ check "pred2 alone" 2 'goes with --gold' e --model m --data d --pred2 p
 check "bad scheme" 2 'expected one of' e --gold gold --pred pred --scheme IOB
 check "bad zero division" 2 'expected one of' e --gold gold --pred pred --zero-division 2
 [ -c /dev/full ] && check "full disk" 1 'cannot write' sh -c '"$0" eval --gold gold --pred pred >/dev/full' "$BERTCL"
+if [ -c /dev/full ]; then # through a link: a device is written to, never replaced
+    ln -s /dev/full full && ln -s /dev/null null
+    check "full disk, errors" 1 'full: cannot write' e --gold gold --pred pred --errors full
+    check "errors to a device" 0 'written to null' e --gold gold --pred pred --errors null
+    [ -L full ] && [ -L null ] || fail "a device was replaced"
+fi
 "$BERTCL" eval --gold gold --pred pred --json 2>pipe | true
 [ -s pipe ] && fail "broken pipe: $(cat pipe)"
 
