@@ -1,17 +1,23 @@
 /* C (M,N) = A . B (+ bias) or C += A . B on CPU devices: a register tile of up to TILE_ROWS rows
  * and TILE_VECTORS vectors of TILE_WIDTH columns, multiplied by fma, one work-item a group.
  *
- * A group computes `group_rows` rows, tile below tile, in one panel of as many columns as a tile has:
- * grid (panels, M / group_rows). For each block of K it copies the panel of B into local
- * memory, zeros behind its last column, and runs all its tiles over that; A is read where it lies,
- * one value a row and step. So every layout and every remainder has the same inner loop, and the
- * copy, which transposes B for NT, costs little beside the tiles that use it. Groups side by side
- * share their block of A through the cache. The few rows of a tile are on purpose: with 12, rows
- * 4 KiB apart fall out of an 8-way first-level cache before their line is used up.
+ * A group computes `group_rows` rows, tile below tile, in `group_panels` panels of as many columns
+ * as a tile has: grid (panels / group_panels, M / group_rows). For each block of K and each panel it
+ * copies the panel of B into local memory, zeros behind its last column, and runs all its tiles over
+ * that. So every layout and every remainder has the same inner loop, and the copy, which
+ * transposes B for NT, costs little beside the tiles that use it. Groups side by side share their
+ * block of A through the cache.
+ *
+ * A is read where it lies, one value a row and step; with TN, where the values of a row are a whole
+ * row of memory apart and fall out of the cache before their line is used up, the group first
+ * copies its rows into local memory, tile by tile, and has many panels to share that.
  *
  * Options: TILE_WIDTH 4, 8 or 16; TILE_ROWS 1 to 12 and TILE_HALF below it, the tile of
- * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest
- * block of K, whole vectors; TILE_A_TRANSPOSED (TN) or TILE_B_TRANSPOSED (NT). */
+ * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest block of K, whole vectors;
+ * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and what is
+ * done with a tile of C as soon as it is complete and still near, with E (M,N), rows as C's:
+ * TILE_GELU (E = gelu(C); E may be C) or TILE_GELU_BACKWARD (C *= gelu'(E)). With TN, sums (N) +=
+ * or = the sums over the rows of B, if has_sums. */
 
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -42,13 +48,13 @@
 #define ROWS(n, X) CAT(ROWS_, n)(X)
 
 #ifdef TILE_A_TRANSPOSED
+#define A_SPACE __local
 #define A_ROW(i) a[i]
-#define A_NEXT lda
-#define A_DOWN 1
+#define A_NEXT TILE_ROWS
 #else
+#define A_SPACE __global
 #define A_ROW(i) a[(i) * lda]
 #define A_NEXT 1
-#define A_DOWN lda
 #endif
 
 /* A tile of n rows in named variables, so that it stays in registers; + bias in the first block of
@@ -69,7 +75,7 @@
 #define KEEP(i, j) store(c##i##_##j, j, scratch + (i) * PANEL);
 #define KEEP_ROW(i) VECTORS(KEEP, i)
 #define TILE(name, n)                                                                              \
-    inline void name(__global float *C, int ldc, __global const float *a, int lda,                 \
+    inline void name(__global float *C, int ldc, A_SPACE const float *a, int lda,                  \
                      __local const float *b, int K, __local const float *bias, int columns,        \
                      int add, __local float *scratch) {                                            \
         ROWS(n, ZERO_ROW)                                                                          \
@@ -90,7 +96,7 @@
 #define MOVE_B(i, j)                                                                               \
     const vec b##j = load(j, B);                                                                   \
     store(b##j, j, panel);
-inline void tile_packing(__global float *C, int ldc, __global const float *a, int lda,
+inline void tile_packing(__global float *C, int ldc, A_SPACE const float *a, int lda,
                          __local float *panel, __global const float *B, int ldb, int K,
                          __local const float *bias, int add) {
     ROWS(TILE_ROWS, ZERO_ROW)
@@ -174,55 +180,158 @@ inline void pack(__local float *panel, __global const float *B, int ldb, int col
 }
 #endif
 
+#ifdef TILE_A_TRANSPOSED
+#if TILE_ROWS > 8
+#define BLOCK_WIDTH 16
+#elif TILE_ROWS > 4
+#define BLOCK_WIDTH 8
+#else
+#define BLOCK_WIDTH 4
+#endif
+/* block[tile][k][row] = A(tile TILE_ROWS + row, k) of `rows` rows, k < K; A points at the first and
+ * there are `all` to the matrix's end. A vector is stored whole: what is too much is overwritten
+ * by the next k, or lies behind the last tile. */
+inline void pack_block(__local float *block, __global const float *A, int lda, int rows, int all,
+                       int K) {
+    for (int m = 0; m < rows; m += TILE_ROWS, A += TILE_ROWS) {
+        __global const float *a = A;
+        if (m + BLOCK_WIDTH <= all) {
+            for (int k = 0; k < K; k++, a += lda, block += TILE_ROWS)
+                CAT(vstore, BLOCK_WIDTH)(CAT(vload, BLOCK_WIDTH)(0, a), 0, block);
+        } else {
+            const int n = min(TILE_ROWS, all - m);
+            for (int k = 0; k < K; k++, a += lda, block += TILE_ROWS)
+                for (int i = 0; i < n; i++)
+                    block[i] = a[i];
+        }
+    }
+}
+#endif
+
+#if defined(TILE_GELU) || defined(TILE_GELU_BACKWARD)
+#define TILE_EPILOGUE
+typedef vec fv;
+#include "gelu.h"
+#ifdef TILE_GELU
+#define READS C
+#define WRITES E
+#define COMPUTE(x, c) gelu(x, tanh_form)
+#else
+#define READS E
+#define WRITES C
+#define COMPUTE(x, c) (c * gelu_derivative(x, tanh_form))
+#endif
+inline void epilogue(__global float *C, __global float *E, int ldc, int rows, int columns,
+                     int tanh_form, __local float *scratch) {
+    for (int i = 0; i < rows; i++, C += ldc, E += ldc) {
+        int n = 0;
+        for (; n + TILE_WIDTH <= columns; n += TILE_WIDTH)
+            store(COMPUTE(load(0, READS + n), load(0, C + n)), 0, WRITES + n);
+        if (n < columns) {
+            for (int k = n; k < columns; k++) {
+                scratch[k - n] = READS[k];
+                scratch[TILE_WIDTH + k - n] = C[k];
+            }
+            store(COMPUTE(load(0, scratch), load(1, scratch)), 0, scratch);
+            for (int k = n; k < columns; k++)
+                WRITES[k] = scratch[k - n];
+        }
+    }
+}
+#endif
+
+#ifdef TILE_A_TRANSPOSED
+/* sums (+)= those over the K rows of the panel */
+inline void sum_panel(__global float *sums, __local const float *panel, int K, int columns, int add,
+                      __local float *scratch) {
+    for (int j = 0; j < TILE_VECTORS; j++) {
+        vec sum = 0;
+        for (int k = 0; k < K; k++)
+            sum += load(j, panel + k * PANEL);
+        store(sum, j, scratch);
+    }
+    for (int n = 0; n < columns; n++)
+        sums[n] = scratch[n] + (add ? sums[n] : 0);
+}
+#endif
+
 /* On to the rows below. */
+#ifdef TILE_EPILOGUE
+#define COMPLETE(n)                                                                                \
+    if (k0 + K == K0)                                                                              \
+        epilogue(C, E0 + (C - C0), ldc, n, columns, tanh_form, scratch);
+#else
+#define COMPLETE(n)
+#endif
 #define DOWN(n)                                                                                    \
+    COMPLETE(n)                                                                                    \
     m += n;                                                                                        \
-    a += (size_t)n * A_DOWN;                                                                       \
+    a += A_DOWN(n);                                                                                \
     C += (size_t)n * ldc;
+#ifdef TILE_A_TRANSPOSED
+#define A_DOWN(n) (n == TILE_ROWS ? TILE_ROWS * K : n)
+#else
+#define A_DOWN(n) ((size_t)n * lda)
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_tile(__global float *restrict C0, __global const float *restrict A,
+gemm_tile(__global float *C0, __global const float *restrict A,
           __global const float *restrict B, __global const float *restrict bias0, int has_bias,
+          __global float *E0, __global float *restrict sums, int has_sums, int tanh_form,
           int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
-          int depth) {
+          int group_panels, int depth) {
     __local float panel[TILE_DEPTH * PANEL] __attribute__((aligned(64)));
-    __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    __local float scratch[(TILE_ROWS + 1) * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
-    const int n0 = get_group_id(0) * PANEL, columns = min(PANEL, N - n0);
     const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
-    for (int n = 0; n < PANEL; n++)
-        bias[n] = has_bias && n < columns ? bias0[n0 + n] : 0;
+    const int left = get_group_id(0) * group_panels * PANEL;
+    const int right = min(left + group_panels * PANEL, N);
+#ifdef TILE_A_TRANSPOSED
+    __local float block[TILE_BLOCK * TILE_DEPTH + BLOCK_WIDTH] __attribute__((aligned(64)));
+#endif
     for (int k0 = 0; k0 < K0; k0 += depth) {
         const int K = min(depth, K0 - k0), add = accumulate || k0;
 #ifdef TILE_A_TRANSPOSED
-        __global const float *a = A + (size_t)first * A_DOWN + (size_t)k0 * lda;
-#else
-        __global const float *a = A + (size_t)first * A_DOWN + k0;
+        pack_block(block, A + first + (size_t)k0 * lda, lda, end - first, M - first, K);
 #endif
-        __global float *C = C0 + (size_t)first * ldc + n0;
-        int m = first;
+        for (int n0 = left; n0 < right; n0 += PANEL) {
+            const int columns = min(PANEL, N - n0);
+            __global float *C = C0 + (size_t)first * ldc + n0;
+            int m = first;
+#ifdef TILE_A_TRANSPOSED
+            __local const float *a = block;
+#else
+            __global const float *a = A + (size_t)first * lda + k0;
+#endif
+            for (int n = 0; n < PANEL; n++)
+                bias[n] = has_bias && n < columns ? bias0[n0 + n] : 0;
 #ifdef TILE_B_TRANSPOSED
-        pack(panel, B + (size_t)n0 * ldb + k0, ldb, columns, K);
+            pack(panel, B + (size_t)n0 * ldb + k0, ldb, columns, K);
 #else
-        __global const float *from = B + (size_t)k0 * ldb + n0;
-        if (columns == PANEL && m + TILE_ROWS <= end) {
-            tile_packing(C, ldc, a, lda, panel, from, ldb, K, bias, add);
-            DOWN(TILE_ROWS)
-        } else {
-            pack(panel, from, ldb, columns, K);
-        }
+            __global const float *from = B + (size_t)k0 * ldb + n0;
+            if (columns == PANEL && m + TILE_ROWS <= end) {
+                tile_packing(C, ldc, a, lda, panel, from, ldb, K, bias, add);
+                DOWN(TILE_ROWS)
+            } else {
+                pack(panel, from, ldb, columns, K);
+            }
 #endif
-        while (m + TILE_ROWS <= end) {
-            tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            DOWN(TILE_ROWS)
-        }
-        while (m + TILE_HALF <= end) {
-            tile_half(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            DOWN(TILE_HALF)
-        }
-        while (m < end) {
-            tile_one(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
-            DOWN(1)
+#ifdef TILE_A_TRANSPOSED
+            if (has_sums && !first)
+                sum_panel(sums + n0, panel, K, columns, add, scratch);
+#endif
+            while (m + TILE_ROWS <= end) {
+                tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+                DOWN(TILE_ROWS)
+            }
+            while (m + TILE_HALF <= end) {
+                tile_half(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+                DOWN(TILE_HALF)
+            }
+            while (m < end) {
+                tile_one(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+                DOWN(1)
+            }
         }
     }
 }

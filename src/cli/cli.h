@@ -3,7 +3,7 @@
 #ifndef BCL_CLI_H
 #define BCL_CLI_H
 
-#include "util/util.h"
+#include "ops/gemm/gemm.h"
 
 enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2 };
 
@@ -56,6 +56,12 @@ int bcl_cli_usage(const bcl_command *command, const char *format, ...)
  * downloaded if need be, with a bar on a terminal unless `quiet`. */
 bcl_status bcl_cli_model(char **folder, const char *model, bool quiet);
 
+/* Before the device is opened: tunes its matrix products for a few seconds if that was never done,
+ * and says so unless `quiet`. Does nothing where gemm is given or tuning is off, and never fails.
+ */
+void bcl_cli_tune_first_use(const char *device, const char *gemm, bcl_precision precision,
+                            bool quiet);
+
 /* The options as JSON, {name: value}, and back: those with a `given` pointer only. Restoring takes
  * what was not given on the command line; a value that was given must be the stored one. Texts
  * point into the JSON afterwards. */
@@ -99,5 +105,6 @@ int bcl_cli_eval(int argc, char **argv);
 int bcl_cli_predict(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
+int bcl_cli_tune(int argc, char **argv);
 
 #endif

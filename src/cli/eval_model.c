@@ -64,8 +64,10 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, folder));
     BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->config, m->tokenizer));
     BCL_TRY(bcl_window_stride(&m->stride, (size_t)o->stride, m->max_length));
-    if (!*device) /* one a process: its driver is the only one that is loaded */
+    if (!*device) { /* one a process: its driver is the only one that is loaded */
+        bcl_cli_tune_first_use(o->device_id, o->gemm, BCL_PRECISION_FP32, o->quiet);
         BCL_TRY(bcl_device_open(device, o->device_id, false));
+    }
     m->device = *device;
     BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, false, 0, &report));
     for (size_t i = 0; i < report.unused_count && !o->quiet; i++)

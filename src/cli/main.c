@@ -14,6 +14,7 @@ static const struct {
     {"train", bcl_cli_train, "fine-tune a model on labelled data"},
     {"eval", bcl_cli_eval, "score a model on labelled data"},
     {"predict", bcl_cli_predict, "find entities in text"},
+    {"tune", bcl_cli_tune, "find a device's fastest matrix product and store it"},
     {NULL, NULL, NULL},
 };
 

@@ -292,6 +292,7 @@ static bcl_status open_tagger(job *j) {
                                   .context = o};
     BCL_TRY(bcl_aggregation_find(&options.aggregation, aggregation));
     BCL_TRY(bcl_cli_model(&folder, j->model, j->quiet));
+    bcl_cli_tune_first_use(j->device, j->gemm, BCL_PRECISION_FP32, j->quiet);
     BCL_TRY(bcl_tagger_open(&j->tagger, folder, &options));
     o->byte_offsets = j->byte_offsets;
     o->documents = j->document;

@@ -477,6 +477,7 @@ static bcl_status load_model(job *j) {
     bcl_status status = BCL_OK;
     bcl_load_report loaded = {0};
     bool *used = NULL;
+    bcl_cli_tune_first_use(j->s.device, j->s.gemm, BCL_PRECISION_FP32, j->s.quiet);
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, !j->checkpoint,
                            (uint64_t)j->s.seed, &loaded));

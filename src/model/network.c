@@ -59,9 +59,8 @@ static bcl_status layer_forward(bcl_model *m, int layer, cl_mem x, const bcl_noi
     BCL_TRY(bcl_residual_layernorm_forward(ops, l->y1, l->r1, l->mean1, l->rstd1, x, p[BCL_LN1_G].p,
                                            p[BCL_LN1_B].p, &m->batch, C, eps,
                                            dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
-    BCL_TRY(bcl_linear_forward(ops, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C, F));
-    BCL_TRY(
-        bcl_gelu_forward(ops, gelu, l->up, (size_t)T * (size_t)F, c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_gelu_forward(ops, gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C, F,
+                                    c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_forward(ops, l->r2, gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
     BCL_TRY(bcl_residual_layernorm_forward(ops, l->y2, l->r2, l->mean2, l->rstd2, l->y1,
                                            p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C, eps,
@@ -118,10 +117,9 @@ static bcl_status layer_backward(bcl_model *m, int layer, cl_mem x, const bcl_no
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
                                             l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
                                             dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
-    BCL_TRY(bcl_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
-                                p[BCL_DOWN_W].p, T, F, C, false));
-    BCL_TRY(bcl_gelu_backward(ops, wide, wide, l->up, (size_t)T * (size_t)F,
-                              c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_gelu_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
+                                     l->up, p[BCL_DOWN_W].p, T, F, C,
+                                     c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
                                 T, C, F, true));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1,

@@ -223,7 +223,7 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     for (int i = BCL_WORDS; i < m->layout.parameter_count; i++)
         BCL_TRY(load_parameter(&ld, i));
     BCL_TRY(note_unused(&ld));
-    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm));
+    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, BCL_PRECISION_FP32));
     *out = m;
     m = NULL;
 out:

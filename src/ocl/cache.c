@@ -9,44 +9,56 @@ typedef struct entry_head {
     uint64_t size, hash; /* of the bytes that follow */
 } entry_head;
 
-static uint64_t hash_bytes(uint64_t h, const void *data, size_t size) {
-    const unsigned char *p = data;
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ p[i]) * 0x100000001B3u; /* FNV-1a */
-    return bcl_mix64(h ^ size);
-}
-
 /* PoCL keeps work-group functions in a cache of its own, which is finer than whole programs: here
  * they would be compiled twice. */
 static bool has_own_cache(const bcl_device *d) {
     return strstr(d->info.version, "PoCL") != NULL;
 }
 
-bcl_status bcl_program_cache_path(char **out, const bcl_device *d, const char *source,
-                                  const char *options) {
+bcl_status bcl_cache_folder(char **out, const char *name) {
     bcl_status status = BCL_OK;
-    char *folder = NULL, name[64];
+    char *all = NULL;
     const char *place = getenv("BERTCL_CACHE_DIR"), *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
     *out = NULL;
-    if (has_own_cache(d) || (place && !*place))
+    if (place && !*place)
         return BCL_OK;
     if (place)
-        BCL_TRY(bcl_path_join(&folder, place, "programs"));
+        BCL_TRY(bcl_strdup(&all, place));
     else if (base && *base)
-        BCL_TRY(bcl_path_join(&folder, base, "bertcl/programs"));
+        BCL_TRY(bcl_path_join(&all, base, "bertcl"));
     else if (home && *home)
-        BCL_TRY(bcl_path_join(&folder, home, ".cache/bertcl/programs"));
+        BCL_TRY(bcl_path_join(&all, home, ".cache/bertcl"));
     else
+        return BCL_OK;
+    BCL_TRY(bcl_path_join(out, all, name));
+out:
+    free(all);
+    return status;
+}
+
+void bcl_cache_key(char out[BCL_CACHE_KEY], const char *const *parts, size_t count) {
+    uint64_t a = 0x243F6A8885A308D3u, b = 0x13198A2E03707344u;
+    for (size_t i = 0; i < count; i++) {
+        a = bcl_hash(a, parts[i], strlen(parts[i]));
+        b = bcl_hash(b, parts[i], strlen(parts[i]));
+    }
+    snprintf(out, BCL_CACHE_KEY, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+}
+
+bcl_status bcl_program_cache_path(char **out, const bcl_device *d, const char *source,
+                                  const char *options) {
+    bcl_status status = BCL_OK;
+    char *folder = NULL, name[BCL_CACHE_KEY];
+    *out = NULL;
+    if (has_own_cache(d))
+        return BCL_OK;
+    BCL_TRY(bcl_cache_folder(&folder, "programs"));
+    if (!folder)
         goto out;
     const char *parts[] = {source,         options,        d->info.name,
                            d->info.vendor, d->info.driver, d->info.version};
-    uint64_t a = 0x243F6A8885A308D3u, b = 0x13198A2E03707344u;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        a = hash_bytes(a, parts[i], strlen(parts[i]));
-        b = hash_bytes(b, parts[i], strlen(parts[i]));
-    }
-    snprintf(name, sizeof name, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+    bcl_cache_key(name, parts, sizeof parts / sizeof *parts);
     if (!bcl_directory_create(folder)) /* no place to write is no reason to fail */
         BCL_TRY(bcl_path_join(out, folder, name));
 out:
@@ -68,7 +80,7 @@ bool bcl_program_cache_load(cl_program *out, const bcl_device *d, const char *pa
         const unsigned char *binary = map.data + sizeof head;
         const size_t size = map.size - sizeof head;
         if (!memcmp(head.magic, magic, sizeof magic) && head.size == size &&
-            head.hash == hash_bytes(0, binary, size)) {
+            head.hash == bcl_hash(0, binary, size)) {
             program = clCreateProgramWithBinary(d->context, 1, &d->id, &size, &binary, &binary_code,
                                                 &code);
             ok = program && code == CL_SUCCESS && binary_code == CL_SUCCESS &&
@@ -93,7 +105,7 @@ void bcl_program_cache_store(cl_program program, const char *path) {
         return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
         CL_SUCCESS) {
-        entry_head head = {.size = size, .hash = hash_bytes(0, binary, size)};
+        entry_head head = {.size = size, .hash = bcl_hash(0, binary, size)};
         memcpy(head.magic, magic, sizeof magic);
         /* A cache that cannot be written is only slower. */
         if (!bcl_string_add(&file, &head, sizeof head) && !bcl_string_add(&file, binary, size))

@@ -26,6 +26,10 @@ typedef struct bcl_device_info {
  * fail are one entry with available = false. */
 bcl_status bcl_devices_probe(bcl_device_info **devices, size_t *count);
 
+/* The device that bcl_device_open would open, found by probing in child processes: this process
+ * makes no OpenCL call. What was probed is kept for bcl_device_open. */
+bcl_status bcl_device_find(bcl_device_info *out, const char *id);
+
 typedef struct bcl_device bcl_device;
 
 /* Opens a device by id, or the best one for NULL, and tests it. The first time it must be the
@@ -112,6 +116,15 @@ bcl_status bcl_buffer_zero(bcl_device *device, cl_mem buffer, size_t offset, siz
 bcl_status bcl_device_finish(bcl_device *device);
 /* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */
 bcl_status bcl_event_finish(cl_event *event);
+
+/* ---- what is kept on disk between runs ---- */
+
+/* *out = the folder `name` of bertcl's cache, which need not exist; NULL if nothing is to be kept.
+ */
+bcl_status bcl_cache_folder(char **out, const char *name);
+enum { BCL_CACHE_KEY = 33 };
+/* A file's name from all that its content depends on. */
+void bcl_cache_key(char out[BCL_CACHE_KEY], const char *const *parts, size_t count);
 
 /* An OpenCL error as a status: out-of-memory codes give BCL_ERROR_DEVICE_MEMORY. */
 bcl_status bcl_cl_fail(cl_int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,10 +1,12 @@
 /* Finds devices: each driver (.icd file) is loaded in a child process, so that one that crashes,
  * hangs or clashes with another costs nothing but its own line. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "ocl/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +42,19 @@ static int driver_rank(const char *device_id) {
     return DRIVER_NAMES / 2;
 }
 
+/* Lets PoCL tie each of its threads to a processor. Left to the kernel, threads that wake together
+ * often share one for milliseconds, a whole small product long, and half the speed is lost. PoCL
+ * counts from processor 0, so not where this process may run on some only, nor where somebody has
+ * set the number of threads. */
+static void tie_threads(void) {
+#ifdef __linux__
+    cpu_set_t allowed;
+    if (!getenv("POCL_MAX_PTHREAD_COUNT") && !sched_getaffinity(0, sizeof allowed, &allowed) &&
+        CPU_COUNT(&allowed) == sysconf(_SC_NPROCESSORS_ONLN))
+        setenv("POCL_AFFINITY", "1", 0);
+#endif
+}
+
 /* Points the ICD loader at one .icd file and lets it load. A folder with one link is what both
  * loaders in use (ocl-icd and Khronos') understand; it is gone again when the driver is in. */
 static cl_int load_only(const char *icd_file, cl_platform_id *platforms, cl_uint *count) {
@@ -50,6 +65,7 @@ static cl_int load_only(const char *icd_file, cl_platform_id *platforms, cl_uint
     made = made && full && !symlink(full, link);
     setenv("OCL_ICD_VENDORS", made ? folder : icd_file, 1);
     unsetenv("OCL_ICD_FILENAMES");
+    tie_threads();
     cl_int code = clGetPlatformIDs(16, platforms, count);
     unlink(link);
     rmdir(folder);
@@ -365,67 +381,78 @@ static bcl_status fail_without_device(const bcl_device_info *devices, size_t cou
     return status;
 }
 
-/* What the first bcl_device_open found: the loader reads its drivers once in a process, so later
- * ones choose among the same devices. */
-static bcl_device_info *opened_devices;
-static size_t opened_count;
-static char opened_library[sizeof((bcl_device_info *)NULL)->library];
+/* What this process has probed, and the driver it has loaded: the loader reads its drivers once in
+ * a process, so all later ones are chosen among the same devices. */
+static struct {
+    bcl_device_info *devices;
+    size_t count;
+    bool all; /* every driver was probed, not only those that an id named */
+    char library[sizeof((bcl_device_info *)NULL)->library];
+} known;
 
-static bcl_status open_again(bcl_device_info **devices, size_t *count,
-                             const bcl_device_info **chosen, const char *id) {
+static bcl_status learn(const char *only, size_t only_size) {
+    bcl_device_info *devices = NULL;
+    size_t count = 0;
+    const bcl_status status = probe(&devices, &count, only, only_size);
+    if (status)
+        return status;
+    free(known.devices);
+    known.devices = devices;
+    known.count = count;
+    known.all = !only;
+    return BCL_OK;
+}
+
+/* Points into what is known. */
+static bcl_status find(const bcl_device_info **chosen, const char *id) {
     bcl_status status = BCL_OK;
-    BCL_NEW(*devices, opened_count);
-    *count = opened_count;
-    memcpy(*devices, opened_devices, opened_count * sizeof **devices);
-    *chosen = choose(*devices, *count, id);
-    if (!*chosen || strcmp((*chosen)->library, opened_library))
+    const bool loaded = known.library[0] != 0;
+    *chosen = NULL;
+    if (id && !known.devices) /* most ids name their driver's file: no need to start the others */
+        BCL_TRY(learn(id, strcspn(id, ":")));
+    if (id || known.all || loaded)
+        *chosen = choose(known.devices, known.count, id);
+    if (loaded && (!*chosen || strcmp((*chosen)->library, known.library)))
         BCL_FAIL(BCL_ERROR_ARGUMENT,
                  "%s: this process has loaded the driver of %s, and one process has one driver",
-                 id ? id : "the best device", opened_library);
+                 id ? id : "the best device", known.library);
+    if (!*chosen && !known.all) {
+        BCL_TRY(learn(NULL, 0));
+        *chosen = choose(known.devices, known.count, id);
+    }
+    if (!*chosen) {
+        status = fail_without_device(known.devices, known.count, id);
+        goto out;
+    }
+    if (!(*chosen)->available)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: %s", (*chosen)->id, (*chosen)->problem);
 out:
+    return status;
+}
+
+bcl_status bcl_device_find(bcl_device_info *out, const char *id) {
+    const bcl_device_info *chosen;
+    const bcl_status status = find(&chosen, id);
+    if (!status)
+        *out = *chosen;
     return status;
 }
 
 bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
     bcl_status status = BCL_OK;
-    bcl_device_info *devices = NULL;
-    const bcl_device_info *chosen = NULL;
-    size_t count = 0, loaded = 0;
+    const bcl_device_info *chosen;
+    size_t loaded = 0, index = 0; /* number of this device among its file's */
     cl_device_id ids[MAX_DEVICES];
     char driver[48];
     *out = NULL;
-    if (opened_devices) {
-        BCL_TRY(open_again(&devices, &count, &chosen, id));
-    } else if (id) { /* most ids name their driver's file: no need to start the others */
-        BCL_TRY(probe(&devices, &count, id, strcspn(id, ":")));
-        chosen = choose(devices, count, id);
-    }
-    if (!chosen) {
-        free(devices);
-        devices = NULL;
-        BCL_TRY(bcl_devices_probe(&devices, &count));
-        chosen = choose(devices, count, id);
-    }
-    if (!chosen) {
-        status = fail_without_device(devices, count, id);
-        goto out;
-    }
-    if (!chosen->available)
-        BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: %s", chosen->id, chosen->problem);
+    BCL_TRY(find(&chosen, id));
     BCL_TRY(bcl_driver_load(chosen->library, ids, MAX_DEVICES, &loaded, driver, sizeof driver));
-    size_t index = 0; /* number of this device among its file's */
-    for (const bcl_device_info *d = devices; d != chosen; d++)
+    for (const bcl_device_info *d = known.devices; d != chosen; d++)
         index += !strcmp(d->library, chosen->library);
     if (index >= loaded)
         BCL_FAIL(BCL_ERROR_NO_DEVICE, "%s: the driver has %zu devices now", chosen->id, loaded);
     BCL_TRY(bcl_device_attach(out, ids[index], chosen, profile));
-    if (!opened_devices) {
-        snprintf(opened_library, sizeof opened_library, "%s", chosen->library);
-        opened_devices = devices;
-        opened_count = count;
-        devices = NULL;
-    }
+    snprintf(known.library, sizeof known.library, "%s", chosen->library);
 out:
-    free(devices);
     return status;
 }

@@ -64,6 +64,15 @@ bcl_status bcl_linear_forward(bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem
 bcl_status bcl_linear_backward(bcl_ops *ops, cl_mem dx, cl_mem dw, cl_mem db, cl_mem dy, cl_mem x,
                                cl_mem w, int T, int M, int N, bool add_dx);
 
+/* y (T,N) = gelu(pre), pre = x w + b; pre may be y where it is not kept. */
+bcl_status bcl_linear_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem pre, cl_mem x, cl_mem w, cl_mem b,
+                                   int T, int M, int N, bool tanh_form);
+/* Backward of y = x w + b with x = gelu(pre): as bcl_linear_backward, with dpre (T,M) instead of
+ * dx. */
+bcl_status bcl_gelu_linear_backward(bcl_ops *ops, cl_mem dpre, cl_mem dw, cl_mem db, cl_mem dy,
+                                    cl_mem x, cl_mem pre, cl_mem w, int T, int M, int N,
+                                    bool tanh_form);
+
 bcl_status bcl_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem x, size_t count, bool tanh_form);
 bcl_status bcl_gelu_backward(bcl_ops *ops, cl_mem dx, cl_mem dy, cl_mem x, size_t count,
                              bool tanh_form);

@@ -33,6 +33,13 @@ static uint64_t draw(uint64_t seed, uint64_t i) {
     return (uint64_t)out[0] << 32 | out[1];
 }
 
+uint64_t bcl_hash(uint64_t hash, const void *data, size_t size) {
+    const unsigned char *p = data;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ p[i]) * 0x100000001B3u;
+    return bcl_mix64(hash ^ size);
+}
+
 void bcl_shuffle(uint32_t *order, size_t n, uint64_t seed) {
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;

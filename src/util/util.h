@@ -123,6 +123,8 @@ void bcl_interrupt_catch(void); /* the first signal sets the flag, the second en
 void bcl_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 /* SplitMix64's finaliser: spreads seeds and step numbers over keys. */
 uint64_t bcl_mix64(uint64_t x);
+/* Carries a hash on over more bytes (FNV-1a, then mixed with their number). */
+uint64_t bcl_hash(uint64_t hash, const void *data, size_t size);
 /* order = a permutation of 0..n-1 drawn from the seed (Fisher-Yates). */
 void bcl_shuffle(uint32_t *order, size_t n, uint64_t seed);
 /* n draws of N(0, std^2). */

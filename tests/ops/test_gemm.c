@@ -167,8 +167,11 @@ static void test_products(void **state) {
         if ((interpreter && !strcmp(names[g], "clblast")) ||
             (!interpreter && most < 1e8 && !strncmp(names[g], "tile:", 5)))
             continue;
-        OK(bcl_gemm_create(&gemms[g], device, names[g]));
-        assert_string_equal(bcl_gemm_name(gemms[g]), names[g]);
+        OK(bcl_gemm_create(&gemms[g], device, names[g], BCL_PRECISION_FP32));
+        /* the name makes it again: `tile` has become the parameters that the device gave it */
+        assert_memory_equal(bcl_gemm_name(gemms[g]), names[g], strlen(names[g]));
+        if (!strcmp(names[g], "tile"))
+            assert_non_null(strchr(bcl_gemm_name(gemms[g]), 'x'));
     }
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         if ((double)shapes[i].M * shapes[i].N * shapes[i].K > most)
@@ -207,7 +210,7 @@ static void test_repeatable(void **state) {
     product p;
     const int M = interpreter ? 13 : 131;
     product_make(&p, M, 70, 90, BCL_GEMM_NT, 0);
-    OK(bcl_gemm_create(&gemm, device, NULL));
+    OK(bcl_gemm_create(&gemm, device, NULL, BCL_PRECISION_FP32));
     print_message("best provider: %s\n", bcl_gemm_name(gemm));
     cl_mem a = upload(p.a, p.a_size), b = upload(p.b, p.b_size), c = upload(p.c0, p.c_size);
     float *again = calloc(p.c_size, sizeof *again);
@@ -239,13 +242,17 @@ static void test_repeatable(void **state) {
 static void test_errors(void **state) {
     (void)state;
     bcl_gemm *gemm = NULL;
-    FAILS(bcl_gemm_create(&gemm, device, "cublas"), BCL_ERROR_ARGUMENT,
-          "\"cublas\": unknown; expected one of: clblast, tile, reference");
-    FAILS(bcl_gemm_create(&gemm, device, "tile:5x6x2"), BCL_ERROR_ARGUMENT, "\"tile:5x6x2\"");
-    FAILS(bcl_gemm_create(&gemm, device, "tile:8x6"), BCL_ERROR_ARGUMENT, "WIDTHxROWSxVECTORS");
-    FAILS(bcl_gemm_create(&gemm, device, "clblast:1"), BCL_ERROR_ARGUMENT, "no parameters");
-    FAILS(bcl_gemm_create(&gemm, device, "reference:1"), BCL_ERROR_ARGUMENT, "no parameters");
-    OK(bcl_gemm_create(&gemm, device, "reference"));
+    FAILS(bcl_gemm_create(&gemm, device, "cublas", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "\"cublas\": unknown; expected one of: tile, clblast, reference");
+    FAILS(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_BF16), BCL_ERROR_ARGUMENT,
+          "computes fp32, not bf16");
+    FAILS(bcl_gemm_create(&gemm, device, "tile:5x6x2", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "\"tile:5x6x2\"");
+    FAILS(bcl_gemm_create(&gemm, device, "tile:8x6", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "WIDTHxROWSxVECTORS");
+    FAILS(bcl_gemm_create(&gemm, device, "reference:1", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
+          "no parameters");
+    OK(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_FP32));
     float x[64] = {0};
     cl_mem b = upload(x, 64);
     const bcl_gemm_call good = {

@@ -286,6 +286,58 @@ static void test_linear(void **state) {
             check_linear(shapes[i][0], shapes[i][1], shapes[i][2], accumulate);
 }
 
+/* GELU behind a layer and before the next: the layers alone are right (test_linear) and GELU is
+ * (test_gelu), so they are what the fused forms are held against. */
+static void check_linear_gelu(int T, int M, int N, bool tanh_form) {
+    const size_t t = (size_t)T, m = (size_t)M, n = (size_t)N;
+    float *x = random_floats(t * m, 1, 1), *w = random_floats(m * n, 1, 2),
+          *bias = random_floats(n, 1, 3), *dy = random_floats(t * m, 1, 4),
+          *v = random_floats(n * m, 1, 5);
+    cl_mem bx = guard_floats(t * m, x), bw = guard_floats(m * n, w), bb = guard_floats(n, bias),
+           pre = guard_floats(t * n, NULL), y = guard_floats(t * n, NULL),
+           same = guard_floats(t * n, NULL), bdy = guard_floats(t * m, dy),
+           bv = guard_floats(n * m, v), dpre = guard_floats(t * n, NULL),
+           dx = guard_floats(t * n, NULL), dv = guard_floats(n * m, NULL),
+           db = guard_floats(m, NULL), dv2 = guard_floats(n * m, NULL), db2 = guard_floats(m, NULL);
+    OK(bcl_linear_gelu_forward(&test_ops, y, pre, bx, bw, bb, T, M, N, tanh_form));
+    OK(bcl_linear_gelu_forward(&test_ops, same, same, bx, bw, bb, T, M, N, tanh_form));
+    OK(bcl_linear_forward(&test_ops, dx, bx, bw, bb, T, M, N));
+    float *alone = read_floats(dx, t * n), *kept = read_floats(pre, t * n);
+    double *want = zeros(t * n), *slope = zeros(t * n), *size = zeros(t * n);
+    for (size_t i = 0; i < t * n; i++) {
+        assert_true(kept[i] == alone[i]);
+        want[i] = gelu_exact((double)kept[i], tanh_form, &slope[i]);
+        size[i] = fabs((double)kept[i]);
+    }
+    compare("linear and gelu", read_floats(y, t * n), want, size, t * n, limits.gelu);
+    compare("linear and gelu in place", read_floats(same, t * n), want, size, t * n, limits.gelu);
+    /* the next layer: (T,N) to (T,M) by v */
+    OK(bcl_gelu_linear_backward(&test_ops, dpre, dv, db, bdy, y, pre, bv, T, N, M, tanh_form));
+    OK(bcl_linear_backward(&test_ops, dx, dv2, db2, bdy, y, bv, T, N, M, false));
+    float *dalone = read_floats(dx, t * n), *w1 = read_floats(dv, n * m),
+          *w2 = read_floats(dv2, n * m), *b1 = read_floats(db, m), *b2 = read_floats(db2, m);
+    for (size_t i = 0; i < t * n; i++) {
+        want[i] = slope[i] * (double)dalone[i];
+        size[i] = fabs((double)dalone[i]) * (1 + fabs((double)kept[i]));
+    }
+    compare("gelu and linear, backward", read_floats(dpre, t * n), want, size, t * n, limits.gelu);
+    assert_memory_equal(w1, w2, n * m * sizeof *w1);
+    assert_memory_equal(b1, b2, m * sizeof *b1);
+    guards_end();
+    void *const all[] = {x, w, bias, dy, v, alone, kept, want, slope, size, dalone, w1, w2, b1, b2};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_linear_gelu(void **state) {
+    static const int shapes[][3] = {
+        {1, 1, 1}, {7, 7, 2}, {3, 20, 60}, {61, 300, 93}, {150, 64, 192}};
+    (void)state;
+    for (size_t i = 0; i < (test_small ? 3 : 5); i++)
+        for (int form = 0; form < 2; form++)
+            check_linear_gelu(shapes[i][0], shapes[i][1], shapes[i][2], form);
+}
+
 static void check_cross_entropy(int K, bool accumulate, bool gradient) {
     test_batch b;
     batch_begin(&b, LENGTHS, sentences(), 30, K, 3);
@@ -351,8 +403,9 @@ static void test_cross_entropy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator), cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_dropout),    cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_linear),     cmocka_unit_test(test_cross_entropy)};
+        cmocka_unit_test(test_comparator),   cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_dropout),      cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_linear),       cmocka_unit_test(test_linear_gelu),
+        cmocka_unit_test(test_cross_entropy)};
     return test_run_on_device(tests, sizeof tests / sizeof *tests, "ops");
 }

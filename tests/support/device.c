@@ -25,7 +25,8 @@ int test_run_on_device(const struct CMUnitTest *tests, size_t count, const char 
     const char *id = bcl_device_about(test_device)->id;
     test_small = getenv("BERTCL_TEST_SMALL") || !strncmp(id, "oclgrind", 8);
     test_ops.device = test_device;
-    if (bcl_gemm_create(&test_ops.gemm, test_device, test_small ? "reference" : NULL)) {
+    if (bcl_gemm_create(&test_ops.gemm, test_device, test_small ? "reference" : NULL,
+                        BCL_PRECISION_FP32)) {
         fprintf(stderr, "%s\n", bcl_message());
         return 1;
     }

@@ -1,5 +1,5 @@
 /* GEMM provider `clblast`: CLBlast's SGEMM, the default on GPUs. */
-#include "ops/gemm/provider.h"
+#include "ops/gemm/clblast_parameters.h"
 
 #include <clblast_c.h>
 
@@ -13,9 +13,7 @@ typedef struct clblast_state {
 static bcl_status clblast_create(void **out, bcl_device *device, const char *parameters) {
     bcl_status status = BCL_OK;
     clblast_state *s = NULL;
-    if (parameters)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"clblast:%s\": clblast takes no parameters",
-                 parameters);
+    BCL_TRY(bcl_clblast_set_parameters(device, parameters));
     BCL_NEW(s, 1);
     s->queue = bcl_device_queue(device);
     BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));
@@ -93,4 +91,16 @@ out:
     return status;
 }
 
-const bcl_gemm_provider bcl_gemm_clblast = {"clblast", clblast_create, clblast_run, clblast_free};
+static bool clblast_suits(const bcl_device *device) {
+    (void)device;
+    return true;
+}
+
+const bcl_gemm_provider bcl_gemm_clblast = {.name = "clblast",
+                                            .precision = BCL_PRECISION_FP32,
+                                            .suits = clblast_suits,
+                                            .candidates = bcl_clblast_candidates,
+                                            .create = clblast_create,
+                                            .run = clblast_run,
+                                            .free = clblast_free,
+                                            .exclusive = true};

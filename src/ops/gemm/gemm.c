@@ -2,49 +2,120 @@
  * they compute. */
 #include "ops/gemm/provider.h"
 
+#include <assert.h>
+#include <stdarg.h>
+
 struct bcl_gemm {
-    char *name; /* as asked for, parameters included */
+    char *name; /* the parameters in use included */
     const bcl_gemm_provider *provider;
     void *state;
 };
 
-static const bcl_gemm_provider *const providers[] = {&bcl_gemm_clblast, &bcl_gemm_tile,
-                                                     &bcl_gemm_reference};
-enum { PROVIDERS = sizeof providers / sizeof *providers };
+/* Without a tuned choice, the first that suits the device and computes in the precision. */
+static const bcl_gemm_provider *const own_providers[] = {&bcl_gemm_tile, &bcl_gemm_clblast,
+                                                         &bcl_gemm_reference};
+enum { OWN_PROVIDERS = sizeof own_providers / sizeof *own_providers };
 
-static bcl_status find_provider(const bcl_gemm_provider **out, const char *name) {
+const bcl_gemm_provider *bcl_gemm_test_provider;
+
+const bcl_gemm_provider *const *bcl_gemm_providers(void) {
+    static const bcl_gemm_provider *list[OWN_PROVIDERS + 2];
+    const bcl_gemm_provider **next = list;
+    if (bcl_gemm_test_provider)
+        *next++ = bcl_gemm_test_provider;
+    for (size_t i = 0; i < OWN_PROVIDERS; i++)
+        *next++ = own_providers[i];
+    *next = NULL;
+    return list;
+}
+
+const char *bcl_precision_name(bcl_precision precision) {
+    static const char *const names[BCL_PRECISIONS] = {"fp32", "bf16"};
+    return names[precision];
+}
+
+bcl_status bcl_gemm_names_add(bcl_gemm_names *names, const char *format, ...) {
+    bcl_status status = BCL_OK;
+    char name[BCL_GEMM_NAME];
+    va_list args;
+    va_start(args, format);
+    const int size = vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    assert(size >= 0 && (size_t)size < sizeof name);
+    (void)size;
+    BCL_TRY(bcl_grow(&names->items, &names->capacity, names->count + 1, sizeof *names->items));
+    BCL_TRY(bcl_strdup(&names->items[names->count], name));
+    names->count++;
+out:
+    return status;
+}
+
+void bcl_gemm_names_free(bcl_gemm_names *names) {
+    bcl_strings_free(names->items, names->count);
+    *names = (bcl_gemm_names){0};
+}
+
+static bcl_status find_provider(const bcl_gemm_provider **out, const char *name,
+                                bcl_precision precision) {
     char names[256];
     size_t used = 0;
-    for (size_t i = 0; i < PROVIDERS; i++) {
-        const size_t n = strlen(providers[i]->name);
-        if (!strncmp(providers[i]->name, name, n) && (!name[n] || name[n] == ':')) {
-            *out = providers[i];
-            return BCL_OK;
+    for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++) {
+        const size_t n = strlen((*p)->name);
+        if (strncmp((*p)->name, name, n) || (name[n] && name[n] != ':')) {
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     (*p)->name);
+            continue;
         }
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 providers[i]->name);
+        *out = *p;
+        return (*p)->precision == precision
+                   ? BCL_OK
+                   : bcl_fail(BCL_ERROR_ARGUMENT, "GEMM provider \"%s\": computes %s, not %s", name,
+                              bcl_precision_name((*p)->precision), bcl_precision_name(precision));
     }
     return bcl_fail(BCL_ERROR_ARGUMENT, "GEMM provider \"%s\": unknown; expected one of: %s", name,
                     names);
 }
 
-bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *name) {
+static bcl_status create_named(bcl_gemm **out, bcl_device *device, const char *name,
+                               bcl_precision precision) {
     bcl_status status = BCL_OK;
     bcl_gemm *g = NULL;
-    if (!name)
-        name = bcl_gemm_tile_suits(device) ? bcl_gemm_tile.name : bcl_gemm_clblast.name;
     const char *colon = strchr(name, ':');
     BCL_NEW(g, 1);
-    BCL_TRY(find_provider(&g->provider, name));
-    BCL_TRY(bcl_strdup(&g->name, name));
+    BCL_TRY(find_provider(&g->provider, name, precision));
     BCL_TRY(g->provider->create(&g->state, device, colon ? colon + 1 : NULL));
-    *out = g;
-out:
-    if (status && g) {
-        free(g->name);
-        free(g);
+    if (g->provider->parameters) {
+        char parameters[BCL_GEMM_NAME - 64];
+        g->provider->parameters(g->state, parameters, sizeof parameters);
+        BCL_TRY(bcl_format(&g->name, "%s:%s", g->provider->name, parameters));
+    } else {
+        BCL_TRY(bcl_strdup(&g->name, name));
     }
+    *out = g;
+    g = NULL;
+out:
+    if (g && g->state)
+        bcl_gemm_free(g);
+    else
+        free(g);
     return status;
+}
+
+bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *name,
+                           bcl_precision precision) {
+    bcl_gemm_choice tuned;
+    *out = NULL;
+    if (name)
+        return create_named(out, device, name, precision);
+    /* A tuned name that this device does not take any more is as good as none. */
+    if (bcl_gemm_choice_load(&tuned, bcl_device_about(device), precision) == BCL_GEMM_STORED &&
+        tuned.name[0] && !create_named(out, device, tuned.name, precision))
+        return BCL_OK;
+    for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++)
+        if ((*p)->precision == precision && (*p)->suits(device))
+            return create_named(out, device, (*p)->name, precision);
+    return bcl_fail(BCL_ERROR_UNSUPPORTED, "%s: no matrix product in %s for this device",
+                    bcl_device_about(device)->id, bcl_precision_name(precision));
 }
 
 void bcl_gemm_free(bcl_gemm *g) {
@@ -57,6 +128,14 @@ void bcl_gemm_free(bcl_gemm *g) {
 
 const char *bcl_gemm_name(const bcl_gemm *g) {
     return g->name;
+}
+
+bcl_precision bcl_gemm_precision(const bcl_gemm *g) {
+    return g->provider->precision;
+}
+
+bool bcl_gemm_fuses(const bcl_gemm *g) {
+    return g->provider->fuses;
 }
 
 /* A matrix of `rows` rows of `columns` elements, `ld` apart, must lie within its buffer: a kernel
@@ -91,6 +170,15 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     BCL_TRY(check_matrix("A", c->A, tn ? c->K : c->M, tn ? c->M : c->K, c->lda));
     BCL_TRY(check_matrix("B", c->B, nt ? c->N : c->K, nt ? c->K : c->N, c->ldb));
     BCL_TRY(check_matrix("C", c->C, c->M, c->N, c->ldc));
+    if (!g->provider->fuses && (c->epilogue || c->sums))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s has no epilogues", g->provider->name);
+    if ((c->epilogue == BCL_GEMM_GELU && c->layout != BCL_GEMM_NN) || (c->sums && !tn) ||
+        (c->epilogue == BCL_GEMM_GELU_BACKWARD && !nt) || (c->epilogue && c->accumulate))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: the epilogue does not go with the layout");
+    if (c->epilogue)
+        BCL_TRY(check_matrix("E", c->E, c->M, c->N, c->ldc));
+    if (c->sums)
+        BCL_TRY(check_matrix("sums", c->sums, 1, c->N, c->N));
     if (c->bias)
         BCL_TRY(check_matrix("bias", c->bias, 1, c->N, c->N));
     BCL_TRY(g->provider->run(g->state, c));

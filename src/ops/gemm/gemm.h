@@ -1,4 +1,4 @@
-/* Matrix products behind one interface; one file a provider. Row-major, fp32, all queued. */
+/* Matrix products behind one interface; one file a provider. Row-major, all queued. */
 #ifndef BCL_GEMM_H
 #define BCL_GEMM_H
 
@@ -9,6 +9,20 @@ typedef enum bcl_gemm_layout {
     BCL_GEMM_NT, /* C (M,N) = A (M,K) . B (N,K)'  backward: dX = dY W' */
     BCL_GEMM_TN  /* C (M,N) = A (K,M)'. B (K,N)   backward: dW = X' dY */
 } bcl_gemm_layout;
+enum { BCL_GEMM_LAYOUTS = 3 };
+
+/* What the operands are rounded to before they are multiplied; sums are fp32 always. */
+typedef enum bcl_precision { BCL_PRECISION_FP32, BCL_PRECISION_BF16 } bcl_precision;
+enum { BCL_PRECISIONS = 2 };
+/* "fp32", "bf16" */
+const char *bcl_precision_name(bcl_precision precision);
+
+/* What is done with C while it is near, with another matrix E whose rows lie as C's. */
+typedef enum bcl_gemm_epilogue {
+    BCL_GEMM_PLAIN,
+    BCL_GEMM_GELU,         /* NN: E = gelu(C); E may be C */
+    BCL_GEMM_GELU_BACKWARD /* NT: C = product * gelu'(E) */
+} bcl_gemm_epilogue;
 
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
@@ -17,18 +31,62 @@ typedef struct bcl_gemm_call {
     bool accumulate;   /* C += product instead of C = product */
     cl_mem C, A, B;    /* see layout */
     cl_mem bias;       /* (N), added to every row; NULL for none; not with accumulate */
+    /* only where bcl_gemm_fuses */
+    bcl_gemm_epilogue epilogue; /* not with accumulate */
+    bool tanh_form;             /* of GELU */
+    cl_mem E;                   /* (M,N), see epilogue */
+    cl_mem sums; /* TN: (N), sums of B's columns, += with accumulate, else =; NULL: not wanted */
 } bcl_gemm_call;
 
 typedef struct bcl_gemm bcl_gemm;
 
-/* Makes a provider ready on a device: "clblast", "tile" or "reference"; NULL takes the device's
- * best. "tile:WIDTHxROWSxVECTORS" sets the register tile: rows of so many vectors of so many
- * floats. Owned by the caller; the device must outlive it. */
-bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *provider);
+/* Makes a provider ready on a device. `provider` is a name with its parameters, as "clblast",
+ * "tile", "tile:WIDTHxROWSxVECTORS" or "reference"; it must compute in this precision. NULL takes
+ * what tuning chose for the device and precision (bcl_gemm_choice_load), else the first provider
+ * that suits the device; where there is none for the precision, it is BCL_ERROR_UNSUPPORTED. Owned
+ * by the caller; the device must outlive it. */
+bcl_status bcl_gemm_create(bcl_gemm **out, bcl_device *device, const char *provider,
+                           bcl_precision precision);
 void bcl_gemm_free(bcl_gemm *gemm);
-/* The name that makes it again. */
+/* The name that makes it again, parameters included, also where they were tuned. */
 const char *bcl_gemm_name(const bcl_gemm *gemm);
+bcl_precision bcl_gemm_precision(const bcl_gemm *gemm);
+/* Whether calls may have an epilogue and sums. */
+bool bcl_gemm_fuses(const bcl_gemm *gemm);
 /* Queues one product. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
+
+/* ---- what tuning chose, kept in the cache ---- */
+
+enum { BCL_GEMM_NAME = 512 };
+
+typedef struct bcl_gemm_choice {
+    char name[BCL_GEMM_NAME]; /* "": the precision is not worth it on the device, see reason */
+    char reason[256];
+    double gflops; /* of name over the tuned shapes, 1e9 operations a second */
+    double error;  /* relative L2 error of name */
+    bool quick;    /* the short tuning of a first run */
+} bcl_gemm_choice;
+
+typedef enum bcl_gemm_stored {
+    BCL_GEMM_STORED,  /* *out is filled */
+    BCL_GEMM_ABSENT,  /* never tuned, or another driver, device or bertcl; or no place to store */
+    BCL_GEMM_DAMAGED, /* the file is no record of ours; *out has the reason */
+} bcl_gemm_stored;
+
+/* False if $BERTCL_TUNE is "off": nothing is tuned unasked, and no stored choice is used. */
+bool bcl_gemm_tuning_on(void);
+/* Reads one small file; BCL_GEMM_ABSENT also where tuning is off. */
+bcl_gemm_stored bcl_gemm_choice_load(bcl_gemm_choice *out, const bcl_device_info *about,
+                                     bcl_precision precision);
+/* Writes it, atomically, with `details` (an object, which it takes; or NULL) beside it. *path,
+ * unless NULL, is the file's name, to free(); BCL_ERROR_IO where the cache is nowhere or cannot be
+ * written. */
+struct cJSON;
+bcl_status bcl_gemm_choice_save(char **path, const bcl_gemm_choice *choice,
+                                const bcl_device_info *about, bcl_precision precision,
+                                struct cJSON *details);
+/* The file's name, to free(); NULL where the cache is nowhere. */
+bcl_status bcl_gemm_choice_path(char **out, const bcl_device_info *about, bcl_precision precision);
 
 #endif

@@ -1,22 +1,46 @@
-/* What a GEMM provider is, for the files of this folder only. */
+/* What a GEMM provider is, for the files of this folder and the tuner. */
 #ifndef BCL_GEMM_PROVIDER_H
 #define BCL_GEMM_PROVIDER_H
 
 #include "ops/gemm/gemm.h"
 
+/* Names to try, the most promising first. Zero-initialise. */
+typedef struct bcl_gemm_names {
+    char **items;
+    size_t count, capacity;
+} bcl_gemm_names;
+bcl_status bcl_gemm_names_add(bcl_gemm_names *names, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void bcl_gemm_names_free(bcl_gemm_names *names);
+
 /* One entry a file. `parameters` is what stood behind the name's colon, or NULL; `state` is what
  * create made; run gets calls that gemm.c has checked. */
 typedef struct bcl_gemm_provider {
     const char *name;
+    bcl_precision precision;
+    /* True where it may be taken unasked. Only one that is right on such devices. */
+    bool (*suits)(const bcl_device *device);
+    /* Adds names with parameters that tuning tries on a device that it suits; the one without
+     * parameters is tried anyway, first. `thorough`: those of `bertcl tune`, else the few of a
+     * first run. NULL: none. */
+    bcl_status (*candidates)(bcl_gemm_names *names, const bcl_device *device, bool thorough);
     bcl_status (*create)(void **state, bcl_device *device, const char *parameters);
+    /* The parameters in use, as they stand behind the name's colon; NULL: those it was given. */
+    void (*parameters)(const void *state, char *out, size_t size);
     bcl_status (*run)(void *state, const bcl_gemm_call *call);
     void (*free)(void *state);
+    /* Its parameters hold for the whole process: two states with other parameters exclude each
+     * other, and tuning tries them one by one. */
+    bool exclusive;
+    bool fuses; /* run computes epilogues and sums */
 } bcl_gemm_provider;
 
 extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_reference;
 
-/* True where one work-item with wide vectors is the way to a device's speed. */
-bool bcl_gemm_tile_suits(const bcl_device *device);
+/* The providers in the order of preference, NULL behind the last. */
+const bcl_gemm_provider *const *bcl_gemm_providers(void);
+/* Tests put theirs here: it comes first. */
+extern const bcl_gemm_provider *bcl_gemm_test_provider;
 
 static inline size_t bcl_gemm_ceil(size_t a, size_t b) {
     return (a + b - 1) / b;

@@ -29,5 +29,15 @@ static bcl_status reference_run(void *state, const bcl_gemm_call *c) {
                       bcl_int(nt ? c->ldb : 1), bcl_int(c->ldc));
 }
 
-const bcl_gemm_provider bcl_gemm_reference = {"reference", reference_create, reference_run,
-                                              reference_free};
+/* Right everywhere, and so the last resort. */
+static bool reference_suits(const bcl_device *device) {
+    (void)device;
+    return true;
+}
+
+const bcl_gemm_provider bcl_gemm_reference = {.name = "reference",
+                                              .precision = BCL_PRECISION_FP32,
+                                              .suits = reference_suits,
+                                              .create = reference_create,
+                                              .run = reference_run,
+                                              .free = reference_free};

@@ -3,25 +3,34 @@
 #include "ops/gemm/provider.h"
 
 enum {
-    DEPTH = 384,       /* longest block of K */
     GROUP_TILES = 4,   /* at least, while there are as many: they share the cost of packing B */
+    GROUP_PANELS = 8,  /* the same for packing A (TN) */
     GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
     LAYOUTS = 3
 };
 
-/* Rows of a group at most, by bcl_gemm_layout: a block of A is to stay within the L2 cache, and
- * strided (TN) it takes more of it; the transposing copy of NT wants many rows to share it. */
-static const size_t group_most[LAYOUTS] = {384, 768, 192};
+/* By bcl_gemm_layout. */
+static const struct {
+    const char *options;
+    int depth;   /* longest block of K */
+    size_t rows; /* of a group at most: a block of A is to stay within the L2 cache; the copies of B
+                  * that they share cost more in NT, which transposes */
+} cuts[LAYOUTS] = {
+    {"", 256, 384}, {" -DTILE_B_TRANSPOSED", 256, 768}, {" -DTILE_A_TRANSPOSED", 256, 384}};
 
 typedef struct tile_state {
-    bcl_kernel *kernels[LAYOUTS]; /* by bcl_gemm_layout */
-    int width, rows, vectors, depth;
+    bcl_device *device;
+    bcl_kernel *kernels[LAYOUTS], *fused[LAYOUTS]; /* fused: compiled at first use */
+    char *words[LAYOUTS];                          /* options of the kernels */
+    int depth[LAYOUTS];
+    size_t most_rows[LAYOUTS]; /* of a group, whole tiles */
+    int width, rows, vectors;
     size_t groups; /* wanted */
 } tile_state;
 
 /* Drivers that see their CPU as scalar lanes of one wide group (rusticl on llvmpipe) say 1 here,
  * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
-bool bcl_gemm_tile_suits(const bcl_device *device) {
+static bool tile_suits(const bcl_device *device) {
     const bcl_device_info *about = bcl_device_about(device);
     return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
 }
@@ -53,62 +62,146 @@ static bcl_status parse_tile(tile_state *s, const char *text) {
     return BCL_OK;
 }
 
+/* A layout's block sizes within the device's local memory, and its kernel. */
+static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
+    bcl_status status = BCL_OK;
+    const size_t memory = (size_t)bcl_device_about(device)->local_memory / sizeof(float);
+    const size_t rows = (size_t)s->rows, columns = (size_t)(s->vectors * s->width);
+    const size_t fixed = (rows + 2) * columns + 16; /* scratch, the bias, what a copy writes over */
+    size_t depth = (size_t)cuts[layout].depth, most = cuts[layout].rows / rows * rows;
+    if (layout == BCL_GEMM_TN) /* half of it for the rows that share the copy of B */
+        while (most > 4 * rows && (most + columns) * depth + fixed > memory)
+            most -= rows;
+    const size_t block = layout == BCL_GEMM_TN ? most : 0;
+    while (depth > 16 && (block + columns) * depth + fixed > memory)
+        depth -= 16;
+    s->depth[layout] = (int)depth;
+    s->most_rows[layout] = most;
+    BCL_TRY(bcl_format(&s->words[layout],
+                       "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d "
+                       "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
+                       s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
+                       cuts[layout].options));
+    BCL_TRY(
+        bcl_kernel_get(&s->kernels[layout], device, "gemm_tile.cl", "gemm_tile", s->words[layout]));
+out:
+    return status;
+}
+
+static void tile_free(void *state) {
+    tile_state *s = state;
+    for (int i = 0; i < LAYOUTS; i++)
+        free(s->words[i]);
+    free(s);
+}
+
 static bcl_status tile_create(void **out, bcl_device *device, const char *parameters) {
-    static const char *const options[LAYOUTS] = {"", " -DTILE_B_TRANSPOSED",
-                                                 " -DTILE_A_TRANSPOSED"};
     bcl_status status = BCL_OK;
     const bcl_device_info *about = bcl_device_about(device);
     tile_state *s = NULL;
-    char *words = NULL;
     BCL_NEW(s, 1);
+    s->device = device;
     choose_tile(s, about);
     if (parameters)
         BCL_TRY(parse_tile(s, parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
-    s->depth = DEPTH;
-    /* the kernel's local memory: a panel of `depth` rows, a tile, the bias */
-    const size_t row_bytes = (size_t)s->vectors * (size_t)s->width * sizeof(float);
-    while (s->depth > 16 && (size_t)(s->depth + s->rows + 1) * row_bytes > about->local_memory)
-        s->depth -= 16;
-    for (int i = 0; i < LAYOUTS; i++) {
-        BCL_TRY(bcl_format(
-            &words,
-            "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d -DTILE_DEPTH=%d%s",
-            s->width, s->rows, (s->rows + 1) / 2, s->vectors, s->depth, options[i]));
-        BCL_TRY(bcl_kernel_get(&s->kernels[i], device, "gemm_tile.cl", "gemm_tile", words));
-        free(words);
-        words = NULL;
-    }
+    for (int i = 0; i < LAYOUTS; i++)
+        BCL_TRY(create_layout(s, i, device));
     *out = s;
 out:
-    free(words);
-    if (status)
-        free(s);
+    if (status && s)
+        tile_free(s);
     return status;
 }
 
-static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
-    const tile_state *s = state;
-    const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K;
-    const size_t panels = bcl_gemm_ceil(N, (size_t)(s->vectors * s->width));
-    const size_t tiles = bcl_gemm_ceil(M, (size_t)s->rows);
-    /* Groups of rows: enough for the compute units and the caches, but not so many that packing
-     * shows; then all of the same number of tiles. */
-    size_t splits = bcl_gemm_ceil(s->groups, panels);
-    if (splits > tiles / GROUP_TILES)
-        splits = tiles / GROUP_TILES;
-    if (splits < bcl_gemm_ceil(M, group_most[c->layout]))
-        splits = bcl_gemm_ceil(M, group_most[c->layout]);
-    const size_t group_rows = bcl_gemm_ceil(tiles, splits) * (size_t)s->rows;
-    /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
-    const size_t width = (size_t)s->width, blocks = bcl_gemm_ceil(K, (size_t)s->depth);
-    const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
-    const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil(M, group_rows)}};
-    return BCL_LAUNCH(s->kernels[c->layout], grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
-                      bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
-                      bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
-                      bcl_int(c->lda), bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)group_rows),
-                      bcl_int((int)depth));
+/* The kernel of a call: one layout has one epilogue. */
+static bcl_status find_kernel(bcl_kernel **out, tile_state *s, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    char *words = NULL;
+    bcl_kernel **kernel = c->epilogue ? &s->fused[c->layout] : &s->kernels[c->layout];
+    if (!*kernel) {
+        BCL_TRY(bcl_format(&words, "%s -DTILE_GELU%s", s->words[c->layout],
+                           c->epilogue == BCL_GEMM_GELU ? "" : "_BACKWARD"));
+        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_tile.cl", "gemm_tile", words));
+    }
+    *out = *kernel;
+out:
+    free(words);
+    return status;
 }
 
-const bcl_gemm_provider bcl_gemm_tile = {"tile", tile_create, tile_run, free};
+/* `count` things in equal parts of at most `most`, and in `wanted` parts as long as each has
+ * `least`: the size of a part. */
+static size_t share(size_t count, size_t wanted, size_t least, size_t most) {
+    size_t parts = wanted < count / least ? wanted : count / least;
+    if (parts < bcl_gemm_ceil(count, most))
+        parts = bcl_gemm_ceil(count, most);
+    return bcl_gemm_ceil(count, parts);
+}
+
+static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    tile_state *s = state;
+    bcl_kernel *kernel;
+    const size_t rows = (size_t)s->rows, most = s->most_rows[c->layout] / rows;
+    const size_t panels = bcl_gemm_ceil((size_t)c->N, (size_t)(s->vectors * s->width));
+    const size_t tiles = bcl_gemm_ceil((size_t)c->M, rows);
+    size_t group_tiles, group_panels = 1;
+    if (c->layout == BCL_GEMM_TN) {
+        group_tiles = share(tiles, 1, 1, most);
+        const size_t wanted = bcl_gemm_ceil(s->groups, bcl_gemm_ceil(tiles, group_tiles));
+        group_panels = share(panels, wanted, GROUP_PANELS, panels);
+    } else {
+        group_tiles = share(tiles, bcl_gemm_ceil(s->groups, panels), GROUP_TILES, most);
+    }
+    /* Blocks of K as even as can be, in whole vectors: NT transposes squares of them. */
+    const size_t K = (size_t)c->K, width = (size_t)s->width;
+    const size_t blocks = bcl_gemm_ceil(K, (size_t)s->depth[c->layout]);
+    const size_t depth = bcl_gemm_ceil(bcl_gemm_ceil(K, blocks), width) * width;
+    const bcl_grid grid = {
+        .groups = {bcl_gemm_ceil(panels, group_panels), bcl_gemm_ceil(tiles, group_tiles)}};
+    BCL_TRY(find_kernel(&kernel, s, c));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
+                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+                       bcl_mem(c->epilogue ? c->E : c->C), bcl_mem(c->sums ? c->sums : c->C),
+                       bcl_int(c->sums != NULL), bcl_int(c->tanh_form), bcl_int(c->accumulate),
+                       bcl_int(c->M), bcl_int(c->N), bcl_int(c->K), bcl_int(c->lda),
+                       bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)(group_tiles * rows)),
+                       bcl_int((int)group_panels), bcl_int((int)depth)));
+out:
+    return status;
+}
+
+/* Tiles that just fill the registers, then such as leave some or spill a little. */
+static bcl_status tile_candidates(bcl_gemm_names *names, const bcl_device *device, bool thorough) {
+    static const struct {
+        int rows, vectors, quick; /* quick: for so many registers also on a first run */
+    } tiles[] = {{4, 3, 16}, {6, 2, 16}, {12, 2, 32}, {6, 4, 32}, {8, 3, 32}, {9, 3, 0},
+                 {5, 4, 0},  {12, 1, 0}, {8, 2, 0},   {4, 2, 0},  {6, 3, 0}};
+    bcl_status status = BCL_OK;
+    tile_state chosen;
+    choose_tile(&chosen, bcl_device_about(device));
+    const int registers = chosen.vectors == 3 ? 32 : 16, least = chosen.width > 4 ? 8 : 4;
+    for (int width = chosen.width; width >= (thorough ? least : chosen.width); width /= 2)
+        for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+            if (thorough || tiles[i].quick == registers)
+                BCL_TRY(bcl_gemm_names_add(names, "tile:%dx%dx%d", width, tiles[i].rows,
+                                           tiles[i].vectors));
+out:
+    return status;
+}
+
+static void tile_parameters(const void *state, char *out, size_t size) {
+    const tile_state *s = state;
+    snprintf(out, size, "%dx%dx%d", s->width, s->rows, s->vectors);
+}
+
+const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
+                                         .precision = BCL_PRECISION_FP32,
+                                         .suits = tile_suits,
+                                         .candidates = tile_candidates,
+                                         .create = tile_create,
+                                         .parameters = tile_parameters,
+                                         .run = tile_run,
+                                         .free = tile_free,
+                                         .fuses = true};

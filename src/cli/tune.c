@@ -1,0 +1,217 @@
+/* bertcl tune: the fastest right matrix product of a device, measured and stored; and the short
+ * tuning by which the first run on a device begins. */
+#include "cli/cli.h"
+#include "model/files.h"
+#include "tune/tune.h"
+
+#include <cjson/cJSON.h>
+#include <unistd.h>
+
+static const bcl_command command = {
+    "tune", "[--device ID] [--model DIR] [OPTION…]",
+    "Times the matrix products of a BERT layer with every provider and its parameters, checks each "
+    "against double precision, and stores the fastest that is right for the device.",
+    "train, eval and predict take the stored one from then on, unless --gemm names another; a run "
+    "that resumes keeps its own. Each device, driver version and precision has its own file in the "
+    "cache (BERTCL_CACHE_DIR, default ~/.cache/bertcl). Without one the first run tunes for a few "
+    "seconds by itself; BERTCL_TUNE=off keeps it from that and from using what is stored."};
+
+/* MiniLM's and BERT base's */
+static const bcl_tune_layer usual_layers[] = {{384, 1536}, {768, 3072}};
+enum { USUAL_LAYERS = sizeof usual_layers / sizeof *usual_layers };
+/* Tokens of a small training batch and of a large one, or of evaluation. */
+static const int lengths[] = {120, 1024}, quick_lengths[] = {120, 480};
+static const double FIRST_USE_S = 3;
+
+typedef struct settings {
+    const char *device, *model, *precision;
+    bool json, quick, quiet, bar;
+} settings;
+
+static void show_progress(void *context, const char *name, size_t number, size_t count) {
+    (void)context;
+    fprintf(stderr, "\r%zu/%zu %.60s \033[K", number, count, name);
+}
+
+static void print_table(const bcl_tune_result *r, bcl_precision precision, const char *path) {
+    printf("\n%s: %s\n", bcl_precision_name(precision),
+           r->choice.name[0] ? r->choice.name : r->choice.reason);
+    printf("%10s  %9s  %-8s  %s\n", "GFLOP/s", "error", "", "candidate");
+    for (size_t i = 0; i < r->count; i++) {
+        const bcl_tune_candidate *c = &r->candidates[i];
+        const bool chosen =
+            c->precision == precision && !strcmp(c->name, r->choice.name) && r->choice.name[0];
+        if (c->gflops > 0)
+            printf("%10.1f  %9.1e", c->gflops, c->error);
+        else
+            printf("%10s  %9s", "-", "-");
+        printf("  %-8s  %s%s%s%s%s\n",
+               chosen                       ? "chosen"
+               : c->state == BCL_TUNE_RIGHT ? ""
+                                            : bcl_tune_state_name(c->state),
+               c->name, c->precision == precision ? "" : " in fp32", c->reason[0] ? " (" : "",
+               c->reason, c->reason[0] ? ")" : "");
+    }
+    printf("stored in %s\n", path);
+}
+
+static cJSON *result_json(const bcl_tune_result *r, bcl_precision precision, const char *path) {
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddStringToObject(item, "precision", bcl_precision_name(precision));
+    if (r->choice.name[0])
+        cJSON_AddStringToObject(item, "choice", r->choice.name);
+    else
+        cJSON_AddNullToObject(item, "choice");
+    if (r->choice.reason[0])
+        cJSON_AddStringToObject(item, "reason", r->choice.reason);
+    cJSON_AddNumberToObject(item, "gflops", r->choice.gflops);
+    cJSON_AddNumberToObject(item, "error", r->choice.error);
+    cJSON_AddBoolToObject(item, "quick", r->choice.quick);
+    cJSON_AddStringToObject(item, "path", path);
+    cJSON_AddItemToObject(item, "candidates", bcl_tune_result_json(r));
+    return item;
+}
+
+/* Tunes one precision, stores it, and adds it to the JSON list or prints it. */
+static bcl_status tune(const settings *s, const bcl_device_info *about,
+                       const bcl_tune_options *options, cJSON *list) {
+    bcl_status status = BCL_OK;
+    bcl_tune_result result = {0};
+    char *path = NULL;
+    status = bcl_tune(&result, about, options);
+    if (s->bar)
+        fputs("\r\033[K", stderr);
+    BCL_TRY(status);
+    BCL_TRY(bcl_gemm_choice_save(&path, &result.choice, about, options->precision,
+                                 bcl_tune_result_json(&result)));
+    if (s->json)
+        cJSON_AddItemToArray(list, result_json(&result, options->precision, path));
+    else
+        print_table(&result, options->precision, path);
+out:
+    free(path);
+    bcl_tune_result_free(&result);
+    return status;
+}
+
+static bcl_status run(const settings *s) {
+    bcl_status status = BCL_OK;
+    bcl_device_info about;
+    bcl_config config = {0};
+    bcl_tune_layer layer;
+    char *folder = NULL, *text = NULL, *path = NULL;
+    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "tunings");
+    bcl_tune_options options = {.layers = usual_layers,
+                                .layer_count = USUAL_LAYERS,
+                                .lengths = s->quick ? quick_lengths : lengths,
+                                .length_count = 2,
+                                .quick = s->quick,
+                                .progress = s->bar ? show_progress : NULL};
+    if (s->model) {
+        BCL_TRY(bcl_cli_model(&folder, s->model, s->quiet));
+        BCL_TRY(bcl_config_read(&config, folder));
+        layer = (bcl_tune_layer){config.hidden, config.intermediate};
+        options.layers = &layer;
+        options.layer_count = 1;
+    }
+    bcl_interrupt_catch();
+    BCL_TRY(bcl_device_find(&about, s->device));
+    BCL_TRY(bcl_gemm_choice_path(&path, &about, BCL_PRECISION_FP32));
+    if (!path) /* before minutes are spent */
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "BERTCL_CACHE_DIR is empty: there is nowhere to keep a tuning");
+    if (!s->json)
+        printf("%s  %s, driver %s, %s\n", about.id, about.name, about.driver, about.version);
+    cJSON_AddStringToObject(json, "device", about.id);
+    cJSON_AddStringToObject(json, "name", about.name);
+    cJSON_AddStringToObject(json, "driver", about.driver);
+    cJSON_AddStringToObject(json, "version", about.version);
+    for (int p = 0; p < BCL_PRECISIONS; p++) {
+        options.precision = (bcl_precision)p;
+        if (!s->precision || !strcmp(s->precision, bcl_precision_name(options.precision)))
+            BCL_TRY(tune(s, &about, &options, list));
+    }
+    if (s->json) {
+        BCL_TRY(bcl_json_print(&text, json));
+        puts(text);
+    }
+out:
+    cJSON_free(text);
+    cJSON_Delete(json);
+    bcl_config_free(&config);
+    free(folder);
+    free(path);
+    return status;
+}
+
+int bcl_cli_tune(int argc, char **argv) {
+    settings s = {0};
+    const bcl_option options[] = {
+        {BCL_OPTION_TEXT, "device", &s.device, "ID",
+         "see bertcl devices; default: the first GPU, else CPU", .min = 0},
+        {BCL_OPTION_TEXT, "model", &s.model, "DIR",
+         "Hugging Face folder whose shapes are timed; default: those of MiniLM and BERT base",
+         .min = 0},
+        {BCL_OPTION_TEXT, "precision", &s.precision, "fp32|bf16", "only this one; default: both",
+         .choices = "fp32|bf16"},
+        {BCL_OPTION_FLAG, "quick", &s.quick, NULL,
+         "few candidates and small shapes, as a first run does", .min = 0},
+        {BCL_OPTION_FLAG, "json", &s.json, NULL, "print the results as JSON", .min = 0},
+        {BCL_OPTION_FLAG, "quiet", &s.quiet, NULL, "no progress", .min = 0},
+        {.kind = BCL_OPTION_END},
+    };
+    const int code = bcl_options_parse(&command, options, argc, argv, 1);
+    if (code >= 0)
+        return code;
+    s.bar = !s.quiet && isatty(STDERR_FILENO);
+    const bcl_status status = run(&s);
+    return status ? bcl_cli_error(status) : BCL_EXIT_OK;
+}
+
+/* ---- the first run on a device ---- */
+
+/* Whether there is a place to store a tuning, so that not every run tunes again. */
+static bool can_store(const bcl_device_info *about, bcl_precision precision) {
+    char *path = NULL, *end;
+    bool can = false;
+    if (bcl_gemm_choice_path(&path, about, precision) || !path || !(end = strrchr(path, '/')))
+        goto out;
+    *end = 0;
+    can = !bcl_directory_create(path) && !access(path, W_OK);
+out:
+    free(path);
+    return can;
+}
+
+void bcl_cli_tune_first_use(const char *device, const char *gemm, bcl_precision precision,
+                            bool quiet) {
+    bcl_device_info about;
+    bcl_gemm_choice stored;
+    bcl_tune_result result = {0};
+    if (gemm || !bcl_gemm_tuning_on() || bcl_device_find(&about, device))
+        return; /* opening the device will say what is wrong */
+    const bcl_gemm_stored found = bcl_gemm_choice_load(&stored, &about, precision);
+    if (found == BCL_GEMM_STORED || !strncmp(about.id, "oclgrind:", 9) ||
+        !can_store(&about, precision))
+        return;
+    if (found == BCL_GEMM_DAMAGED && !quiet)
+        fprintf(stderr, "bertcl: %s; tuning again\n", stored.reason);
+    if (!quiet)
+        fprintf(
+            stderr,
+            "bertcl: first use of %s in %s: tuning matrix products (at most %.0f s; bertcl tune "
+            "does it thoroughly)\n",
+            about.id, bcl_precision_name(precision), FIRST_USE_S);
+    const bcl_tune_options options = {.precision = precision,
+                                      .layers = usual_layers,
+                                      .layer_count = 1,
+                                      .lengths = quick_lengths,
+                                      .length_count = 2,
+                                      .quick = true,
+                                      .seconds = FIRST_USE_S};
+    /* What cannot be tuned or stored is not needed either: the device's default will do. */
+    if (!bcl_tune(&result, &about, &options))
+        (void)bcl_gemm_choice_save(NULL, &result.choice, &about, precision,
+                                   bcl_tune_result_json(&result));
+    bcl_tune_result_free(&result);
+}

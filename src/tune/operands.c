@@ -1,0 +1,213 @@
+/* The matrices that the tuner multiplies, and double-precision references of some of their rows and
+ * columns, so that a check costs little and still meets every tile of C. */
+#include "tune/internal.h"
+
+#include <math.h>
+
+enum {
+    LINES = 8
+}; /* rows, and as many columns, of C that are checked: the edges and some between */
+
+/* The limit of an element of C is FACTOR (operand + sqrt(K) sum) sqrt(sum over k of (a b)^2):
+ * random roundings of the operands and of the partial sums, with a margin of ten standard
+ * deviations. */
+static const struct {
+    double operand; /* unit roundoff of the precision */
+} limits[BCL_PRECISIONS] = {[BCL_PRECISION_FP32] = {0x1p-24}, [BCL_PRECISION_BF16] = {0x1p-8}};
+static const double SUM = 0x1p-24, FACTOR = 6; /* sums are fp32 */
+
+typedef struct reference {
+    double *want, *scale; /* LINES rows of N, then LINES columns of M; NULL: not made yet */
+} reference;
+
+struct tune_operands {
+    const tune_session *session;
+    bcl_device *device;
+    float *a, *b, *c0, *c;
+    cl_mem A, B, C, bias;
+    size_t c_size; /* elements */
+    reference references[BCL_TUNE_SHAPES];
+};
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+bcl_status tune_operands_create(tune_operands **out, bcl_device *device, const tune_session *s) {
+    bcl_status status = BCL_OK;
+    tune_operands *o = NULL;
+    size_t a = 0, b = 0, c = 0, n = 0;
+    BCL_NEW(o, 1);
+    o->session = s;
+    o->device = device;
+    for (int i = 0; i < s->shape_count; i++) {
+        const tune_shape *x = &s->shapes[i];
+        a = larger(a, (size_t)x->M * (size_t)x->K);
+        b = larger(b, (size_t)x->K * (size_t)x->N);
+        c = larger(c, (size_t)x->M * (size_t)x->N);
+        n = larger(n, (size_t)x->N);
+    }
+    o->c_size = c;
+    BCL_NEW(o->a, a);
+    BCL_NEW(o->b, b);
+    BCL_NEW(o->c0, c);
+    BCL_NEW(o->c, c);
+    bcl_normal(o->a, a, 1, 1);
+    bcl_normal(o->b, b, 1, 2);
+    for (size_t i = 0; i < c; i++)
+        o->c0[i] = o->a[i % a];
+    BCL_TRY(bcl_buffer_create(&o->A, device, a * sizeof(float), "tuning"));
+    BCL_TRY(bcl_buffer_create(&o->B, device, b * sizeof(float), "tuning"));
+    BCL_TRY(bcl_buffer_create(&o->C, device, c * sizeof(float), "tuning"));
+    BCL_TRY(bcl_buffer_create(&o->bias, device, n * sizeof(float), "tuning"));
+    BCL_TRY(bcl_buffer_write(device, o->A, 0, o->a, a * sizeof(float), true));
+    BCL_TRY(bcl_buffer_write(device, o->B, 0, o->b, b * sizeof(float), true));
+    BCL_TRY(bcl_buffer_write(device, o->C, 0, o->c0, c * sizeof(float), true));
+    BCL_TRY(bcl_buffer_write(device, o->bias, 0, o->c0, n * sizeof(float), true));
+    *out = o;
+    o = NULL;
+out:
+    tune_operands_free(o);
+    return status;
+}
+
+void tune_operands_free(tune_operands *o) {
+    if (!o)
+        return;
+    bcl_buffer_free(o->device, &o->A);
+    bcl_buffer_free(o->device, &o->B);
+    bcl_buffer_free(o->device, &o->C);
+    bcl_buffer_free(o->device, &o->bias);
+    for (int i = 0; i < BCL_TUNE_SHAPES; i++) {
+        free(o->references[i].want);
+        free(o->references[i].scale);
+    }
+    free(o->a);
+    free(o->b);
+    free(o->c0);
+    free(o->c);
+    free(o);
+}
+
+bcl_gemm_call tune_call(const tune_operands *o, int shape) {
+    const tune_shape *x = &o->session->shapes[shape];
+    const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
+    return (bcl_gemm_call){.layout = x->layout,
+                           .M = x->M,
+                           .N = x->N,
+                           .K = x->K,
+                           .lda = tn ? x->M : x->K,
+                           .ldb = nt ? x->K : x->N,
+                           .ldc = x->N,
+                           .accumulate = tn,
+                           .A = o->A,
+                           .B = o->B,
+                           .C = o->C,
+                           .bias = x->layout == BCL_GEMM_NN ? o->bias : NULL};
+}
+
+/* The i-th of the lines of n that are checked. */
+static size_t line(int i, size_t n) {
+    if (i < 2)
+        return i ? n - 1 : 0;
+    return (size_t)(bcl_mix64((uint64_t)i) % n);
+}
+
+/* want[i] = sum over k of x[k] m[i di + k dk], and squares[i] of the terms' squares; along the rows
+ * of m as they lie in memory. */
+static void multiply(double *want, double *squares, size_t count, const double *x, size_t K,
+                     const float *m, size_t di, size_t dk) {
+    const bool by_k = di == 1;
+    memset(want, 0, count * sizeof *want);
+    memset(squares, 0, count * sizeof *squares);
+    for (size_t outer = 0; outer < (by_k ? K : count); outer++)
+        for (size_t inner = 0; inner < (by_k ? count : K); inner++) {
+            const size_t i = by_k ? inner : outer, k = by_k ? outer : inner;
+            const double term = x[k] * (double)m[i * di + k * dk];
+            want[i] += term;
+            squares[i] += term * term;
+        }
+}
+
+static bcl_status make_reference(tune_operands *o, int shape) {
+    bcl_status status = BCL_OK;
+    reference *r = &o->references[shape];
+    const bcl_gemm_call c = tune_call(o, shape);
+    const bool tn = c.layout == BCL_GEMM_TN, nt = c.layout == BCL_GEMM_NT;
+    const size_t M = (size_t)c.M, N = (size_t)c.N, K = (size_t)c.K;
+    const size_t am = tn ? 1 : K, ak = tn ? M : 1, bn = nt ? K : 1, bk = nt ? 1 : N;
+    double *x = NULL, *want, *scale;
+    BCL_NEW(x, K);
+    BCL_NEW(r->scale, LINES * (M + N));
+    BCL_NEW(r->want, LINES * (M + N));
+    want = r->want;
+    scale = r->scale;
+    for (int i = 0; i < 2 * LINES; i++) {
+        const bool row = i < LINES;
+        const size_t at = line(i % LINES, row ? M : N), count = row ? N : M;
+        for (size_t k = 0; k < K; k++)
+            x[k] = row ? o->a[at * am + k * ak] : o->b[at * bn + k * bk];
+        if (row)
+            multiply(want, scale, count, x, K, o->b, bn, bk);
+        else
+            multiply(want, scale, count, x, K, o->a, am, ak);
+        for (size_t j = 0; j < count; j++) {
+            const size_t m = row ? at : j, n = row ? j : at;
+            const double more = c.bias ? o->c0[n] : c.accumulate ? o->c0[m * N + n] : 0;
+            want[j] += more;
+            scale[j] = sqrt(scale[j] + more * more);
+        }
+        want += count;
+        scale += count;
+    }
+out:
+    free(x);
+    return status;
+}
+
+static void compare(const tune_operands *o, int shape, double unit, double *share, double *error) {
+    const reference *r = &o->references[shape];
+    const size_t M = (size_t)o->session->shapes[shape].M, N = (size_t)o->session->shapes[shape].N;
+    const double limit = FACTOR * (unit + SUM * sqrt(o->session->shapes[shape].K));
+    const double *want = r->want, *scale = r->scale;
+    double worst = 0, errors = 0, all = 0;
+    for (int i = 0; i < 2 * LINES; i++) {
+        const bool row = i < LINES;
+        const size_t at = line(i % LINES, row ? M : N), count = row ? N : M;
+        for (size_t j = 0; j < count; j++) {
+            const double got = o->c[row ? at * N + j : j * N + at], d = fabs(got - want[j]);
+            const double s = d / (limit * scale[j]);
+            if (!(s <= worst))
+                worst = s >= 0 ? s : HUGE_VAL; /* a NaN is beyond every limit */
+            errors += d * d;
+            all += want[j] * want[j];
+        }
+        want += count;
+        scale += count;
+    }
+    for (size_t i = 0; i < M * N; i++)
+        if (!isfinite(o->c[i]))
+            worst = HUGE_VAL;
+    *share = worst;
+    *error = sqrt(errors / all);
+}
+
+bcl_status tune_check(tune_operands *o, bcl_gemm *gemm, int shape, double *share, double *error) {
+    bcl_status status = BCL_OK;
+    const bcl_gemm_call call = tune_call(o, shape);
+    const size_t bytes = (size_t)call.M * (size_t)call.N * sizeof(float);
+    if (!o->references[shape].want)
+        BCL_TRY(make_reference(o, shape));
+    if (call.accumulate) {
+        BCL_TRY(bcl_buffer_write(o->device, o->C, 0, o->c0, bytes, true));
+    } else {
+        const cl_uint unwritten = 0x7fc00000; /* NaN */
+        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(o->device), o->C, &unwritten, sizeof unwritten,
+                                   0, bytes, 0, NULL, NULL));
+    }
+    BCL_TRY(bcl_gemm_run(gemm, &call));
+    BCL_TRY(bcl_buffer_read(o->device, o->C, 0, o->c, bytes, true));
+    compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, share, error);
+out:
+    return status;
+}

@@ -1,0 +1,310 @@
+/* The tuner's parent: starts the children, follows their messages, excludes what crashed or hung,
+ * and chooses. Makes no OpenCL call. */
+#include "tune/internal.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const double PATIENCE_S = 120;
+/* A plain provider is left for its parameters, or fp32 for another precision, for this gain at
+ * least: less is noise. */
+static const double WORTH = 1.02;
+
+const char *bcl_tune_state_name(bcl_tune_state state) {
+    static const char *const names[] = {"not reached", "right",   "slower", "wrong",
+                                        "failed",      "crashed", "same"};
+    return names[state];
+}
+
+/* ---- what both processes know ---- */
+
+/* The matrix products of training: forward, backward to the input, backward to the weights, of each
+ * linear layer of a BERT layer. */
+static void add_layer(tune_session *s, const bcl_tune_layer *layer, int T) {
+    const int C = layer->hidden, F = layer->intermediate;
+    const int linears[4][2] = {{C, 3 * C}, {C, C}, {C, F}, {F, C}}; /* in, out */
+    for (int i = 0; i < 4; i++) {
+        const int in = linears[i][0], out = linears[i][1], group = s->group_count;
+        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_NN, T, out, in, group};
+        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_NT, T, in, out, group};
+        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_TN, in, out, T, group};
+    }
+    s->group_count++;
+}
+
+static bcl_status open_session(tune_session *s, const bcl_device_info *about,
+                               const bcl_tune_options *o) {
+    bcl_status status = BCL_OK;
+    *s = (tune_session){.about = about, .options = o, .current = -1};
+    if (o->layer_count < 1 || o->layer_count > BCL_TUNE_LAYERS || o->length_count < 1 ||
+        o->length_count > BCL_TUNE_LENGTHS)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "tuning: found %zu layers and %zu lengths, expected 1 to %d, %d", o->layer_count,
+                 o->length_count, BCL_TUNE_LAYERS, BCL_TUNE_LENGTHS);
+    for (size_t t = 0; t < o->length_count; t++)
+        for (size_t l = 0; l < o->layer_count; l++)
+            add_layer(s, &o->layers[l], o->lengths[t]);
+    if (o->seconds > 0)
+        s->deadline = bcl_seconds() + o->seconds;
+    BCL_NEW(s->candidates, TUNE_CANDIDATES);
+out:
+    return status;
+}
+
+bool tune_time_is_up(const tune_session *s) {
+    return s->deadline > 0 && bcl_seconds() >= s->deadline;
+}
+
+double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
+    double sum = 0;
+    int groups = 0;
+    for (int g = 0; g < s->group_count; g++) {
+        double operations = 0, seconds = 0;
+        for (int i = 0; i < s->shape_count; i++)
+            if (s->shapes[i].group == g && c->seconds[i] > 0) {
+                operations += 2.0 * s->shapes[i].M * s->shapes[i].N * s->shapes[i].K;
+                seconds += c->seconds[i];
+            }
+        if (seconds > 0) {
+            sum += log(operations / seconds * 1e-9);
+            groups++;
+        }
+    }
+    return groups ? exp(sum / groups) : 0;
+}
+
+void tune_apply(tune_session *s, const tune_message *m) {
+    bcl_tune_candidate *c = &s->candidates[m->candidate];
+    switch (m->kind) {
+    case TUNE_LISTED:
+        c = &s->candidates[s->candidate_count++];
+        snprintf(c->name, sizeof c->name, "%s", m->text);
+        c->precision = (bcl_precision)m->state;
+        break;
+    case TUNE_BEGIN:
+        s->listed = true;
+        break;
+    case TUNE_TRYING:
+        s->current = m->candidate;
+        break;
+    case TUNE_NAMED:
+        snprintf(c->name, sizeof c->name, "%s", m->text);
+        break;
+    case TUNE_TIMED:
+        if (!(c->seconds[m->shape] > 0) || m->value < c->seconds[m->shape])
+            c->seconds[m->shape] = m->value;
+        break;
+    case TUNE_STATE:
+        c->state = (bcl_tune_state)m->state;
+        c->error = m->value;
+        snprintf(c->reason, sizeof c->reason, "%.200s", m->text);
+        break;
+    case TUNE_BROKEN:
+        snprintf(s->broken, sizeof s->broken, "%s", m->text);
+        break;
+    case TUNE_ENDED:
+        s->ended = true;
+        break;
+    }
+}
+
+/* ---- a child ---- */
+
+typedef enum child_end { CHILD_CLOSED, CHILD_HUNG, CHILD_TIME_UP, CHILD_INTERRUPTED } child_end;
+
+static child_end follow(tune_session *s, int fd) {
+    const bcl_tune_options *o = s->options;
+    const double patience = o->patience > 0 ? o->patience : PATIENCE_S;
+    tune_message m;
+    for (;;) {
+        double left = patience;
+        if (s->deadline > 0 && s->deadline - bcl_seconds() < left)
+            left = s->deadline - bcl_seconds();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
+        if (bcl_interrupted())
+            return CHILD_INTERRUPTED;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return tune_time_is_up(s) ? CHILD_TIME_UP : CHILD_HUNG;
+        const ssize_t n = read(fd, &m, sizeof m);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != (ssize_t)sizeof m)
+            return CHILD_CLOSED;
+        tune_apply(s, &m);
+        if (m.kind == TUNE_TRYING && o->progress)
+            o->progress(o->context, s->candidates[m.candidate].name, (size_t)m.candidate + 1,
+                        (size_t)s->candidate_count);
+    }
+}
+
+/* Excludes the candidate that a child went down with. */
+static bcl_status exclude(tune_session *s, bool hung, int code) {
+    char reason[128];
+    if (hung)
+        snprintf(reason, sizeof reason, "gave no answer");
+    else if (WIFSIGNALED(code))
+        snprintf(reason, sizeof reason, "%s", strsignal(WTERMSIG(code)));
+    else
+        snprintf(reason, sizeof reason, "ended the process with status %d", WEXITSTATUS(code));
+    if (s->current < 0)
+        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: the driver crashed (%s)", s->about->id,
+                        reason);
+    bcl_tune_candidate *c = &s->candidates[s->current];
+    c->state = BCL_TUNE_CRASHED;
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    s->current = -1;
+    return BCL_OK;
+}
+
+static bcl_status run_child(tune_session *s) {
+    int fds[2], code = 0;
+    if (pipe(fds))
+        return bcl_fail_errno("cannot make a pipe");
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return bcl_fail_errno("cannot start a process");
+    }
+    if (child == 0) {
+        close(fds[0]);
+        tune_measure(s, fds[1]);
+        _exit(0);
+    }
+    close(fds[1]);
+    s->current = -1;
+    const child_end end = follow(s, fds[0]);
+    close(fds[0]);
+    if (end != CHILD_CLOSED)
+        kill(child, SIGKILL);
+    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
+        ;
+    if (end == CHILD_INTERRUPTED)
+        return bcl_fail(BCL_ERROR_INTERRUPTED, "stopped while tuning; nothing was stored");
+    if (s->broken[0])
+        return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: %s", s->about->id, s->broken);
+    if (end == CHILD_TIME_UP)
+        s->ended = true;
+    return s->ended ? BCL_OK : exclude(s, end == CHILD_HUNG, code);
+}
+
+/* ---- the choice ---- */
+
+static bool is_right(const bcl_tune_candidate *c) {
+    return c->state == BCL_TUNE_RIGHT;
+}
+
+static int better_first(const void *a, const void *b) {
+    const bcl_tune_candidate *x = a, *y = b;
+    if (is_right(x) != is_right(y))
+        return is_right(y) - is_right(x);
+    return (x->gflops < y->gflops) - (x->gflops > y->gflops);
+}
+
+__attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *choice,
+                                                             const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(choice->reason, sizeof choice->reason, format, args);
+    va_end(args);
+}
+
+static bool computes(const tune_session *s, bcl_precision precision) {
+    for (int i = 0; i < s->candidate_count; i++)
+        if (s->candidates[i].precision == precision)
+            return true;
+    return false;
+}
+
+static void choose(bcl_tune_result *out, const tune_session *s) {
+    const bcl_precision precision = s->options->precision;
+    const bcl_tune_candidate *best = NULL, *fp32 = NULL;
+    bcl_gemm_choice *choice = &out->choice;
+    for (int i = 0; i < s->candidate_count; i++) {
+        const bcl_tune_candidate *c = &s->candidates[i];
+        if (c->precision != precision)
+            fp32 = c;
+        else if (is_right(c) && (!best || c->gflops > WORTH * best->gflops))
+            best = c;
+    }
+    choice->quick = s->options->quick;
+    if (best) {
+        choice->gflops = best->gflops;
+        choice->error = best->error;
+    }
+    if (!computes(s, precision))
+        set_reason(choice, "no matrix product in %s suits the device",
+                   bcl_precision_name(precision));
+    else if (!best)
+        set_reason(choice, "none of %d candidates was right in time", s->candidate_count);
+    else if (fp32 && !(fp32->gflops > 0))
+        set_reason(choice, "there was no time to compare with fp32");
+    else if (fp32 && best->gflops < WORTH * fp32->gflops)
+        set_reason(choice, "no faster than fp32: %.1f and %.1f GFLOP/s", best->gflops,
+                   fp32->gflops);
+    else
+        snprintf(choice->name, sizeof choice->name, "%s", best->name);
+}
+
+/* Chosen first, then right by falling speed, then the rest. */
+static bcl_status make_result(bcl_tune_result *out, tune_session *s) {
+    bcl_status status = BCL_OK;
+    for (int i = 0; i < s->candidate_count; i++)
+        s->candidates[i].gflops = tune_gflops(s, &s->candidates[i]);
+    choose(out, s);
+    BCL_NEW(out->candidates, (size_t)s->candidate_count);
+    for (int i = 0; i < s->candidate_count; i++)
+        if (s->candidates[i].state != BCL_TUNE_SAME)
+            out->candidates[out->count++] = s->candidates[i];
+    qsort(out->candidates, out->count, sizeof *out->candidates, better_first);
+out:
+    return status;
+}
+
+bcl_status bcl_tune(bcl_tune_result *out, const bcl_device_info *about,
+                    const bcl_tune_options *options) {
+    bcl_status status = BCL_OK;
+    tune_session session;
+    *out = (bcl_tune_result){0};
+    BCL_TRY(open_session(&session, about, options));
+    while (!session.ended)
+        BCL_TRY(run_child(&session));
+    BCL_TRY(make_result(out, &session));
+out:
+    free(session.candidates);
+    return status;
+}
+
+void bcl_tune_result_free(bcl_tune_result *result) {
+    free(result->candidates);
+    *result = (bcl_tune_result){0};
+}
+
+cJSON *bcl_tune_result_json(const bcl_tune_result *result) {
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < result->count; i++) {
+        const bcl_tune_candidate *c = &result->candidates[i];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "name", c->name);
+        cJSON_AddStringToObject(item, "precision", bcl_precision_name(c->precision));
+        cJSON_AddStringToObject(item, "state", bcl_tune_state_name(c->state));
+        if (c->reason[0])
+            cJSON_AddStringToObject(item, "reason", c->reason);
+        if (c->gflops > 0) {
+            cJSON_AddNumberToObject(item, "gflops", c->gflops);
+            cJSON_AddNumberToObject(item, "error", c->error);
+        }
+        cJSON_AddItemToArray(list, item);
+    }
+    return list;
+}
