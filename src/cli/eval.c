@@ -192,8 +192,13 @@ static int check(eval_options *o) {
     if (o->table && (o->pred2 || o->compare))
         return bcl_cli_usage(&command, "--table goes with several --pred or --model instead of "
                                        "--pred2 and --compare");
+    if (several && !o->table)
+        o->table = "text";
     if ((o->pred2 || o->compare) && !o->resamples)
         o->resamples = 10000;
+    o->windows = !strcmp(o->long_sentences, "window");
+    if (o->stride && !o->windows)
+        return bcl_cli_usage(&command, "--stride is for --long window");
     if (!o->digits_given && files) /* as the peers print without being asked */
         o->digits = 2;
     return -1;
@@ -202,6 +207,7 @@ static int check(eval_options *o) {
 int bcl_cli_eval(int argc, char **argv) {
     eval_options o = {.label_pieces = "all",
                       .precision = "fp32",
+                      .long_sentences = "truncate",
                       .digits = 4,
                       .errors_most = 100,
                       .zero_division = "0"};
@@ -246,8 +252,13 @@ int bcl_cli_eval(int argc, char **argv) {
         {BCL_OPTION_TEXT, "label-pieces", &o.label_pieces, "all|first",
          "which pieces of a word carry its label; default all", .choices = "all|first"},
         {BCL_OPTION_INT, "max-length", &o.max_length, "N",
-         "longest sentence in pieces, the rest is cut and counted; default: what the model takes",
-         .min = 3, .max = 1e6},
+         "longest sequence in pieces; default: what the model takes", .min = 3, .max = 1e6},
+        {BCL_OPTION_TEXT, "long", &o.long_sentences, "truncate|window",
+         "longer sentences are cut, and the words lost counted, or scored whole in overlapping "
+         "windows; default truncate",
+         .choices = "truncate|window"},
+        {BCL_OPTION_INT, "stride", &o.stride, "N",
+         "pieces that windows overlap by; default: a quarter of a window", .min = 1, .max = 1e6},
         {BCL_OPTION_INT, "eval-batch", &o.batch, "N",
          "sentences a batch at most; default: no limit. Results do not depend on it", .min = 1,
          .max = 1e6},

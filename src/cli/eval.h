@@ -16,8 +16,9 @@ typedef struct eval_options {
     bcl_cli_maps maps;
     int64_t tag_column;
     /* the model's part */
-    const char *device_id, *gemm, *precision, *logits_path, *label_pieces;
-    int64_t max_length, batch, max_tokens;
+    const char *device_id, *gemm, *precision, *logits_path, *label_pieces, *long_sentences;
+    int64_t max_length, stride, batch, max_tokens;
+    bool windows; /* long_sentences is "window" */
     /* scores */
     const char *mode, *scheme, *level, *zero_division;
     bool mode_given, scheme_given;
@@ -38,10 +39,14 @@ typedef struct eval_result {
     /* of a model */
     bool has_evaluation;
     bcl_evaluation evaluation;
-    size_t words_without_piece;
+    size_t words_without_piece, max_length;
     const char *device, *precision;
 } eval_result;
 void eval_result_free(eval_result *result);
+
+/* Words, sentences, pieces. */
+#define EVAL_CUT                                                                                   \
+    "%zu words of %zu sentences are beyond %zu pieces and were cut; --long window scores them too"
 
 /* ---- eval_model.c ---- */
 typedef struct eval_model eval_model;

@@ -11,7 +11,7 @@ struct eval_model {
     bcl_tokenizer *tokenizer;
     bcl_device *device; /* the caller's */
     bcl_model *model;
-    size_t longest; /* pieces of a sentence */
+    size_t max_length, stride; /* pieces */
 };
 
 typedef struct logits {
@@ -64,13 +64,8 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     m->path = path;
     BCL_TRY(bcl_cli_model(&folder, path, o->quiet));
     BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, folder));
-    if (o->max_length > m->config.positions)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
-                 (long long)o->max_length, m->config.positions);
-    m->longest =
-        o->max_length ? (size_t)o->max_length : bcl_tokenizer_model_max_length(m->tokenizer);
-    if (m->longest > (size_t)m->config.positions)
-        m->longest = (size_t)m->config.positions;
+    BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->config, m->tokenizer));
+    BCL_TRY(bcl_window_stride(&m->stride, (size_t)o->stride, m->max_length));
     if (!*device) { /* one a process: its driver is the only one that is loaded */
         bcl_cli_tune_first_use(o->device_id, o->gemm, precision, o->quiet);
         BCL_TRY(bcl_device_open(device, o->device_id, false));
@@ -108,11 +103,10 @@ static bcl_status encode(bcl_dataset *out, const bcl_corpus *corpus, const eval_
     BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)m->config.label_names,
                                  (size_t)m->config.labels));
     BCL_TRY(bcl_dataset_encode(out, corpus, NULL, bcl_corpus_size(corpus), m->tokenizer, ids,
-                               m->longest,
+                               o->windows ? 0 : m->max_length,
                                strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
-    if (out->words_cut && !o->quiet)
-        fprintf(stderr, "data: %zu words of %zu sentences are beyond %zu pieces and were cut\n",
-                out->words_cut, out->sentences_cut, m->longest);
+    if (out->words_cut && !o->quiet && (o->json || o->table)) /* else it stands in the result */
+        fprintf(stderr, EVAL_CUT "\n", out->words_cut, out->sentences_cut, m->max_length);
 out:
     free(ids);
     return status;
@@ -120,18 +114,16 @@ out:
 
 static bcl_status make_labels(eval_result *out, const eval_options *o, const eval_model *m,
                               const bcl_dataset *data, const int32_t *predicted) {
-    size_t cut;
     const bcl_predictions p = {.corpus = out->corpus,
                                .data = data,
                                .predicted = predicted,
                                .tokenizer = m->tokenizer,
-                               .max_length = m->longest,
                                .names = (const char *const *)m->config.label_names,
                                .K = (size_t)m->config.labels,
                                .outside = "O"};
     if (!o->level || strcmp(o->level, "word"))
         return bcl_labels_of_pieces(&out->labels, &p);
-    return bcl_labels_of_words(&out->labels, &cut, &out->words_without_piece, &p);
+    return bcl_labels_of_words(&out->labels, &out->words_without_piece, &p);
 }
 
 bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m,
@@ -152,6 +144,8 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
     }
     const bcl_evaluate_options options = {.sentences = (size_t)o->batch,
                                           .tokens = (size_t)o->max_tokens,
+                                          .max_length = m->max_length,
+                                          .stride = m->stride,
                                           .sink = o->logits_path ? keep_logits : NULL,
                                           .context = &kept,
                                           .predicted = predicted};
@@ -159,6 +153,7 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
                          (const char *const *)m->config.label_names, (size_t)m->config.labels,
                          &options));
     out->has_evaluation = true;
+    out->max_length = m->max_length;
     out->device = bcl_device_about(m->device)->id;
     out->precision = bcl_precision_name(bcl_model_precision(m->model));
     out->model = m;

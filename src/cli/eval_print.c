@@ -43,6 +43,8 @@ static bcl_status result_json(cJSON **out, const eval_options *o, const eval_res
     if (r->has_evaluation) {
         BCL_TRY(bcl_report_put(json, "words_without_piece",
                                cJSON_CreateNumber((double)r->words_without_piece)));
+        BCL_TRY(bcl_report_put(json, "long", cJSON_CreateString(o->long_sentences)));
+        BCL_TRY(bcl_report_put(json, "max_length", cJSON_CreateNumber((double)r->max_length)));
         BCL_TRY(bcl_report_put(json, "device", cJSON_CreateString(r->device)));
         BCL_TRY(bcl_report_put(json, "precision", cJSON_CreateString(r->precision)));
     }
@@ -87,16 +89,26 @@ static void print_confusion(const bcl_report *r) {
     printf("\n\n");
 }
 
+static void print_evaluation(const eval_result *r) {
+    const bcl_evaluation *e = &r->evaluation;
+    printf("loss %.6f, accuracy %.6f, %zu sentences, %zu labelled pieces, %.0f tokens/s\n", e->loss,
+           e->accuracy, e->sentences, e->labelled, e->tokens_per_s);
+    if (e->words_cut)
+        printf(EVAL_CUT "\n", e->words_cut, e->sentences_cut, r->max_length);
+    if (e->sentences_windowed)
+        printf("%zu sentences are beyond %zu pieces and were scored in windows\n",
+               e->sentences_windowed, r->max_length);
+    printf("\n");
+}
+
 static bcl_status print_text(const eval_options *o, const eval_result *r) {
     bcl_status status = BCL_OK;
     char *report = NULL, *entities = NULL, *matches = NULL, *breakdown = NULL;
-    const bcl_evaluation *e = &r->evaluation;
     const int digits = (int)o->digits;
     BCL_TRY(bcl_report_text(&report, bcl_score_report(r->score), digits));
     BCL_TRY(bcl_entity_report_text(&entities, bcl_score_entities(r->score), digits));
     if (r->has_evaluation)
-        printf("loss %.6f, accuracy %.6f, %zu sentences, %zu labelled pieces, %.0f tokens/s\n\n",
-               e->loss, e->accuracy, e->sentences, e->labelled, e->tokens_per_s);
+        print_evaluation(r);
     printf("%s\n%s\n", report, entities);
     if (o->confusion)
         print_confusion(bcl_score_report(r->score));

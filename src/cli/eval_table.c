@@ -19,12 +19,15 @@ enum {
     F1_LOW,
     F1_HIGH,
     MACRO_F1,
+    WORDS_CUT,
     COLUMNS
 };
 static const char *const headings[COLUMNS] = {
-    [MODEL] = "model", [DATA] = "data",         [SENTENCES] = "sentences", [TOKENS] = "tokens",
-    [LOSS] = "loss",   [ACCURACY] = "accuracy", [PRECISION] = "precision", [RECALL] = "recall",
-    [F1] = "f1-score", [F1_LOW] = "f1 low",     [F1_HIGH] = "f1 high",     [MACRO_F1] = "macro f1"};
+    [MODEL] = "model",         [DATA] = "data",       [SENTENCES] = "sentences",
+    [TOKENS] = "tokens",       [LOSS] = "loss",       [ACCURACY] = "accuracy",
+    [PRECISION] = "precision", [RECALL] = "recall",   [F1] = "f1-score",
+    [F1_LOW] = "f1 low",       [F1_HIGH] = "f1 high", [MACRO_F1] = "macro f1",
+    [WORDS_CUT] = "words cut"};
 
 typedef struct row {
     char *cells[COLUMNS];
@@ -62,6 +65,8 @@ static bcl_status fill(row *r, const eval_options *o, const eval_result *x) {
     BCL_TRY(bcl_format(&r->cells[TOKENS], "%zu", bcl_labels_tokens(x->labels)));
     if (x->has_evaluation)
         BCL_TRY(number(&r->cells[LOSS], x->evaluation.loss, digits));
+    if (x->has_evaluation && x->evaluation.words_cut)
+        BCL_TRY(bcl_format(&r->cells[WORDS_CUT], "%zu", x->evaluation.words_cut));
     BCL_TRY(number(&r->cells[ACCURACY], bcl_report_accuracy(bcl_score_report(x->score)), digits));
     BCL_TRY(number(&r->cells[PRECISION], micro.precision, digits));
     BCL_TRY(number(&r->cells[RECALL], micro.recall, digits));
@@ -151,8 +156,7 @@ out:
 
 bcl_status eval_print_table(const eval_options *o, const eval_result *results, size_t count) {
     bcl_status status = BCL_OK;
-    const char *format = o->table ? o->table : "text";
-    const bool markdown = !strcmp(format, "markdown");
+    const bool markdown = !strcmp(o->table, "markdown");
     bool used[COLUMNS] = {0};
     row *rows = NULL;
     BCL_NEW(rows, count + 1);
@@ -173,7 +177,7 @@ bcl_status eval_print_table(const eval_options *o, const eval_result *results, s
         for (int c = 0; c < COLUMNS; c++)
             used[c] = used[c] || rows[i + 1].cells[c];
     }
-    if (!strcmp(format, "csv"))
+    if (!strcmp(o->table, "csv"))
         print_csv(rows, count + 1, used);
     else
         print_aligned(rows, count + 1, used, markdown);

@@ -9,7 +9,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1 << 16 };
+enum {
+    READ_BYTES = 1 << 16,
+    MOST_LINE_BYTES =
+        1 << 24, /* a text is in memory whole, and its pieces take several times that */
+    MOST_SENTENCE_BYTES = 1 << 20 /* of a document; then it is cut at a space */
+};
 
 static const bcl_command command = {
     .name = "predict",
@@ -42,6 +47,8 @@ typedef struct job {
     size_t at, searched; /* the next line, and how far no newline was found */
     bool ended;
     uint64_t line;
+    size_t column,
+        next_column; /* bytes of the line in front of what was read last, and behind it */
     /* the document at hand */
     bcl_string document_text;
     size_t document_from, document_points;
@@ -86,22 +93,42 @@ out:
     return status;
 }
 
-/* The next line, its newline included where it has one; size 0 at the end. */
+/* A code point at the end of text[0..size) that may go on behind it: its bytes. */
+static size_t open_point(const char *text, size_t size) {
+    size_t n = 0;
+    while (n < 3 && n < size && (text[size - 1 - n] & 0xC0) == 0x80)
+        n++;
+    return n < size && (text[size - 1 - n] & 0xC0) == 0xC0 ? n + 1 : 0;
+}
+
+/* The next line, its newline included where it has one; size 0 at the end. Of a document, whose
+ * lines may be of any length, also a part of one. */
 static bcl_status next_line(job *j, const char **line, size_t *size) {
     bcl_status status = BCL_OK;
     const char *end = NULL;
+    j->column = j->next_column;
+    j->line += !j->column;
     for (;;) {
         const size_t from = j->searched > j->at ? j->searched : j->at;
+        const size_t have = j->buffer.size - j->at;
         if (from < j->buffer.size)
             end = memchr(j->buffer.data + from, '\n', j->buffer.size - from);
-        if (end || j->ended)
+        if (end || j->ended || (j->document && have >= READ_BYTES))
             break;
+        if (have > MOST_LINE_BYTES)
+            BCL_FAIL(
+                BCL_ERROR_FORMAT,
+                "%s: line %llu: found more than %d MiB without a line break, expected one text; "
+                "--document reads running text",
+                j->name, (unsigned long long)j->line, MOST_LINE_BYTES >> 20);
         BCL_TRY(read_more(j));
     }
     *line = j->buffer.data + j->at;
     *size = end ? (size_t)(end + 1 - *line) : j->buffer.size - j->at;
+    if (!end && !j->ended)
+        *size -= open_point(*line, *size);
     j->at += *size;
-    j->line++;
+    j->next_column = end ? 0 : j->column + *size;
 out:
     return status;
 }
@@ -110,7 +137,7 @@ out:
 
 static bcl_status wrong_byte(const job *j, size_t byte, const char *problem) {
     return bcl_fail(BCL_ERROR_FORMAT, "%s: line %llu: byte %zu: %s", j->name,
-                    (unsigned long long)j->line, byte, problem);
+                    (unsigned long long)j->line, j->column + byte, problem);
 }
 
 static bcl_status check_line(const job *j, const char *line, size_t size) {
@@ -137,6 +164,8 @@ static bcl_status add_words(job *j, const char *line, size_t size) {
     return bcl_fail(status, "%s: line %llu: %s", j->name, (unsigned long long)j->line, message);
 }
 
+static const char white_space[] = " \t\r\n\v\f";
+
 static size_t count_points(const char *text, size_t size) {
     size_t points = 0;
     for (size_t i = 0; i < size; i++)
@@ -144,17 +173,32 @@ static size_t count_points(const char *text, size_t size) {
     return points;
 }
 
+/* Where a sentence that does not end is cut. */
+static size_t forced_end(const char *text) {
+    for (size_t n = MOST_SENTENCE_BYTES; n > MOST_SENTENCE_BYTES / 2; n--)
+        if (strchr(white_space, text[n - 1]))
+            return n;
+    return MOST_SENTENCE_BYTES - open_point(text, MOST_SENTENCE_BYTES);
+}
+
+/* The end of the document's next sentence, 0: it is not there yet. */
+static size_t next_sentence(job *j, size_t begin, bool last) {
+    const char *text = j->document_text.data + begin;
+    const size_t size = j->document_text.size - begin;
+    const size_t n = bcl_sentence_end(text, size, last, &j->document_from);
+    return (n ? n : size) > MOST_SENTENCE_BYTES ? forced_end(text) : n;
+}
+
 /* Hands out the sentences that are complete, without the white space around them. */
 static bcl_status split_document(job *j, bool last) {
     bcl_status status = BCL_OK;
     bcl_string *d = &j->document_text;
     size_t begin = 0, n;
-    while (begin < d->size &&
-           (n = bcl_sentence_end(d->data + begin, d->size - begin, last, &j->document_from)) > 0) {
+    while (begin < d->size && (n = next_sentence(j, begin, last)) > 0) {
         size_t first = begin, end = begin + n;
-        while (first < end && strchr(" \t\r\n\v\f", d->data[first]))
+        while (first < end && strchr(white_space, d->data[first]))
             first++;
-        while (end > first && strchr(" \t\r\n\v\f", d->data[end - 1]))
+        while (end > first && strchr(white_space, d->data[end - 1]))
             end--;
         j->document_points += first - begin; /* one byte each */
         if (end > first) {
@@ -203,14 +247,14 @@ static bcl_status run_file(job *j, const char *path) {
         return bcl_fail_errno("%s: cannot open", path);
     j->buffer.size = j->at = j->searched = 0;
     j->document_text.size = j->document_from = j->document_points = 0;
-    j->line = 0;
+    j->line = j->next_column = 0;
     j->ended = false;
     BCL_TRY(bcl_grow(&o->files, &o->files_capacity, o->file_count + 1, sizeof *o->files));
     o->files[o->file_count++] =
         (bcl_predict_file){standard_input && !j->document ? NULL : j->name, j->texts};
     for (;;) {
-        const char *line;
-        size_t size;
+        const char *line = NULL;
+        size_t size = 0;
         BCL_TRY(next_line(j, &line, &size));
         if (!size)
             break;

@@ -1,6 +1,8 @@
 /* From sentences to pieces with labels, on a few threads where there are many; and to batches. */
 #include "data/dataset.h"
 
+#include "text/text.h"
+
 bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
                                  const char *folder) {
     bcl_status status = BCL_OK;
@@ -11,6 +13,22 @@ bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
                  folder, bcl_tokenizer_size(*tokenizer), config->vocabulary);
 out:
     return status;
+}
+
+bcl_status bcl_sequence_limit(size_t *out, size_t wanted, const bcl_config *config,
+                              const bcl_tokenizer *tokenizer) {
+    const size_t positions = (size_t)config->positions;
+    if (wanted > positions)
+        return bcl_fail(BCL_ERROR_ARGUMENT, "max-length: found %zu, the model has %zu positions",
+                        wanted, positions);
+    *out = wanted ? wanted : bcl_tokenizer_model_max_length(tokenizer);
+    if (*out > positions)
+        *out = positions;
+    if (*out < 3)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "sequences of %zu pieces, expected at least 3: [CLS], a piece and [SEP]",
+                        *out);
+    return BCL_OK;
 }
 
 enum { GRAIN = 512 /* sentences: some milliseconds of work */ };
@@ -107,7 +125,7 @@ bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const 
                     .label_pieces = label_pieces};
     const bcl_parallel run = {count, GRAIN, encode_part, add_part, &j};
     const size_t workers = bcl_parallel_workers(&run);
-    *out = (bcl_dataset){0};
+    *out = (bcl_dataset){.cut_left = tokenizer->truncate_left};
     BCL_NEW(out->samples, count);
     BCL_NEW(j.parts, workers);
     BCL_TRY(bcl_parallel_run(&run));

@@ -9,6 +9,10 @@
 
 /* config.json and the tokenizer of a model folder, which must fit each other. */
 bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer, const char *folder);
+/* Pieces of a sequence, specials included: `wanted`, which the model must have positions for, or if
+ * it is 0 what tokenizer and model take. */
+bcl_status bcl_sequence_limit(size_t *out, size_t wanted, const bcl_config *config,
+                              const bcl_tokenizer *tokenizer);
 
 typedef struct bcl_dataset {
     bcl_sample *samples; /* (count); number is the index */
@@ -17,6 +21,7 @@ typedef struct bcl_dataset {
     size_t pieces;                   /* specials included */
     size_t labelled;                 /* pieces that count */
     size_t words_cut, sentences_cut; /* by max_length */
+    bool cut_left;                   /* their beginnings were: the tokenizer's truncation side */
     int longest;                     /* pieces */
 } bcl_dataset;
 
@@ -26,7 +31,7 @@ typedef enum bcl_label_pieces {
 } bcl_label_pieces;
 
 /* Encodes sentences `rows` (NULL: the first `count`) of a corpus. label_ids: by the corpus' tags;
- * NULL: no labels. max_length: pieces, specials included. */
+ * NULL: no labels. max_length: pieces, specials included; 0: no limit. */
 bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,
                               size_t count, const bcl_tokenizer *tokenizer,
                               const int32_t *label_ids, size_t max_length,

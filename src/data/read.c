@@ -321,13 +321,16 @@ static field cut_line(char *p, char *end, char **next) {
     return (field){p, (size_t)(stop - p)};
 }
 
-/* What is_comment must know of the whole file before its first line is read. */
+/* What is_comment must know of the whole file before its first line is read. A TAB in a line that
+ * is otherwise blank says nothing of how words and tags are divided. */
 static void look_ahead(reader *r, char *text, char *end) {
-    r->has_tab = memchr(text, '\t', (size_t)(end - text)) != NULL;
     char *next = text;
-    for (char *p = text; !r->has_tab && p < end && !r->plain_columns; p = next) {
+    for (char *p = text; !r->has_tab && p < end; p = next) {
         field line = cut_line(p, end, &next);
-        if (line.size && *line.text != '#' && !is_docstart(line))
+        if (!strip(line).size)
+            continue;
+        r->has_tab = memchr(line.text, '\t', line.size) != NULL;
+        if (!r->has_tab && !r->plain_columns && *line.text != '#' && !is_docstart(line))
             r->plain_columns = split_columns(line, 0).count;
     }
 }

@@ -1,4 +1,5 @@
-/* Runs a model over a data set, batch behind batch, and counts. */
+/* Runs a model over a data set, batch behind batch, and counts. What it runs over are windows, of
+ * which a sentence that fits is one; every row of a sentence is taken from one of them. */
 #include "eval/evaluate.h"
 
 #include <cjson/cJSON.h>
@@ -13,13 +14,15 @@ typedef struct slot {
     int32_t *predicted;
     float *logits;
     cl_event event;
-    size_t first; /* sentence */
+    size_t first; /* window */
 } slot;
 
 typedef struct run {
     bcl_model *model;
     const bcl_dataset *data;
     const bcl_evaluate_options *options;
+    bcl_windows windows;
+    float *joined; /* (longest sentence,K) logits, with a sink */
     bcl_counts *counts;
     int K;
     double loss;
@@ -50,6 +53,24 @@ static void free_slots(slot *slots) {
     }
 }
 
+/* Puts what window i of a batch says where its sentence wants it. */
+static bcl_status take_part(run *r, const slot *s, int i) {
+    const bcl_part *p = &r->windows.parts[s->first + (size_t)i];
+    const bcl_sample *x = &r->data->samples[p->sentence];
+    const size_t row = (size_t)(s->batch.starts[i] + p->first), n = (size_t)(p->last - p->first);
+    const size_t at = (size_t)p->at, K = (size_t)r->K;
+    /* a sample's ids stand behind the ids and labels of those before it */
+    if (r->options->predicted)
+        memcpy(r->options->predicted + (x->ids - r->data->storage) / 2 + at, s->predicted + row,
+               n * sizeof *s->predicted);
+    if (!r->options->sink)
+        return BCL_OK;
+    memcpy(r->joined + at * K, s->logits + row * K, n * K * sizeof *s->logits);
+    return at + n < (size_t)x->length
+               ? BCL_OK
+               : r->options->sink(r->options->context, p->sentence, r->joined, x->length);
+}
+
 /* Waits for a slot's batch and counts it. */
 static bcl_status finish(run *r, slot *s) {
     bcl_status status = BCL_OK;
@@ -64,16 +85,8 @@ static bcl_status finish(run *r, slot *s) {
             r->labelled++;
         }
     BCL_TRY(bcl_counts_add(r->counts, b->labels, s->predicted, (size_t)b->T));
-    for (int i = 0; r->options->predicted && i < b->B; i++) {
-        /* a sample's ids stand behind the ids and labels of those before it */
-        const bcl_sample *x = &r->data->samples[s->first + (size_t)i];
-        memcpy(r->options->predicted + (x->ids - r->data->storage) / 2, s->predicted + b->starts[i],
-               (size_t)x->length * sizeof *s->predicted);
-    }
-    for (int i = 0; r->options->sink && i < b->B; i++)
-        BCL_TRY(r->options->sink(r->options->context, s->first + (size_t)i,
-                                 s->logits + (size_t)b->starts[i] * (size_t)r->K,
-                                 b->starts[i + 1] - b->starts[i]));
+    for (int i = 0; i < b->B; i++)
+        BCL_TRY(take_part(r, s, i));
 out:
     return status;
 }
@@ -83,7 +96,7 @@ static bcl_status start(run *r, slot *s, size_t first, size_t n) {
     for (size_t i = 0; i < n; i++)
         r->which[i] = (uint32_t)(first + i);
     s->first = first;
-    BCL_TRY(bcl_batch_pack(&s->batch, r->data->samples, r->which, (int)n, NULL));
+    BCL_TRY(bcl_batch_pack(&s->batch, r->windows.data.samples, r->which, (int)n, NULL));
     BCL_TRY(bcl_model_forward(r->model, &s->batch, NULL));
     BCL_TRY(bcl_model_loss(r->model, 0, false, false));
     BCL_TRY(bcl_model_read_output(r->model, s->row_loss, s->predicted, s->logits, &s->event));
@@ -97,10 +110,11 @@ static size_t batch_tokens(const run *r) {
 
 /* The largest batch, so that everything is allocated once. */
 static void measure(const run *r, size_t *tokens, size_t *sentences) {
+    const bcl_dataset *data = &r->windows.data;
     *tokens = *sentences = 0;
-    for (size_t i = 0, n, t; i < r->data->count; i += n) {
-        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences,
-                             batch_tokens(r), &t);
+    for (size_t i = 0, n, t; i < data->count; i += n) {
+        n = bcl_dataset_take(data, NULL, i, data->count, r->options->sentences, batch_tokens(r),
+                             &t);
         *tokens = t > *tokens ? t : *tokens;
         *sentences = n > *sentences ? n : *sentences;
     }
@@ -108,23 +122,24 @@ static void measure(const run *r, size_t *tokens, size_t *sentences) {
 
 static bcl_status run_batches(run *r, slot *slots, bcl_evaluation *out) {
     bcl_status status = BCL_OK;
+    const bcl_dataset *data = &r->windows.data;
     double begin = bcl_seconds();
-    size_t timed = r->data->pieces, batches = 0;
-    for (size_t i = 0, n, tokens; i < r->data->count; i += n, batches++) {
+    size_t timed = data->pieces, batches = 0;
+    for (size_t i = 0, n, tokens; i < data->count; i += n, batches++) {
         slot *s = &slots[batches % SLOTS];
-        n = bcl_dataset_take(r->data, NULL, i, r->data->count, r->options->sentences,
-                             batch_tokens(r), &tokens);
+        n = bcl_dataset_take(data, NULL, i, data->count, r->options->sentences, batch_tokens(r),
+                             &tokens);
         BCL_TRY(finish(r, s));
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
         BCL_TRY(start(r, s, i, n));
-        if (!batches && n < r->data->count) { /* the first batch compiles kernels */
+        if (!batches && n < data->count) { /* the first batch compiles kernels */
             BCL_TRY(finish(r, s));
             begin = bcl_seconds();
             timed -= tokens;
         }
         if (r->options->progress)
-            r->options->progress(r->options->context, i + n, r->data->count);
+            r->options->progress(r->options->context, i + n, data->count);
     }
     BCL_TRY(finish(r, &slots[batches % SLOTS]));
     BCL_TRY(finish(r, &slots[(batches + 1) % SLOTS]));
@@ -149,6 +164,10 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
         BCL_FAIL(BCL_ERROR_ARGUMENT, "nothing to evaluate: no labelled word in %zu sentences",
                  data->count);
     BCL_TRY(bcl_counts_create(&r.counts, names, name_count));
+    BCL_TRY(bcl_windows_create(&r.windows, data, options->max_length, options->stride));
+    out->sentences_windowed = r.windows.sentences_windowed;
+    if (options->sink)
+        BCL_NEW(r.joined, (size_t)data->longest * name_count);
     measure(&r, &tokens, &sentences);
     BCL_NEW(r.which, sentences);
     BCL_TRY(make_slots(slots, &r, tokens, sentences));
@@ -162,6 +181,8 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
 out:
     free_slots(slots);
     free(r.which);
+    free(r.joined);
+    bcl_windows_free(&r.windows);
     bcl_counts_free(r.counts);
     if (status)
         bcl_evaluation_free(out);
@@ -186,6 +207,7 @@ bcl_status bcl_evaluation_json(cJSON **out, const bcl_evaluation *e) {
     cJSON_AddNumberToObject(json, "sentences", (double)e->sentences);
     cJSON_AddNumberToObject(json, "words_cut", (double)e->words_cut);
     cJSON_AddNumberToObject(json, "sentences_cut", (double)e->sentences_cut);
+    cJSON_AddNumberToObject(json, "sentences_windowed", (double)e->sentences_windowed);
     *out = json;
     json = NULL;
 out:

@@ -2,7 +2,7 @@
 #ifndef BCL_EVALUATE_H
 #define BCL_EVALUATE_H
 
-#include "data/dataset.h"
+#include "data/windows.h"
 
 #include <bertcl/eval.h>
 
@@ -12,8 +12,10 @@ typedef struct bcl_evaluation {
     double loss;     /* mean over labelled pieces */
     double accuracy; /* right labels over labelled pieces */
     bcl_report *report;
-    double seconds, tokens_per_s; /* real pieces; the first batch is not timed if there are more */
+    double seconds, tokens_per_s; /* pieces of the windows, so real ones, some more than once; the
+                                   * first batch is not timed if there are more */
     size_t tokens, labelled, sentences, words_cut, sentences_cut;
+    size_t sentences_windowed; /* that took more than one window */
 } bcl_evaluation;
 
 /* Called with each sentence's logits (length,K), in order. */
@@ -22,9 +24,11 @@ typedef bcl_status bcl_logits_sink(void *context, size_t sentence, const float *
 typedef void bcl_eval_progress(void *context, size_t done, size_t all);
 
 typedef struct bcl_evaluate_options {
-    /* of a batch, at most: results do not depend on it. Without sentences, tokens are at most 1024
-     * if they are 0 here. */
+    /* sentences or windows of a batch, at most: results do not depend on it. Without sentences,
+     * tokens are at most 1024 if they are 0 here. */
     size_t sentences, tokens;
+    size_t max_length; /* longer sentences go through the model in windows; 0: none is longer */
+    size_t stride;     /* that they overlap by, see bcl_window_stride */
     bcl_logits_sink *sink;
     bcl_eval_progress *progress;
     void *context;      /* of both */

@@ -204,36 +204,63 @@ static bool goes_on(const char *word) {
     return word[0] == '#' && word[1] == '#' && word[2];
 }
 
-static bcl_status join(bcl_labels *l, const bcl_corpus *gold, const bcl_corpus *pred,
-                       bool first_pieces) {
-    bcl_status status = BCL_OK;
-    int32_t *gold_ids = NULL, *pred_ids = NULL;
-    BCL_NEW(gold_ids, bcl_corpus_tag_count(gold));
-    BCL_NEW(pred_ids, bcl_corpus_tag_count(pred));
-    for (size_t i = 0; i < bcl_corpus_tag_count(gold); i++)
-        BCL_TRY(bcl_labels_id(&gold_ids[i], l, bcl_corpus_tag(gold, i)));
-    for (size_t i = 0; i < bcl_corpus_tag_count(pred); i++)
-        BCL_TRY(bcl_labels_id(&pred_ids[i], l, bcl_corpus_tag(pred, i)));
-    BCL_TRY(bcl_labels_corpus_documents(l, gold));
-    BCL_TRY(reserve(l, bcl_corpus_tokens(gold)));
-    for (size_t i = 0; i < bcl_corpus_size(gold); i++) {
-        bcl_sentence a = bcl_corpus_sentence(gold, i), b = bcl_corpus_sentence(pred, i);
-        BCL_TRY(reserve(l, a.size));
-        l->sentences[l->count++] =
-            (bcl_label_span){l->tokens, a.line, a.file, (uint32_t)a.document, true};
-        for (size_t k = 0; k < a.size; k++) {
-            if (first_pieces && k && goes_on(a.words[k])) {
-                l->left_out++;
+/* Leaves out lines that go on with a word. */
+static void keep_first_pieces(bcl_labels *l) {
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const size_t begin = l->sentences[i].first,
+                     end = i + 1 < l->count ? l->sentences[i + 1].first : l->tokens;
+        l->sentences[i].first = kept;
+        for (size_t k = begin; k < end; k++) {
+            if (k > begin && goes_on(l->words[k]))
                 continue;
-            }
-            l->words[l->tokens] = a.words[k];
-            l->gold[l->tokens] = gold_ids[a.tags[k]];
-            l->pred[l->tokens++] = pred_ids[b.tags[k]];
+            l->words[kept] = l->words[k];
+            l->gold[kept] = l->gold[k];
+            l->pred[kept++] = l->pred[k];
         }
     }
+    l->left_out = l->tokens - kept;
+    l->tokens = kept;
+}
+
+/* The labels' ids of a corpus' tags, in the array that the corpus had for them. */
+static bcl_status take_tags(int32_t **out, size_t *capacity, bcl_labels *l, bcl_corpus *corpus) {
+    bcl_status status = BCL_OK;
+    int32_t *ids = NULL;
+    BCL_NEW(ids, bcl_corpus_tag_count(corpus));
+    for (size_t i = 0; i < bcl_corpus_tag_count(corpus); i++)
+        BCL_TRY(bcl_labels_id(&ids[i], l, bcl_corpus_tag(corpus, i)));
+    *out = (int32_t *)corpus->tags; /* signed and unsigned may share memory */
+    *capacity = corpus->tag_capacity;
+    for (size_t i = 0; i < corpus->token_count; i++)
+        (*out)[i] = ids[corpus->tags[i]];
+    corpus->tags = NULL;
 out:
-    free(gold_ids);
-    free(pred_ids);
+    free(ids);
+    return status;
+}
+
+/* Takes the arrays of both instead of copying them, as most of the time of scoring goes into
+ * memory; gold stays for what its words and files point to. */
+static bcl_status join(bcl_labels *l, bcl_corpus *gold, bcl_corpus *pred, bool first_pieces) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&l->sentences, &l->capacity, gold->sentence_count, sizeof *l->sentences));
+    for (size_t i = 0; i < gold->sentence_count; i++) {
+        const bcl_sentence a = bcl_corpus_sentence(gold, i);
+        l->sentences[i] =
+            (bcl_label_span){gold->sentences[i].first, a.line, a.file, (uint32_t)a.document, true};
+    }
+    BCL_TRY(take_tags(&l->gold, &l->gold_capacity, l, gold));
+    BCL_TRY(take_tags(&l->pred, &l->pred_capacity, l, pred));
+    BCL_TRY(bcl_labels_corpus_documents(l, gold));
+    l->words = gold->words;
+    l->word_capacity = gold->word_capacity;
+    gold->words = NULL;
+    l->count = gold->sentence_count;
+    l->tokens = gold->token_count;
+    if (first_pieces)
+        keep_first_pieces(l);
+out:
     return status;
 }
 

@@ -81,25 +81,30 @@ out:
     return status;
 }
 
-/* pred: the label of each word's first piece, -1 where there is none. */
-static void take_first(int32_t *pred, size_t words, const bcl_encoding *e,
-                       const int32_t *predicted) {
+enum { NO_PIECE = -1, CUT = -2 };
+
+/* pred: the label of each word's first piece that was not cut, NO_PIECE or CUT where there is none.
+ * e: the whole sentence; predicted (length): what the model made of it, cut on one side. */
+static void take_first(int32_t *pred, size_t words, const bcl_encoding *e, bool cut_left,
+                       const int32_t *predicted, size_t length) {
+    const size_t skip = cut_left ? e->count - length : 0;
     for (size_t w = 0; w < words; w++)
-        pred[w] = -1;
-    for (size_t k = 0; k < e->count; k++)
-        if (e->word_ids[k] >= 0 && pred[e->word_ids[k]] < 0)
-            pred[e->word_ids[k]] = predicted[k];
+        pred[w] = NO_PIECE;
+    for (size_t k = 1; k + 1 < e->count; k++) {
+        int32_t *at = &pred[e->word_ids[k]];
+        if (*at < 0)
+            *at = k > skip && k + 1 < skip + length ? predicted[k - skip] : CUT;
+    }
 }
 
-bcl_status bcl_labels_of_words(bcl_labels **out, size_t *cut, size_t *without_piece,
-                               const bcl_predictions *p) {
+bcl_status bcl_labels_of_words(bcl_labels **out, size_t *without_piece, const bcl_predictions *p) {
     bcl_status status = BCL_OK;
     bcl_labels *labels = NULL;
     bcl_encoding e = {0};
     line l = {0};
     int32_t *ids = NULL, outside;
     const int32_t *predicted = p->predicted;
-    *cut = *without_piece = 0;
+    *without_piece = 0;
     BCL_TRY(create(&labels, p));
     BCL_TRY(bcl_labels_id(&outside, labels, p->outside));
     BCL_NEW(ids, bcl_corpus_tag_count(p->corpus));
@@ -107,20 +112,16 @@ bcl_status bcl_labels_of_words(bcl_labels **out, size_t *cut, size_t *without_pi
         BCL_TRY(bcl_labels_id(&ids[i], labels, bcl_corpus_tag(p->corpus, i)));
     for (size_t i = 0; i < p->data->count; i++) {
         bcl_sentence s = bcl_corpus_sentence(p->corpus, i);
-        int32_t last = -1; /* words behind the last one with a piece were cut, if any was */
+        const size_t length = (size_t)p->data->samples[i].length;
         BCL_TRY(reserve(&l, s.size));
-        BCL_TRY(bcl_tokenizer_encode_words(p->tokenizer, s.words, NULL, s.size, p->max_length, &e));
-        take_first(l.pred, s.size, &e, predicted);
-        predicted += e.count;
-        for (size_t k = 0; k < e.count; k++)
-            last = e.word_ids[k] > last ? e.word_ids[k] : last;
+        BCL_TRY(bcl_tokenizer_encode_words(p->tokenizer, s.words, NULL, s.size, 0, &e));
+        take_first(l.pred, s.size, &e, p->data->cut_left, predicted, length);
+        predicted += length;
         for (size_t w = 0; w < s.size; w++) {
             l.words[w] = s.words[w];
             l.gold[w] = ids[s.tags[w]];
-            if (l.pred[w] >= 0)
-                continue;
-            l.pred[w] = outside;
-            ++*(e.words_cut && (int32_t)w > last ? cut : without_piece);
+            *without_piece += l.pred[w] == NO_PIECE;
+            l.pred[w] = l.pred[w] < 0 ? outside : l.pred[w];
         }
         bcl_labelled x = labelled(&l, s.size, s);
         BCL_TRY(bcl_labels_add(labels, &x));

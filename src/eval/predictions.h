@@ -11,7 +11,6 @@ typedef struct bcl_predictions {
     const bcl_dataset *data;  /* of all sentences of the corpus, in order */
     const int32_t *predicted; /* (data->pieces), see bcl_evaluate_options */
     const bcl_tokenizer *tokenizer;
-    size_t max_length;        /* that the data was encoded with */
     const char *const *names; /* (K) the model's labels */
     size_t K;
     const char *outside; /* what a word without a prediction is: "O" */
@@ -19,9 +18,9 @@ typedef struct bcl_predictions {
 
 /* The labelled pieces; words are the pieces' texts. */
 bcl_status bcl_labels_of_pieces(bcl_labels **out, const bcl_predictions *p);
-/* Every word of the corpus, with the label of its first piece. Words that truncation cut and words
- * without any piece are predicted as `outside`, so that recall pays for them; they are counted. */
-bcl_status bcl_labels_of_words(bcl_labels **out, size_t *cut, size_t *without_piece,
-                               const bcl_predictions *p);
+/* Every word of the corpus, with the label of its first piece. Words that were cut and words
+ * without any piece are predicted as `outside`, so that recall pays for them; the latter are
+ * counted. */
+bcl_status bcl_labels_of_words(bcl_labels **out, size_t *without_piece, const bcl_predictions *p);
 
 #endif

@@ -1,28 +1,30 @@
 /* Texts through the model: encoded, cut into windows, packed to batches, and handed out in order. A
  * batch is computed while the next one is filled. What scores mean is aggregate.c's. */
-#include "data/dataset.h"
+#include "data/windows.h"
 #include "tag/tag.h"
 
 enum {
     BATCH_TOKENS = 1024, /* enough to keep a device busy; more only costs memory */
     SLOTS = 2,
-    MOST_WAITING = 4096 /* texts; those without a piece fill no batch */
+    MOST_WAITING = 4096, /* texts; those without a piece fill no batch */
+    MOST_WAITING_BYTES =
+        1 << 23,              /* of their arrays: of long texts that are cut, many fit a batch */
+    MOST_KEPT_BYTES = 1 << 14 /* that a text leaves to later ones */
 };
 
 /* A stretch of a text in a batch. */
-typedef struct window {
+typedef struct stretch {
     bcl_waiting *text;
-    size_t begin;   /* its first piece, counted from text->begin */
-    size_t lo, hi;  /* pieces whose scores are taken from here, counted likewise */
-    size_t samples; /* offset of its [CLS] in the slot's ids */
-} window;
+    bcl_window window; /* pieces counted from text->begin */
+    size_t row;        /* of its [CLS] in the slot's ids */
+} stretch;
 
 typedef struct slot {
     bcl_batch batch;
     int32_t *ids;        /* (capacity) */
     float *logits;       /* (capacity,K) */
     bcl_sample *samples; /* (window capacity) */
-    window *windows;
+    stretch *windows;
     size_t window_count, tokens;
     cl_event event; /* set while the device has it */
 } slot;
@@ -43,7 +45,7 @@ struct bcl_tagger {
     uint32_t *which;           /* (most_windows) 0, 1, ... */
     bcl_waiting *head, **tail; /* in the order of adding */
     bcl_waiting *spare;
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     uint64_t number;
     char why_fp32[BCL_GEMM_WHY];
 };
@@ -90,26 +92,11 @@ out:
     return status;
 }
 
-static bcl_status set_lengths(bcl_tagger *t, const char *folder) {
+static bcl_status set_lengths(bcl_tagger *t) {
     bcl_status status = BCL_OK;
     const bcl_tagger_options *o = &t->options;
-    const size_t positions = (size_t)t->config.positions;
-    t->max_length = o->max_length ? o->max_length : bcl_tokenizer_model_max_length(t->tokenizer);
-    if (o->max_length > positions)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "max-length: found %zu, the model has %zu positions",
-                 o->max_length, positions);
-    if (t->max_length > positions)
-        t->max_length = positions;
-    if (t->max_length < 3)
-        BCL_FAIL(BCL_ERROR_ARGUMENT,
-                 "%s: sequences of %zu pieces, expected at least 3: [CLS], a piece and [SEP]",
-                 folder, t->max_length);
-    const size_t room = t->max_length - 2;
-    if (o->stride >= room)
-        BCL_FAIL(BCL_ERROR_ARGUMENT,
-                 "stride: found %zu, expected less than the %zu pieces of a window", o->stride,
-                 room);
-    t->stride = o->stride ? o->stride : room / 4;
+    BCL_TRY(bcl_sequence_limit(&t->max_length, o->max_length, &t->config, t->tokenizer));
+    BCL_TRY(bcl_window_stride(&t->stride, o->stride, t->max_length));
     t->capacity = o->batch_tokens ? o->batch_tokens : BATCH_TOKENS;
     if (t->capacity < t->max_length)
         t->capacity = t->max_length;
@@ -153,7 +140,7 @@ bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
         BCL_TRY(bcl_precision_find(&precision, t->options.precision));
     t->tail = &t->head;
     BCL_TRY(bcl_model_folder_read(&t->config, &t->tokenizer, folder));
-    BCL_TRY(set_lengths(t, folder));
+    BCL_TRY(set_lengths(t));
     BCL_TRY(make_tags(t));
     t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,
                                      .tags = t->tags,
@@ -174,14 +161,28 @@ out:
     return status;
 }
 
+static void free_arrays(bcl_waiting *w) {
+    bcl_string_free(&w->text);
+    bcl_encoding_free(&w->encoding);
+    free(w->scores);
+    free(w->word_bytes);
+    free(w->word_points);
+    *w = (bcl_waiting){.next = w->next};
+}
+
+/* Close enough: without the tokenizer's scratch. */
+static size_t bytes_of(const bcl_waiting *w) {
+    return w->text.capacity +
+           w->encoding.capacity * (sizeof *w->encoding.ids + sizeof *w->encoding.word_ids +
+                                   2 * sizeof *w->encoding.offsets) +
+           w->scores_capacity * sizeof *w->scores + w->word_bytes_capacity * sizeof *w->word_bytes +
+           w->word_points_capacity * sizeof *w->word_points;
+}
+
 static void free_waiting(bcl_waiting *w) {
     for (bcl_waiting *next; w; w = next) {
         next = w->next;
-        bcl_string_free(&w->text);
-        bcl_encoding_free(&w->encoding);
-        free(w->scores);
-        free(w->word_bytes);
-        free(w->word_points);
+        free_arrays(w);
         free(w);
     }
 }
@@ -229,8 +230,11 @@ static bcl_status hand_out(bcl_tagger *t) {
         w->next = t->spare;
         t->spare = w;
         t->waiting--;
+        t->waiting_bytes -= bytes_of(w);
         if (t->options.sink)
             BCL_TRY(t->options.sink(t->options.context, &result));
+        if (bytes_of(w) > MOST_KEPT_BYTES)
+            free_arrays(w);
     }
 out:
     return status;
@@ -248,9 +252,10 @@ static bcl_status finish(bcl_tagger *t, slot *s) {
     clReleaseEvent(event);
     BCL_CL(code);
     for (size_t i = 0; i < s->window_count; i++) {
-        const window *v = &s->windows[i];
-        memcpy(v->text->scores + v->lo * K, s->logits + (v->samples + 1 + v->lo - v->begin) * K,
-               (v->hi - v->lo) * K * sizeof(float));
+        const stretch *v = &s->windows[i];
+        const bcl_window *w = &v->window;
+        memcpy(v->text->scores + w->lo * K, s->logits + (v->row + 1 + w->lo - w->begin) * K,
+               (w->hi - w->lo) * K * sizeof(float));
         v->text->windows_left--;
     }
     s->window_count = s->tokens = 0;
@@ -285,21 +290,19 @@ out:
 
 /* ---- adding ---- */
 
-static bcl_status add_window(bcl_tagger *t, bcl_waiting *w, size_t begin, size_t end, size_t lo,
-                             size_t hi) {
+static bcl_status add_window(bcl_tagger *t, bcl_waiting *w, const bcl_window *v) {
     bcl_status status = BCL_OK;
-    const size_t length = end - begin + 2;
+    const size_t length = v->end - v->begin + 2;
     if (t->slots[t->filling].tokens + length > t->capacity ||
         t->slots[t->filling].window_count == t->most_windows)
         BCL_TRY(launch(t));
     slot *s = &t->slots[t->filling];
     int32_t *ids = s->ids + s->tokens;
     ids[0] = w->encoding.ids[0];
-    memcpy(ids + 1, w->encoding.ids + w->begin + begin, (end - begin) * sizeof *ids);
+    memcpy(ids + 1, w->encoding.ids + w->begin + v->begin, (v->end - v->begin) * sizeof *ids);
     ids[length - 1] = w->encoding.ids[w->encoding.count - 1];
     s->samples[s->window_count] = (bcl_sample){.ids = ids, .length = (int)length};
-    s->windows[s->window_count++] =
-        (window){.text = w, .begin = begin, .lo = lo, .hi = hi, .samples = s->tokens};
+    s->windows[s->window_count++] = (stretch){w, *v, s->tokens};
     s->tokens += length;
 out:
     return status;
@@ -326,22 +329,13 @@ static void choose_range(const bcl_tagger *t, bcl_waiting *w) {
         w->words_cut += i == cut || e->word_ids[i] != e->word_ids[i - 1];
 }
 
-/* The windows of a text: each `room` pieces, overlapping by `stride`, the last one ending with the
- * text. The border between two is in the middle of what they share: a piece on either side is
- * farther from its own window's edge there. The text's own ends are no edges. */
 static bcl_status add_windows(bcl_tagger *t, bcl_waiting *w) {
     bcl_status status = BCL_OK;
-    const size_t n = w->end - w->begin, room = t->max_length - 2, step = room - t->stride;
-    w->windows = !n ? 0 : n <= room ? 1 : 1 + (n - room + step - 1) / step;
-    w->windows_left = w->windows;
-    for (size_t k = 0, begin = 0, lo = 0; k < w->windows; k++) {
-        const size_t end = begin + room < n ? begin + room : n;
-        const size_t next = begin + step + room < n ? begin + step : n > room ? n - room : 0;
-        const size_t hi = end == n ? n : (end - 1 + next) / 2 + 1;
-        BCL_TRY(add_window(t, w, begin, end, lo, hi));
-        begin = next;
-        lo = hi;
-    }
+    const size_t n = w->end - w->begin, room = t->max_length - 2;
+    bcl_window v = {0};
+    w->windows = w->windows_left = bcl_window_count(n, room, t->stride);
+    while (bcl_window_next(&v, n, room, t->stride))
+        BCL_TRY(add_window(t, w, &v));
 out:
     return status;
 }
@@ -374,7 +368,8 @@ static bcl_status enqueue(bcl_tagger *t, void *user) {
     w->user = user;
     *t->tail = w;
     t->tail = &w->next;
-    if (++t->waiting > MOST_WAITING)
+    t->waiting_bytes += bytes_of(w);
+    if (++t->waiting > MOST_WAITING || t->waiting_bytes > MOST_WAITING_BYTES)
         BCL_TRY(launch(t));
     BCL_TRY(add_windows(t, w));
     if (t->head == w)

@@ -164,12 +164,23 @@ bcl_status bcl_path_rename(const char *from, const char *to) {
     return sync_parent(to);
 }
 
+/* A device, a pipe, or one of the links in /dev: nothing that a file may take the place of. */
+static bool is_special(const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return false;
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return true;
+    return !strncmp(path, "/dev/", 5) && !lstat(path, &st) && S_ISLNK(st.st_mode);
+}
+
 bcl_status bcl_writer_open(bcl_writer *w, const char *path) {
     bcl_status status = BCL_OK;
     *w = (bcl_writer){0};
     BCL_TRY(bcl_strdup(&w->path, path));
-    BCL_TRY(bcl_format(&w->temporary, "%s.tmp.%ld", path, (long)getpid()));
-    if (!(w->file = fopen(w->temporary, "wb")))
+    if (!is_special(path))
+        BCL_TRY(bcl_format(&w->temporary, "%s.tmp.%ld", path, (long)getpid()));
+    if (!(w->file = fopen(w->temporary ? w->temporary : path, "wb")))
         status = bcl_fail_errno("%s: cannot create", path);
 out:
     if (status)
@@ -185,13 +196,13 @@ bcl_status bcl_writer_write(bcl_writer *w, const void *data, size_t size) {
 
 bcl_status bcl_writer_commit(bcl_writer *w) {
     bcl_status status = BCL_OK;
-    if (fflush(w->file) || fsync(fileno(w->file)))
+    if (fflush(w->file) || (w->temporary && fsync(fileno(w->file))))
         status = bcl_fail_errno("%s: cannot write", w->path);
     FILE *f = w->file;
     w->file = NULL;
     if (fclose(f) && !status)
         status = bcl_fail_errno("%s: cannot write", w->path);
-    if (!status)
+    if (!status && w->temporary)
         status = bcl_path_rename(w->temporary, w->path);
     if (!status) {
         free(w->temporary);

@@ -86,7 +86,8 @@ bcl_status bcl_path_remove(const char *path);
 bcl_status bcl_path_rename(const char *from, const char *to);
 
 /* A file that appears under its name only when it is complete: written as a temporary name beside
- * it, synced, renamed. Every path ends in commit or discard. */
+ * it, synced, renamed. A device or a pipe is written to instead. Every path ends in commit or
+ * discard. */
 typedef struct bcl_writer {
     FILE *file;
     char *path;

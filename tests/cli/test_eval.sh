@@ -80,6 +80,12 @@ check "pred2 alone" 2 'goes with --gold' e --model m --data d --pred2 p
 check "bad scheme" 2 'expected one of' e --gold gold --pred pred --scheme IOB
 check "bad zero division" 2 'expected one of' e --gold gold --pred pred --zero-division 2
 [ -c /dev/full ] && check "full disk" 1 'cannot write' sh -c '"$0" eval --gold gold --pred pred >/dev/full' "$BERTCL"
+if [ -c /dev/full ]; then # through a link: a device is written to, never replaced
+    ln -s /dev/full full && ln -s /dev/null null
+    check "full disk, errors" 1 'full: cannot write' e --gold gold --pred pred --errors full
+    check "errors to a device" 0 'written to null' e --gold gold --pred pred --errors null
+    [ -L full ] && [ -L null ] || fail "a device was replaced"
+fi
 "$BERTCL" eval --gold gold --pred pred --json 2>pipe | true
 [ -s pipe ] && fail "broken pipe: $(cat pipe)"
 
@@ -104,5 +110,27 @@ has "cut words count" "\"tokens\":[[:space:]]*$words"
 check "entities of a model" 0 'micro avg' m --model model
 check "models in a table" 0 '^\| model ' m --model model model --table markdown
 check "each" 0 'model,short2,' m short2 --model model --each --table csv
+# A sentence of 1,000 words: cut with a word about it, or in windows, where predict says the same of every word.
+for i in $(seq 1000); do printf '%s%s\t%s\n' "$(printf 'a%.0s' $(seq $((i % 3 + 1))))" "$i" "$([ $((i % 5)) = 0 ] && echo I-LOC || echo O)"; done >long
+check "cut, told" 0 '^9[0-9]+ words of 1 sentences are beyond 64 pieces and were cut; --long window scores them too' e --data long --model model
+check "cut, told beside JSON" 0 '^9[0-9]+ words of 1 sentences .*--long window' e --data long --model model --json
+has "cut, in JSON" '"words_cut":[[:space:]]*9[0-9]+'
+check "cut, in a table" 0 '^words cut$' sh -c '"$0" eval --quiet --data long --model model --table csv | head -1 | tr , "\n" | tail -1' "$BERTCL"
+for stride in 1 20 61; do
+    check "windows, stride $stride" 0 '"words_cut":[[:space:]]*0' e --quiet --data long --model model --level word --long window --stride $stride --json
+    has "windows" '"sentences_windowed":[[:space:]]*1,'
+    has "windows" '"tokens":[[:space:]]*1000,'
+    { printf '['; cut -f1 long | sed 's/.*/"&"/' | paste -sd,; printf ']\n'; } | tr -d '\n' |
+        "$BERTCL" predict --model model --words --format conll --long window --stride $stride >predicted
+    "$BERTCL" eval --gold long --pred predicted --digits 6 >expected || fail "windows: predict's labels"
+    check "windows, text" 0 '^1 sentences are beyond 64 pieces and were scored in windows' e --data long --model model --level word --long window --stride $stride --digits 6
+    sed -n '4,$p' stdout | diff - expected >&2 || fail "windows, stride $stride: predict and eval differ"
+done
+check "windows of pieces" 0 '"sentences_windowed"' e --quiet --data long --model model --long window --logits all.safetensors --json
+pieces=$(grep -m1 '"labelled"' stdout | tr -dc 0-9)
+grep -aqE "\"logits.0\":[^}]*\"shape\":\[$((pieces + 2)),5\]" all.safetensors || fail "windows: logits of $pieces pieces"
+check "stride alone" 2 'is for --long window' e --data long --model model --stride 3
+check "stride too large" 2 'less than the 62 pieces' e --data long --model model --long window --stride 62
+check "max-length too large" 2 'has 64 positions' e --data long --model model --max-length 65
 check "compare" 0 'second - first' m --model model --compare model --bootstrap 50
 exit $failed

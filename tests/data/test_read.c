@@ -106,6 +106,7 @@ static void test_comments_and_docstart(void **state) {
     expect("#\tO\n1\tO\n\n# comment\na\tX\n", "#/O 1/O | a/X"); /* a TAB makes it a word */
     expect("a O\n# O\n\n# O\n1 O\n", "a/O #/O | #/O 1/O");      /* the word # between spaces */
     expect("# O\n", "#/O");
+    expect("# O\na O\n \t\n# O\nb O\n", "#/O a/O | #/O b/O"); /* a TAB in a blank line */
     expect("# id = 3\na O\n", "a/O");
     expect("# a longer remark\na O\n", "a/O");
     expect("#tag\tO\n#1 O\n", "#tag/O #1/O");

@@ -75,12 +75,28 @@ def case(rng):
     return scheme, gold, pred, rng.choice([None, 4, 2, 0, 6, 14]), rng.choice(["0", "0", "1", "nan"]), rng.random() < .3
 
 
-def write(path, sentences, rng, extra):
-    with open(path, "w") as f:
-        for i, s in enumerate(sentences):
-            for k, tag in enumerate(s):
-                f.write(f"w{i}.{k}\t" + ("x\t" * extra) + tag + "\n")
-            f.write("\n")
+ODD_WORDS = ["#", "##ing", "a\u00a0b", "\u200b", "👩\u200d👩\u200d👧", "مرحبا", "e\u0301\u0316", "x" * 5000, "<script>", '"', "\\", "-", "\u2028", "&amp;",
+             "日本語", "|", "%s", "-DOCSTART", "\x01", "\ufeff", "'"]
+
+
+def words(gold, rng):
+    """A sentence's words, the same in both files; every fourth set has odd ones."""
+    odd = rng.random() < .25
+    return [[rng.choice(ODD_WORDS) if odd and rng.random() < .5 else f"w{i}.{k}" for k in range(len(s))] for i, s in enumerate(gold)]
+
+
+def write(path, sentences, tokens, rng, extra):
+    """TABs or spaces, LF or CRLF, with or without a byte order mark, blank lines of every kind."""
+    end = rng.choice(["\n", "\n", "\r\n"])
+    gap = rng.choice(["\t", "\t", " ", "  "])
+    with open(path, "w", encoding=rng.choice(["utf-8", "utf-8", "utf-8-sig"]), newline="") as f:
+        f.write(rng.choice(["", "", end, " " + end + end]))
+        for s, w in zip(sentences, tokens):
+            for token, tag in zip(w, s):
+                f.write(token + gap + (("x" + gap) * extra) + tag + rng.choice(["", "", "", "" if gap == " " else gap, " "]) + end)
+            f.write(rng.choice([end, end, end, " " + gap + end, end + end]))
+        if sentences and rng.random() < .2:
+            f.write("-DOCSTART- -X- O O" + end)
 
 
 def spans(gold, scheme):
@@ -114,8 +130,9 @@ def main():
     files = [os.path.join(folder, x) for x in ("gold file", "pred")]
     for number in range(count):
         scheme, gold, pred, digits, zero, explicit = case(rng)
-        write(files[0], gold, rng, rng.choice([0, 2]))
-        write(files[1], pred, rng, rng.choice([0, 1]))
+        tokens = words(gold, rng)
+        write(files[0], gold, tokens, rng, rng.choice([0, 2]))
+        write(files[1], pred, tokens, rng, rng.choice([0, 1]))
         command = [BERTCL, "eval", "--gold", files[0], "--pred", files[1], "--zero-division", zero, "--quiet"]
         if scheme != "default":
             command += ["--mode", "strict"] + ([] if scheme == "auto" else ["--scheme", scheme])

@@ -1,5 +1,7 @@
 #include "support/tiny_model.h"
 
+#include "support/local_model.h"
+
 static bcl_status write_tokenizer(const char *folder) {
     bcl_status status = BCL_OK;
     bcl_string text = {0};
@@ -37,6 +39,8 @@ static bcl_status fill(void *context, const bcl_tensor *tensor, size_t first, si
     bcl_normal(x, n, f->shape->spread, bcl_mix64(f->shape->seed) + f->tensor++);
     for (size_t i = 0; i < n && strstr(tensor->name, "LayerNorm.weight"); i++)
         x[i] += 1;
+    if (f->shape->local)
+        local_model_shape(tensor, x);
     return BCL_OK;
 }
 

@@ -9,8 +9,9 @@ typedef struct tiny_model {
     double dropout;
     float spread; /* standard deviation of the weights */
     uint64_t seed;
+    bool local; /* see tests/support/local_model.h */
 } tiny_model;
-static const tiny_model TINY = {32, 4, 2, 45, 64, 5, 0.1, 0.2f, 1};
+static const tiny_model TINY = {32, 4, 2, 45, 64, 5, 0.1, 0.2f, 1, false};
 enum { TINY_VOCABULARY = 5 + 2 * 36 };
 
 /* Labels O, I-LOC, I-MISC, I-ORG, I-PER, then I-5, ...; pieces are specials, letters and digits. */

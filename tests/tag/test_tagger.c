@@ -133,6 +133,27 @@ static void test_long(void **state) {
     forget(&whole);
 }
 
+/* Long texts that are cut fill no batch, but must not pile up. */
+static void test_long_texts_wait(void **state) {
+    (void)state;
+    enum { SIZE = 100000, COUNT = 100 };
+    char *text = malloc(SIZE);
+    seen s = {0};
+    assert_non_null(text);
+    for (int i = 0; i < SIZE; i++)
+        text[i] = i % 2 ? ' ' : 'a';
+    bcl_tagger *t = open_tagger(&s, (bcl_tagger_options){.max_length = 3});
+    for (int i = 0; i < COUNT; i++) {
+        OK(bcl_tagger_add_text(t, text, SIZE, NULL));
+        assert_true(bcl_tagger_waiting(t) < 20);
+    }
+    OK(bcl_tagger_flush(t));
+    assert_int_equal(s.count, COUNT);
+    bcl_tagger_free(t);
+    forget(&s);
+    free(text);
+}
+
 static void test_refused(void **state) {
     (void)state;
     seen s = {0};
@@ -197,9 +218,9 @@ static void test_sentences(void **state) {
 int main(void) {
     const struct CMUnitTest sentences[] = {cmocka_unit_test(test_sentences)};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sentences),     cmocka_unit_test(test_order_and_batches),
-        cmocka_unit_test(test_words_as_text), cmocka_unit_test(test_long),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sentences),       cmocka_unit_test(test_order_and_batches),
+        cmocka_unit_test(test_words_as_text),   cmocka_unit_test(test_long),
+        cmocka_unit_test(test_long_texts_wait), cmocka_unit_test(test_refused),
     };
     model = test_folder();
     OK(tiny_model_write(model, &TINY));
