@@ -531,7 +531,15 @@ static float *inferred(bcl_model *model, const subject *s, int K) {
 /* For inference weights may lie in another order: the same bits, and the plain order for whoever
  * reads, saves or trains. Sizes that whole panels of any tile divide, the labels' too. */
 static void test_inference_order(void **state) {
-    const tiny_model shape = {96, 4, 2, 192, 64, 48, 0.1, 0.2f, 1};
+    const tiny_model shape = {.hidden = 96,
+                              .heads = 4,
+                              .layers = 2,
+                              .intermediate = 192,
+                              .positions = 64,
+                              .labels = 48,
+                              .dropout = 0.1,
+                              .spread = 0.2f,
+                              .seed = 1};
     subject s;
     bcl_load_report report;
     bcl_model *plain = NULL;
