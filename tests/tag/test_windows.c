@@ -99,7 +99,8 @@ static void test_eval(void **state) {
     int32_t ids[K];
     char *path = write_corpus();
     OK(bcl_model_folder_read(&config, &tokenizer, model_folder));
-    OK(bcl_model_load(&model, test_device, &config, model_folder, NULL, false, 0, &report));
+    OK(bcl_model_load(&model, test_device, &config, model_folder, NULL, BCL_PRECISION_FP32, false,
+                      0, &report));
     OK(bcl_corpus_read(&corpus, (const char *const *)&path, 1, NULL));
     OK(bcl_corpus_label_ids(ids, corpus, (const char *const *)config.label_names, K));
     OK(bcl_dataset_encode(&data, corpus, NULL, 3, tokenizer, ids, 0, BCL_LABEL_ALL));
