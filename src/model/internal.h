@@ -89,8 +89,8 @@ struct bcl_model {
     bcl_activations a;
 };
 
-/* Puts the layers' weights into the order that the GEMM provider reads without packing, or back. For
- * inference: gradients and files have the plain order. Nothing where it is as wanted. */
+/* Puts the layers' weights into the order that the GEMM provider reads without packing, or back.
+ * For inference: gradients and files have the plain order. Nothing where it is as wanted. */
 bcl_status bcl_model_pack(bcl_model *m, bool packed);
 
 void bcl_model_release_activations(bcl_model *model);
