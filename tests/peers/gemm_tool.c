@@ -1,7 +1,9 @@
-/* Times matrix products of a GEMM provider beside a BLAS library's, in turn, for
- * tools/compare_gemm. gemm_tool [--gemm NAME] [--device ID] [--blas LIBRARY] [--rounds N] reads a
- * product a line from stdin, "NN|NT|TN M N K", and prints a JSON object a line: the least and the
- * median seconds of each side, the largest difference as a share of sum |a| |b|. */
+/* Times matrix products of a GEMM provider, beside a BLAS library's in turn, for
+ * tools/compare_gemm:
+ *   gemm_tool [--precision P] [--gemm NAME] [--device ID] [--blas LIBRARY] [--rounds N]
+ * reads a product a line from stdin, "NN|NT|TN M N K", and answers with a JSON line: the median
+ * seconds of ours; with a BLAS the median of the rounds' ratios, theirs over ours, and the largest
+ * difference as a share of sum |a| |b|. */
 #include "ops/gemm/gemm.h"
 
 #include <dlfcn.h>
@@ -25,19 +27,14 @@ typedef struct product {
     size_t a_count, b_count, c_count;
 } product;
 
-typedef struct side {
-    double seconds[MAX_ROUNDS], least, median;
-} side;
-
 static int compare_doubles(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static void summarize(side *s, int rounds) {
-    qsort(s->seconds, (size_t)rounds, sizeof *s->seconds, compare_doubles);
-    s->least = s->seconds[0];
-    s->median = s->seconds[rounds / 2];
+static double median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    return values[count / 2];
 }
 
 static bcl_status make_buffer(cl_mem *out, float **host, bcl_device *device, size_t count,
@@ -124,7 +121,7 @@ static double difference(const product *p) {
 static bcl_status measure(bcl_device *device, bcl_gemm *gemm, sgemm_function *sgemm, int rounds,
                           const char *name, bcl_gemm_layout layout, int M, int N, int K) {
     bcl_status status = BCL_OK;
-    static side ours, theirs;
+    static double ours[MAX_ROUNDS], ratios[MAX_ROUNDS];
     product p = {0};
     double once;
     BCL_TRY(make_product(&p, device, layout, M, N, K));
@@ -134,19 +131,16 @@ static bcl_status measure(bcl_device *device, bcl_gemm *gemm, sgemm_function *sg
     if (sgemm)
         run_theirs(sgemm, &p, 1);
     for (int i = 0; i < rounds; i++) {
-        BCL_TRY(run_ours(&ours.seconds[i], device, gemm, &p, repeats));
+        BCL_TRY(run_ours(&ours[i], device, gemm, &p, repeats));
         if (sgemm)
-            theirs.seconds[i] = run_theirs(sgemm, &p, repeats);
+            ratios[i] = run_theirs(sgemm, &p, repeats) / ours[i];
     }
-    summarize(&ours, rounds);
-    printf("{\"layout\": \"%s\", \"M\": %d, \"N\": %d, \"K\": %d, \"least\": %.9g, "
-           "\"median\": %.9g",
-           name, M, N, K, ours.least, ours.median);
+    printf(
+        "{\"layout\": \"%s\", \"M\": %d, \"N\": %d, \"K\": %d, \"gemm\": \"%s\", \"seconds\": %.9g",
+        name, M, N, K, bcl_gemm_name(gemm), median(ours, rounds));
     if (sgemm) {
-        summarize(&theirs, rounds);
         BCL_TRY(bcl_buffer_read(device, p.call.C, 0, p.ours, p.c_count * sizeof(float), true));
-        printf(", \"blas_least\": %.9g, \"blas_median\": %.9g, \"difference\": %.3g", theirs.least,
-               theirs.median, difference(&p));
+        printf(", \"ratio\": %.9g, \"difference\": %.3g", median(ratios, rounds), difference(&p));
     }
     printf("}\n");
     fflush(stdout);
@@ -160,7 +154,9 @@ int main(int argc, char **argv) {
     bcl_device *device = NULL;
     bcl_gemm *gemm = NULL;
     sgemm_function *sgemm = NULL;
-    const char *name = NULL, *id = NULL, *blas = NULL;
+    const char *name = NULL, *id = NULL, *blas = NULL, *wanted = "fp32";
+    char why[BCL_GEMM_WHY];
+    bcl_precision precision;
     int rounds = 9;
     char layout[3];
     int M, N, K;
@@ -171,6 +167,8 @@ int main(int argc, char **argv) {
             id = argv[i + 1];
         else if (!strcmp(argv[i], "--blas"))
             blas = argv[i + 1];
+        else if (!strcmp(argv[i], "--precision"))
+            wanted = argv[i + 1];
         else if (!strcmp(argv[i], "--rounds"))
             rounds = atoi(argv[i + 1]);
     }
@@ -184,7 +182,11 @@ int main(int argc, char **argv) {
         memcpy(&sgemm, &symbol, sizeof symbol); /* C has no cast from object to function */
     }
     BCL_TRY(bcl_device_open(&device, id, false));
-    BCL_TRY(bcl_gemm_create(&gemm, device, name, BCL_PRECISION_FP32));
+    BCL_TRY(bcl_precision_find(&precision, wanted));
+    precision = bcl_gemm_settle(why, device, name, precision);
+    if (*why)
+        fprintf(stderr, "gemm_tool: %s\n", why);
+    BCL_TRY(bcl_gemm_create(&gemm, device, name, precision));
     while (scanf("%2s %d %d %d", layout, &M, &N, &K) == 4)
         BCL_TRY(measure(device, gemm, sgemm, rounds, layout,
                         !strcmp(layout, "NN")   ? BCL_GEMM_NN
