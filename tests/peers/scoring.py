@@ -89,8 +89,11 @@ def write(path, sentences, tokens, rng, extra):
     """TABs or spaces, LF or CRLF, with or without a byte order mark, blank lines of every kind."""
     end = rng.choice(["\n", "\n", "\r\n"])
     gap = rng.choice(["\t", "\t", " ", "  "])
-    with open(path, "w", encoding=rng.choice(["utf-8", "utf-8", "utf-8-sig"]), newline="") as f:
-        f.write(rng.choice(["", "", end, " " + end + end]))
+    encoding, lead = rng.choice(["utf-8", "utf-8", "utf-8-sig"]), rng.choice(["", "", end, " " + end + end])
+    if not lead and tokens and tokens[0] and tokens[0][0].startswith("\ufeff"):
+        encoding = "utf-8-sig"  # at a file's very start the first such character is the mark, not a word's
+    with open(path, "w", encoding=encoding, newline="") as f:
+        f.write(lead)
         for s, w in zip(sentences, tokens):
             for token, tag in zip(w, s):
                 f.write(token + gap + (("x" + gap) * extra) + tag + rng.choice(["", "", "", "" if gap == " " else gap, " "]) + end)
