@@ -17,14 +17,33 @@ typedef JOIN(float, DV) dv;
 #define ND (HS / DV)
 #define RQ 6 /* queries whose scores are computed together */
 
+#if VW > 1
+#define vec fv
+#define SIDE VW
+#include "transpose.h"
+#define SQUARES (HS / VW * VW) /* the dimensions in whole squares */
+#else
+#define SQUARES 0
+#endif
+
 /* kt[d][j] = row j's dimension d, for VW rows from `first`; rows behind the last repeat it. */
 static inline void transpose(float *kt, __global const float *rows, size_t stride, int first,
                              int S) {
-    for (int j = 0; j < VW; j++) {
-        __global const float *row = rows + min(first + j, S - 1) * stride;
-        for (int d = 0; d < HS; d++)
-            kt[d * VW + j] = row[d];
+#if VW > 1
+    for (int d = 0; d < SQUARES; d += VW) {
+        fv x[VW];
+#pragma unroll
+        for (int j = 0; j < VW; j++)
+            x[j] = LOAD_FULL(rows + min(first + j, S - 1) * stride + d);
+        transpose_square(x);
+#pragma unroll
+        for (int j = 0; j < VW; j++)
+            STORE_FULL(x[j], kt + (d + j) * VW);
     }
+#endif
+    for (int d = SQUARES; d < HS; d++)
+        for (int j = 0; j < VW; j++)
+            kt[d * VW + j] = rows[min(first + j, S - 1) * stride + d];
 }
 
 /* out[r][first..] = factor rows[i0 + r] . kt for RQ rows; `last` is the last row there is. */

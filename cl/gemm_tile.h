@@ -41,38 +41,8 @@
 #define KEEP(i, j) store(c##i##_##j, j, scratch + (i) * PANEL);
 #define KEEP_ROW(i) VECTORS(KEEP, i)
 
-/* One step of a transpose: two vectors, interleaved. */
-#if TILE_WIDTH == 16
-#define MIX_LOW(a, b)                                                                              \
-    (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,      \
-          a.s7, b.s7)
-#define MIX_HIGH(a, b)                                                                             \
-    (vec)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,      \
-          a.sf, b.sf)
-#elif TILE_WIDTH == 8
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-#define MIX_HIGH(a, b) (vec)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#else
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1)
-#define MIX_HIGH(a, b) (vec)(a.s2, b.s2, a.s3, b.s3)
-#endif
-
-/* Transposes a square of WIDTH vectors: log2(WIDTH) times the first half of the rows is interleaved
- * with the second. */
-static inline void transpose_square(vec x[TILE_WIDTH]) {
-    vec y[TILE_WIDTH];
-#pragma unroll
-    for (int span = 1; span < TILE_WIDTH; span *= 2) {
-#pragma unroll
-        for (int n = 0; n < TILE_WIDTH / 2; n++) {
-            y[2 * n] = MIX_LOW(x[n], x[n + TILE_WIDTH / 2]);
-            y[2 * n + 1] = MIX_HIGH(x[n], x[n + TILE_WIDTH / 2]);
-        }
-#pragma unroll
-        for (int n = 0; n < TILE_WIDTH; n++)
-            x[n] = y[n];
-    }
-}
+#define SIDE TILE_WIDTH
+#include "transpose.h"
 
 /* Of a tile that is not whole, `rows` rows of `columns` columns: + C if `add`, else + bias. */
 static inline void store_narrow(__global float *C, int ldc, int rows, int columns, int add,

@@ -119,23 +119,29 @@ static bool next_column(field *out, field line, size_t *at, bool tabs) {
     return true;
 }
 
-/* "word<TAB>tag" without white space around either, as most lines are. */
-static bool split_pair(columns *out, field line, const char *tab) {
-    const size_t n = (size_t)(tab - line.text), rest = line.size - n - 1;
-    if (!n || !rest || !is_mark(tab[1]) || !is_mark(line.text[line.size - 1]) ||
-        *line.text == ' ' || tab[-1] == ' ' || memchr(tab + 1, '\t', rest))
+/* "word<TAB>tag<LF>" in ASCII without white space, as most lines are, in one pass: nothing that the
+ * rules below look for is in it. The text ends in a NUL. *next is where the following line starts.
+ */
+static bool split_pair(columns *out, char *line, char **next) {
+    char *tab = line, *end;
+    while (is_mark(*tab))
+        tab++;
+    if (tab == line || *tab != '\t' || *line == '-') /* it may be "-DOCSTART-" */
         return false;
-    *out = (columns){{line.text, n}, {line.text + n + 1, rest}, 2, 2};
+    for (end = tab + 1; is_mark(*end);)
+        end++;
+    if (end == tab + 1 || *end != '\n')
+        return false;
+    *out = (columns){
+        {line, (size_t)(tab - line)}, {tab + 1, (size_t)(end - tab - 1)}, .count = 2, .total = 2};
+    *next = end + 1;
     return true;
 }
 
 static columns split_columns(field line, size_t tag_column) {
     columns c = {0};
     field f;
-    const char *tab = memchr(line.text, '\t', line.size);
-    const bool tabs = tab != NULL;
-    if (tabs && tag_column <= 2 && split_pair(&c, line, tab))
-        return c;
+    const bool tabs = memchr(line.text, '\t', line.size) != NULL;
     for (size_t at = 0; next_column(&f, line, &at, tabs);) {
         c.total++;
         if (c.total == 1)
@@ -243,8 +249,10 @@ static bcl_status add_token(reader *r, columns c) {
     }
     corpus->raw.totals[seen->raw]++;
     corpus->mapped.totals[seen->mapped]++;
-    BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
-    BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
+    if (n == corpus->word_capacity || n == corpus->tag_capacity) {
+        BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
+        BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
+    }
     if (!r->in_document) {
         BCL_TRY(bcl_grow(&corpus->documents, &corpus->document_capacity, corpus->document_count + 1,
                          sizeof *corpus->documents));
@@ -267,6 +275,12 @@ out:
     return status;
 }
 
+static bcl_status note_columns(reader *r, size_t count) {
+    if (!r->first_columns)
+        r->first_columns = count;
+    return count != r->first_columns ? note_odd(r, BCL_ODD_COLUMNS) : BCL_OK;
+}
+
 static bcl_status read_word_line(reader *r, field line) {
     bcl_status status = BCL_OK;
     columns c = split_columns(line, r->tag_column);
@@ -278,12 +292,9 @@ static bcl_status read_word_line(reader *r, field line) {
     if (r->tag_column && !c.tag.size)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found %zu columns, expected the tag in column %zu",
                  r->path, r->line, c.count, r->tag_column);
-    if (!r->first_columns)
-        r->first_columns = c.count;
     if (c.total != c.count)
         BCL_TRY(note_odd(r, BCL_ODD_EMPTY_COLUMNS));
-    if (c.count != r->first_columns)
-        BCL_TRY(note_odd(r, BCL_ODD_COLUMNS));
+    BCL_TRY(note_columns(r, c.count));
     if (!c.word.size)
         BCL_TRY(note_odd(r, BCL_ODD_EMPTY_WORD));
     else if (memchr(c.word.text, ' ', c.word.size))
@@ -359,8 +370,14 @@ static bcl_status read_file(bcl_corpus *corpus, const char *path,
         p += 3;
     look_ahead(&r, p, end);
     for (; p < end; p = next) {
+        columns pair;
         r.line++;
-        BCL_TRY(read_line(&r, cut_line(p, end, &next)));
+        if (r.tag_column <= 2 && split_pair(&pair, p, &next)) {
+            BCL_TRY(note_columns(&r, 2));
+            BCL_TRY(add_token(&r, pair));
+        } else {
+            BCL_TRY(read_line(&r, cut_line(p, end, &next)));
+        }
     }
 out:
     return status;

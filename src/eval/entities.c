@@ -3,6 +3,8 @@
 #include "data/data.h"
 #include "eval/entities.h"
 
+static const char LETTERS[] = "IOBESUL"; /* in the order of P_... */
+enum { PLACE_O = 1, PREFIXES = 7 };
 enum { P_I = 1, P_O = 2, P_B = 4, P_E = 8, P_S = 16, P_U = 32, P_L = 64, P_ANY = 127 };
 enum { SAME = 1, DIFF = 2, EITHER = 3 };
 
@@ -77,8 +79,11 @@ static const grammar grammars[] = {
 };
 #define SCHEMES (sizeof grammars / sizeof *grammars)
 
+enum { STARTS = 1, GOES_ON = 2, ENDS = 4 }; /* of an entity between two tags */
+
 typedef struct tag {
-    unsigned prefix; /* strict: P_...; default: the first character, any beyond ASCII as 0x80 */
+    unsigned prefix; /* strict: place in LETTERS; default: the first character, any beyond ASCII as
+                      * 0x80 */
     uint32_t type;
     bool invalid;
 } tag;
@@ -98,6 +103,7 @@ struct bcl_entities {
     size_t k;
     tag *tags; /* (K) */
     tag outside;
+    unsigned char moves[PREFIXES][PREFIXES][2]; /* strict: by two prefixes, types equal or not */
     bcl_names types;
     bcl_entity_totals *totals; /* (types) */
     scanner gold, pred;
@@ -122,10 +128,10 @@ bcl_status bcl_scheme_find(bcl_scheme *out, const char *name) {
 
 /* ---- tags ---- */
 
+/* P_... of a letter, 0 of another */
 static unsigned strict_prefix(char c) {
-    static const char letters[] = "IOBESUL";
-    const char *at = c ? strchr(letters, c) : NULL;
-    return at ? 1u << (at - letters) : 0;
+    const char *at = c ? strchr(LETTERS, c) : NULL;
+    return at ? 1u << (at - LETTERS) : 0;
 }
 
 static size_t first_character(const char *name) {
@@ -141,14 +147,14 @@ static bcl_status parse_tag(tag *out, bcl_entities *e, const char *name) {
     size_t n;
     *out = (tag){0};
     if (strict) { /* the dashes at both ends fall away */
-        out->prefix = strict_prefix(*name);
         type += strspn(type, "-");
         for (n = strlen(type); n && type[n - 1] == '-';)
             n--;
-        if (!(out->prefix & grammars[e->scheme].allowed)) {
-            *out = (tag){.prefix = P_O, .type = e->outside.type, .invalid = true};
+        if (!(strict_prefix(*name) & grammars[e->scheme].allowed)) {
+            *out = (tag){.prefix = PLACE_O, .type = e->outside.type, .invalid = true};
             return BCL_OK;
         }
+        out->prefix = (unsigned)(strchr(LETTERS, *name) - LETTERS);
     } else { /* what stands behind the first dash, or all if there is none */
         out->prefix = (unsigned char)*name < 0x80 ? (unsigned char)*name : 0x80;
         if (dash)
@@ -183,6 +189,27 @@ static bcl_scheme detect(const char *const *names, size_t k, const bool *used) {
     return rest & (P_E | P_S) ? BCL_SCHEME_IOBES : BCL_SCHEME_IOB1;
 }
 
+static bool matches(const pattern *p, unsigned prev, unsigned now, unsigned types) {
+    for (; p->prev; p++)
+        if ((p->prev & prev) && (p->current & now) && (p->types & types))
+            return true;
+    return false;
+}
+
+/* What the grammar says of every two prefixes, looked up instead of matched a million times. */
+static void make_moves(bcl_entities *e) {
+    const grammar *g = &grammars[e->scheme];
+    for (size_t a = 0; a < PREFIXES; a++)
+        for (size_t b = 0; b < PREFIXES; b++)
+            for (unsigned types = SAME; types <= DIFF; types++) {
+                const unsigned prev = 1u << a, now = 1u << b;
+                e->moves[a][b][types - SAME] =
+                    (unsigned char)((matches(g->start, prev, now, types) ? STARTS : 0) |
+                                    (matches(g->inside, prev, now, types) ? GOES_ON : 0) |
+                                    (matches(g->end, prev, now, types) ? ENDS : 0));
+            }
+}
+
 bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, size_t k,
                                const bool *used, bcl_scheme scheme) {
     bcl_status status = BCL_OK;
@@ -197,6 +224,8 @@ bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, siz
     for (size_t i = 0; i < k; i++)
         BCL_TRY(parse_tag(&e->tags[i], e, names[i]));
     BCL_NEW(e->totals, e->types.count);
+    if (e->scheme != BCL_SCHEME_DEFAULT)
+        make_moves(e);
     /* Before the first token stands an O whose type is no type, not even that of O. */
     e->gold.prev = e->pred.prev = (tag){.prefix = 'O', .type = UINT32_MAX};
     *out = e;
@@ -275,30 +304,28 @@ out:
     return status;
 }
 
-static bool matches(const pattern *p, tag prev, tag now) {
-    for (; p->prev; p++)
-        if ((p->prev & prev.prefix) && (p->current & now.prefix) &&
-            (p->types & (prev.type == now.type ? SAME : DIFF)))
-            return true;
-    return false;
+static unsigned move(const bcl_entities *e, tag prev, tag now) {
+    return e->moves[prev.prefix][now.prefix][prev.type != now.type];
 }
 
 static bcl_status scan_strict(scanner *s, const bcl_entities *e, const int32_t *ids, size_t n) {
     bcl_status status = BCL_OK;
-    const grammar *g = &grammars[e->scheme];
     tag prev = e->outside;
     s->count = 0;
     for (size_t i = 0; i < n;) {
-        tag first = e->tags[ids[i]];
+        tag first = e->tags[ids[i]], last = first;
         size_t end = i + 1;
-        if (matches(g->start, prev, first)) {
-            while (end < n && matches(g->inside, e->tags[ids[end - 1]], e->tags[ids[end]]))
+        if (move(e, prev, first) & STARTS) {
+            tag now = e->outside;
+            while (end < n && (move(e, last, now = e->tags[ids[end]]) & GOES_ON)) {
+                last = now;
                 end++;
-            if (matches(g->end, e->tags[ids[end - 1]], end < n ? e->tags[ids[end]] : e->outside))
+            }
+            if (move(e, last, end < n ? now : e->outside) & ENDS)
                 BCL_TRY(add_span(s, i, end - 1, first.type));
         }
         i = end;
-        prev = e->tags[ids[i - 1]];
+        prev = last;
     }
 out:
     return status;
