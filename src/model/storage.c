@@ -51,16 +51,23 @@ static bool same_shape(const bcl_tensor *t, const bcl_named *n) {
  * (rows,columns). */
 static void place(float *parameter, int columns, float *file, const bcl_named *n, size_t first,
                   size_t rows, bool to_file) {
-    const size_t width = (size_t)n->shape[n->rank - 1], ld = (size_t)columns;
-    for (size_t i = first; i < first + rows; i++)
-        for (size_t j = 0; j < width; j++) {
-            float *p = parameter + (n->transposed ? j * ld + i : i * ld + j) + n->column;
-            float *f = file + (i - first) * width + j;
-            if (to_file)
-                *f = *p;
-            else
-                *p = *f;
+    enum { BLOCK = 16 }; /* rows that fill a cache line of the transposed side */
+    const size_t width = (size_t)n->shape[n->rank - 1], ld = (size_t)columns, end = first + rows;
+    if (!n->transposed)
+        for (size_t i = first; i < end; i++, file += width) {
+            float *p = parameter + i * ld + n->column;
+            memcpy(to_file ? file : p, to_file ? p : file, width * sizeof *p);
         }
+    else
+        for (size_t i0 = first; i0 < end; i0 += BLOCK, file += BLOCK * width)
+            for (size_t j = 0; j < width; j++)
+                for (size_t i = i0; i < end && i < i0 + BLOCK; i++) {
+                    float *p = parameter + j * ld + i + n->column, *f = file + (i - i0) * width + j;
+                    if (to_file)
+                        *f = *p;
+                    else
+                        *p = *f;
+                }
 }
 
 /* A vector is one row. */
@@ -89,16 +96,18 @@ static bcl_status load_words(loader *ld, const bcl_tensor *t) {
     enum { ROWS = 1024 };
     const size_t V = (size_t)t->shape[0], C = (size_t)t->shape[1], row = t->bytes / V;
     float *block = NULL;
-    BCL_NEW(block, ROWS * C);
+    if (t->dtype != BCL_F32)
+        BCL_NEW(block, ROWS * C);
     for (size_t first = 0; first < V; first += ROWS) {
         const size_t rows = V - first < ROWS ? V - first : ROWS;
         bcl_tensor part = *t;
         part.shape[0] = (int64_t)rows;
         part.data = (const char *)t->data + first * row;
         part.bytes = rows * row;
-        BCL_TRY(bcl_tensor_to_float(block, &part));
+        if (block)
+            BCL_TRY(bcl_tensor_to_float(block, &part));
         BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words, first * C * sizeof(float),
-                                 block, rows * C * sizeof(float), true));
+                                 block ? block : part.data, rows * C * sizeof(float), true));
         bcl_map_release(part.data, part.bytes);
     }
 out:

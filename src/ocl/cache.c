@@ -1,5 +1,7 @@
 /* Compiled programs on disk, so that a second start does not compile. A file is named by a hash of
- * all that the result depends on; one that is damaged or that the driver refuses is built again. */
+ * all that the result depends on; one that is damaged or that the driver refuses is built again.
+ * PoCL has a cache of its own, but preprocesses each program to look it up: 30 ms. To give a binary
+ * away it compiles all kernels for any group size, so that its first start takes twice as long. */
 #include "ocl/internal.h"
 
 static const char magic[8] = {'B', 'C', 'L', 'P', 'R', 'O', 'G', '1'};
@@ -8,12 +10,6 @@ typedef struct entry_head {
     char magic[8];
     uint64_t size, hash; /* of the bytes that follow */
 } entry_head;
-
-/* PoCL keeps work-group functions in a cache of its own, which is finer than whole programs: here
- * they would be compiled twice. */
-static bool has_own_cache(const bcl_device *d) {
-    return strstr(d->info.version, "PoCL") != NULL;
-}
 
 bcl_status bcl_cache_folder(char **out, const char *name) {
     bcl_status status = BCL_OK;
@@ -51,8 +47,6 @@ bcl_status bcl_program_cache_path(char **out, const bcl_device *d, const char *s
     bcl_status status = BCL_OK;
     char *folder = NULL, name[BCL_CACHE_KEY];
     *out = NULL;
-    if (has_own_cache(d))
-        return BCL_OK;
     BCL_TRY(bcl_cache_folder(&folder, "programs"));
     if (!folder)
         goto out;

@@ -213,31 +213,44 @@ static bool read_all(int fd, bcl_string *out, double seconds) {
     }
 }
 
-static bcl_status probe_driver(const char *icd_file, bcl_device_info **devices, size_t *count,
-                               size_t *capacity) {
-    bcl_status status = BCL_OK;
-    bcl_string got = {0};
-    int fds[2], code = 0;
+/* A driver that answers in a process of its own. */
+typedef struct asked {
+    pid_t child;
+    int fd; /* of the pipe from it */
+} asked;
+
+static bcl_status ask_driver(asked *out, const char *icd_file) {
+    int fds[2];
     if (pipe(fds))
         return bcl_fail_errno("cannot make a pipe");
     fflush(NULL);
-    pid_t child = fork();
-    if (child < 0) {
+    out->child = fork();
+    if (out->child < 0) {
         close(fds[0]);
         close(fds[1]);
         return bcl_fail_errno("cannot start a process");
     }
-    if (child == 0) {
+    if (out->child == 0) {
         close(fds[0]);
         probe_in_child(icd_file, fds[1]);
         _exit(0);
     }
     close(fds[1]);
-    bool in_time = read_all(fds[0], &got, PROBE_SECONDS);
-    close(fds[0]);
+    out->fd = fds[0];
+    return BCL_OK;
+}
+
+/* The driver's devices, or one with its problem. */
+static bcl_status hear_driver(const asked *a, const char *icd_file, bcl_device_info **devices,
+                              size_t *count, size_t *capacity) {
+    bcl_status status = BCL_OK;
+    bcl_string got = {0};
+    int code = 0;
+    bool in_time = read_all(a->fd, &got, PROBE_SECONDS);
+    close(a->fd);
     if (!in_time)
-        kill(child, SIGKILL);
-    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
+        kill(a->child, SIGKILL);
+    while (waitpid(a->child, &code, 0) < 0 && errno == EINTR)
         ;
     size_t n = got.size / sizeof(bcl_device_info);
     BCL_TRY(bcl_grow(devices, capacity, *count + n + 1, sizeof **devices));
@@ -322,16 +335,26 @@ static bcl_status probe(bcl_device_info **out, size_t *out_count, const char *on
     char **files = NULL;
     size_t file_count = 0, count = 0, capacity = 0;
     bcl_device_info *devices = NULL;
+    asked *drivers = NULL;
     BCL_TRY(list_drivers(&files, &file_count));
-    for (size_t i = 0; i < file_count; i++)
+    BCL_NEW(drivers, file_count + 1);
+    for (size_t i = 0; !status && i < file_count; i++)
         if (!only || !strncmp(bcl_path_name(files[i]), only, only_size))
-            BCL_TRY(probe_driver(files[i], &devices, &count, &capacity));
+            status = ask_driver(&drivers[i], files[i]);
+    for (size_t i = 0; i < file_count; i++) /* those that were asked, whatever happened */
+        if (drivers[i].child > 0) {
+            const bcl_status heard =
+                hear_driver(&drivers[i], files[i], &devices, &count, &capacity);
+            status = status ? status : heard;
+        }
+    BCL_TRY(status);
     number_ids(devices, count);
     *out = devices;
     *out_count = count;
     devices = NULL;
 out:
     bcl_strings_free(files, file_count);
+    free(drivers);
     free(devices);
     return status;
 }

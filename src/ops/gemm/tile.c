@@ -20,7 +20,7 @@ static const struct {
 
 typedef struct tile_state {
     bcl_device *device;
-    /* by epilogue or not, packed B or not: compiled at first use, the plain ones at once */
+    /* by epilogue or not, packed B or not: compiled at first use */
     bcl_kernel *kernels[LAYOUTS][2][2];
     char *words[LAYOUTS]; /* options of the kernels */
     int depth[LAYOUTS];
@@ -62,9 +62,8 @@ bcl_status bcl_gemm_tile_parse(int *width, int *rows, int *vectors, const char *
     return BCL_OK;
 }
 
-/* A layout's block sizes within the device's local memory, and its kernel. */
-static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
-    bcl_status status = BCL_OK;
+/* A layout's block sizes within the device's local memory. */
+static bcl_status create_layout(tile_state *s, int layout, const bcl_device *device) {
     const size_t memory = (size_t)bcl_device_about(device)->local_memory / sizeof(float);
     const size_t rows = (size_t)s->rows, columns = (size_t)(s->vectors * s->width);
     const size_t fixed = (rows + 2) * columns + 16; /* scratch, the bias, what a copy writes over */
@@ -77,15 +76,11 @@ static bcl_status create_layout(tile_state *s, int layout, bcl_device *device) {
         depth -= 16;
     s->depth[layout] = (int)depth;
     s->most_rows[layout] = most;
-    BCL_TRY(bcl_format(&s->words[layout],
-                       "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d "
-                       "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
-                       s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
-                       cuts[layout].options));
-    BCL_TRY(bcl_kernel_get(&s->kernels[layout][0][0], device, "gemm_tile.cl", "gemm_tile",
-                           s->words[layout]));
-out:
-    return status;
+    return bcl_format(&s->words[layout],
+                      "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d "
+                      "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
+                      s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
+                      cuts[layout].options);
 }
 
 static void tile_free(void *state) {
