@@ -75,14 +75,27 @@ static inline void adam_vector(__global float *p, fv g, __global float *m, __glo
     store(x, p, n);
 }
 
+/* Without clipping (has_clip 0) nothing waits for the norm, and this reads the gradient for it:
+ * partial as norm_dense's, to the bit. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
-                         __global const float *clip, int N, int chunk, ADAM_PARAMETERS) {
-    const int first = get_group_id(0) * chunk, last = min(first + chunk, N);
-    const float factor = clip[0];
-    for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW)
-        adam_vector(p + i, load(g + i, last - i) * factor, m + i, v + i, last - i, step_size, root2,
-                    one_minus_beta1, beta2, one_minus_beta2, eps, decay, l2);
+                         __global const float *clip, __global float *partial, int has_clip, int N,
+                         int chunk, ADAM_PARAMETERS) {
+    __local float scratch[LS];
+    const int group = get_group_id(0), first = group * chunk, last = min(first + chunk, N);
+    const float factor = has_clip ? clip[0] : 1.0f;
+    fv sum = 0;
+    for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW) {
+        const fv x = load(g + i, last - i);
+        sum += x * x;
+        adam_vector(p + i, x * factor, m + i, v + i, last - i, step_size, root2, one_minus_beta1,
+                    beta2, one_minus_beta2, eps, decay, l2);
+    }
+    if (has_clip)
+        return;
+    const float total = group_sum(lanes_sum(sum), scratch);
+    if (get_local_id(0) == 0)
+        partial[group] = total;
 }
 
 __kernel void adam_rows(__global float *restrict table /* (V,C) */,

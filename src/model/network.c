@@ -211,7 +211,6 @@ bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
                                     .C = m->config.hidden,
                                     .partial = m->partial,
                                     .clip = m->clip};
-    BCL_TRY(bcl_gradient_norm(&m->ops, &arenas, adam->clip, (int)step));
     BCL_TRY(bcl_adam_step(&m->ops, &arenas, adam, (int)step));
 out:
     return status;

@@ -135,9 +135,8 @@ typedef struct bcl_adam_arenas {
 enum { BCL_ADAM_PARTIALS = 512 };
 /* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), int32. */
 bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count);
-/* clip = {factor, norm} from all gradients of `step`. */
-bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *arenas, float max_norm, int step);
-/* One update; `step` counts from 0 and is what the rows' gradients were written with. */
+/* One update, and clip = {factor, norm} of all gradients; `step` counts from 0 and is what the
+ * rows' gradients were written with. */
 bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *arenas, const bcl_adam *adam,
                          int step);
 

@@ -20,23 +20,39 @@ out:
     return status;
 }
 
-bcl_status bcl_gradient_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm, int step) {
+static int dense_chunk(const bcl_adam_arenas *a) {
+    return chunk_of(a->N, DENSE_PIECES, 4096);
+}
+
+static int dense_pieces(const bcl_adam_arenas *a) {
+    const size_t chunk = (size_t)dense_chunk(a);
+    return (int)((a->N + chunk - 1) / chunk);
+}
+
+/* The sums of squares of the rows, and of the dense gradients if nothing else reads them. */
+static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense, int step) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
-    const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
     const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
-    const int row_pieces = (a->R + rows - 1) / rows;
-    bcl_operation(ops, "gradient norm", (double)a->N);
+    bcl_operation(ops, "gradient norm", dense ? (double)a->N : 0);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial, 0, BCL_ADAM_PARTIALS * sizeof(float)));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->partial), bcl_mem(a->g),
-                       bcl_int((int)a->N), bcl_int(chunk)));
+    if (dense) {
+        BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_mem(a->partial),
+                           bcl_mem(a->g), bcl_int((int)a->N), bcl_int(dense_chunk(a))));
+    }
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, row_pieces), bcl_mem(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, (a->R + rows - 1) / rows), bcl_mem(a->partial),
                        bcl_int(DENSE_PIECES), bcl_mem(a->row_g), bcl_mem(a->row_step),
                        bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
+out:
+    return status;
+}
+
+static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
     BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_mem(a->clip), bcl_mem(a->partial),
                        bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
@@ -53,17 +69,21 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     const bool decoupled = adam->decoupled;
     const float decay = decoupled ? (float)(1 - adam->lr * adam->weight_decay) : 1.0f;
     const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
-    const int chunk = chunk_of(a->N, DENSE_PIECES, 4096);
-    const int pieces = (int)((a->N + (size_t)chunk - 1) / (size_t)chunk);
+    const bool clips = adam->clip > 0;
+    BCL_TRY(sum_squares(ops, a, clips, step));
+    if (clips)
+        BCL_TRY(finish_norm(ops, a, adam->clip));
     bcl_operation(ops, BCL_OPERATION_UPDATE, 7 * (double)a->N + 6 * (double)a->R * a->C);
 #define ADAM_ARGS                                                                                  \
     bcl_float(step_size), bcl_float(root2), bcl_float((float)(1 - adam->beta1)),                   \
         bcl_float((float)adam->beta2), bcl_float((float)(1 - adam->beta2)),                        \
         bcl_float((float)adam->eps), bcl_float(decay), bcl_float(l2)
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, pieces), bcl_mem(a->p), bcl_mem(a->g),
-                       bcl_mem(a->m), bcl_mem(a->v), bcl_mem(a->clip), bcl_int((int)a->N),
-                       bcl_int(chunk), ADAM_ARGS));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_mem(a->p), bcl_mem(a->g),
+                       bcl_mem(a->m), bcl_mem(a->v), bcl_mem(a->clip), bcl_mem(a->partial),
+                       bcl_int(clips), bcl_int((int)a->N), bcl_int(dense_chunk(a)), ADAM_ARGS));
+    if (!clips)
+        BCL_TRY(finish_norm(ops, a, 0));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_mem(a->table), bcl_mem(a->row_g),
                        bcl_mem(a->row_m), bcl_mem(a->row_v), bcl_mem(a->row_ids),
