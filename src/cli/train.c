@@ -67,7 +67,7 @@ static void fill_options(bcl_option *options, settings *s) {
          "batches whose gradients make one step; default 1", .min = 1, .max = 1e6, .given = g++},
         {BCL_OPTION_FLAG, "recompute", &s->recompute, NULL,
          "keep little of the forward pass and compute it again for the backward pass: less memory, "
-         "slower by about a third, the same bits; may be added when resuming",
+         "slower by about a quarter, the same bits; may be added when resuming",
          .min = 0},
         {BCL_OPTION_REAL, "lr", &s->lr, "X", "peak learning rate; default 1e-5", .min = 0,
          .max = 1e3, .given = g++},
