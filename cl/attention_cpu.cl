@@ -21,16 +21,14 @@ typedef JOIN(float, DV) dv;
 #define vec fv
 #define SIDE VW
 #include "transpose.h"
-#define SQUARES (HS / VW * VW) /* the dimensions in whole squares */
-#else
-#define SQUARES 0
 #endif
 
 /* kt[d][j] = row j's dimension d, for VW rows from `first`; rows behind the last repeat it. */
 static inline void transpose(float *kt, __global const float *rows, size_t stride, int first,
                              int S) {
+    int d = 0;
 #if VW > 1
-    for (int d = 0; d < SQUARES; d += VW) {
+    for (; d + VW <= HS; d += VW) {
         fv x[VW];
 #pragma unroll
         for (int j = 0; j < VW; j++)
@@ -41,7 +39,7 @@ static inline void transpose(float *kt, __global const float *rows, size_t strid
             STORE_FULL(x[j], kt + (d + j) * VW);
     }
 #endif
-    for (int d = SQUARES; d < HS; d++)
+    for (; d < HS; d++)
         for (int j = 0; j < VW; j++)
             kt[d * VW + j] = rows[min(first + j, S - 1) * stride + d];
 }

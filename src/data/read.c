@@ -249,10 +249,8 @@ static bcl_status add_token(reader *r, columns c) {
     }
     corpus->raw.totals[seen->raw]++;
     corpus->mapped.totals[seen->mapped]++;
-    if (n == corpus->word_capacity || n == corpus->tag_capacity) {
-        BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
-        BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
-    }
+    BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
+    BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
     if (!r->in_document) {
         BCL_TRY(bcl_grow(&corpus->documents, &corpus->document_capacity, corpus->document_count + 1,
                          sizeof *corpus->documents));

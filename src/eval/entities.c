@@ -128,10 +128,17 @@ bcl_status bcl_scheme_find(bcl_scheme *out, const char *name) {
 
 /* ---- tags ---- */
 
+/* Its place in LETTERS, PREFIXES for another character. */
+static unsigned place_of(char c) {
+    unsigned place = 0;
+    while (place < PREFIXES && LETTERS[place] != c)
+        place++;
+    return place;
+}
+
 /* P_... of a letter, 0 of another */
 static unsigned strict_prefix(char c) {
-    const char *at = c ? strchr(LETTERS, c) : NULL;
-    return at ? 1u << (at - LETTERS) : 0;
+    return (1u << place_of(c)) & P_ANY;
 }
 
 static size_t first_character(const char *name) {
@@ -154,7 +161,7 @@ static bcl_status parse_tag(tag *out, bcl_entities *e, const char *name) {
             *out = (tag){.prefix = PLACE_O, .type = e->outside.type, .invalid = true};
             return BCL_OK;
         }
-        out->prefix = (unsigned)(strchr(LETTERS, *name) - LETTERS);
+        out->prefix = place_of(*name);
     } else { /* what stands behind the first dash, or all if there is none */
         out->prefix = (unsigned char)*name < 0x80 ? (unsigned char)*name : 0x80;
         if (dash)

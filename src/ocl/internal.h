@@ -48,7 +48,7 @@ bcl_status bcl_device_self_test(bcl_device *device);
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile);
 void bcl_kernel_free(bcl_kernel *kernel);
-/* The file of a program in the cache; NULL if this device or machine has none. */
+/* The file of a program in the cache; NULL if there is no folder for it. */
 bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const char *source,
                                   const char *options);
 bool bcl_program_cache_load(cl_program *out, const bcl_device *device, const char *path,

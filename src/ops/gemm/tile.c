@@ -63,8 +63,8 @@ bcl_status bcl_gemm_tile_parse(int *width, int *rows, int *vectors, const char *
 }
 
 /* A layout's block sizes within the device's local memory. */
-static bcl_status create_layout(tile_state *s, int layout, const bcl_device *device) {
-    const size_t memory = (size_t)bcl_device_about(device)->local_memory / sizeof(float);
+static bcl_status create_layout(tile_state *s, int layout) {
+    const size_t memory = (size_t)bcl_device_about(s->device)->local_memory / sizeof(float);
     const size_t rows = (size_t)s->rows, columns = (size_t)(s->vectors * s->width);
     const size_t fixed = (rows + 2) * columns + 16; /* scratch, the bias, what a copy writes over */
     size_t depth = (size_t)cuts[layout].depth, most = cuts[layout].rows / rows * rows;
@@ -101,7 +101,7 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
         BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors, "tile", parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
     for (int i = 0; i < LAYOUTS; i++)
-        BCL_TRY(create_layout(s, i, device));
+        BCL_TRY(create_layout(s, i));
     *out = s;
 out:
     if (status && s)
