@@ -156,6 +156,15 @@ static size_t share(size_t count, size_t wanted, size_t least, size_t most) {
     return bcl_gemm_ceil(count, parts);
 }
 
+/* Fewer panels a group where groups are so few that some units would have one more than others: the
+ * shared copy then saves less than their waiting costs. */
+static size_t even_out(size_t panels, size_t group_panels, size_t down, size_t wanted) {
+    size_t across = bcl_gemm_ceil(panels, group_panels);
+    while (across < panels && across * down < wanted && across * down % (wanted / GROUPS_A_UNIT))
+        across++;
+    return bcl_gemm_ceil(panels, across);
+}
+
 static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     tile_state *s = state;
@@ -166,8 +175,9 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     size_t group_tiles, group_panels = 1;
     if (c->layout == BCL_GEMM_TN) {
         group_tiles = share(tiles, 1, 1, most);
-        const size_t wanted = bcl_gemm_ceil(s->groups, bcl_gemm_ceil(tiles, group_tiles));
-        group_panels = share(panels, wanted, GROUP_PANELS, panels);
+        const size_t down = bcl_gemm_ceil(tiles, group_tiles);
+        group_panels = share(panels, bcl_gemm_ceil(s->groups, down), GROUP_PANELS, panels);
+        group_panels = even_out(panels, group_panels, down, s->groups);
     } else {
         group_tiles = share(tiles, bcl_gemm_ceil(s->groups, panels), GROUP_TILES, most);
     }
