@@ -105,12 +105,42 @@ static inline float group_sum(float x, __local float *scratch) {
 #define UNIT_COUNTER(u) ((u) * VW)
 #define UNIT_COLUMN(u, w) ((u) * VW / 16 * 64 + (w) * 16 + (u) * VW % 16)
 
+/* hi and lo words of a times b. Drivers' mul_hi on vectors is made of 16-bit halves; the lanes of
+ * even and odd numbers, multiplied to 64 bits each, are one instruction. */
+#if VW > 1 && defined(__ENDIAN_LITTLE__)
+#if VW == 2
+typedef ulong pairs;
+#define AS_PAIRS as_ulong
+#elif VW == 4
+typedef ulong2 pairs;
+#define AS_PAIRS as_ulong2
+#elif VW == 8
+typedef ulong4 pairs;
+#define AS_PAIRS as_ulong4
+#else
+typedef ulong8 pairs;
+#define AS_PAIRS as_ulong8
+#endif
+static inline void multiply_words(uv *hi, uv *lo, uv a, uint b) {
+    const pairs x = AS_PAIRS(a), low = 0xFFFFFFFF;
+    const pairs even = (x & low) * b, odd = (x >> 32) * b;
+    *hi = JOIN(as_uint, VW)((even >> 32) | (odd & ~low));
+    *lo = JOIN(as_uint, VW)((even & low) | (odd << 32));
+}
+#else
+static inline void multiply_words(uv *hi, uv *lo, uv a, uint b) {
+    *hi = mul_hi(a, (uv)(b));
+    *lo = a * b;
+}
+#endif
+
 /* philox.h for VW counters that follow each other: word w of each in out[w]. */
 static inline void philox_lanes(uv out[4], uint x, uint y, uint z, uint w, uint key0, uint key1) {
     uv c0 = (uv)(x) + LANE_NUMBERS, c1 = (uv)(y), c2 = (uv)(z), c3 = (uv)(w);
     for (int round = 0; round < 10; round++) {
-        const uv hi0 = mul_hi((uv)(0xD2511F53u), c0), lo0 = (uv)(0xD2511F53u) * c0;
-        const uv hi1 = mul_hi((uv)(0xCD9E8D57u), c2), lo1 = (uv)(0xCD9E8D57u) * c2;
+        uv hi0, lo0, hi1, lo1;
+        multiply_words(&hi0, &lo0, c0, 0xD2511F53u);
+        multiply_words(&hi1, &lo1, c2, 0xCD9E8D57u);
         c0 = hi1 ^ c1 ^ (uv)(key0);
         c1 = lo1;
         c2 = hi0 ^ c3 ^ (uv)(key1);

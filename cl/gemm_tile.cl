@@ -34,6 +34,20 @@
 #define B_SPACE __global
 #else
 #define B_SPACE __local
+/* Asks for a line of memory. Weights come from there, as a step's are larger than the caches, and a
+ * panel has a line or a few of each row, a pattern that no processor foresees. */
+#ifdef POCL_DEVICE_ADDRESS_BITS /* PoCL: its prefetch does nothing */
+#define FETCH(p) __builtin_prefetch((const void *)(uintptr_t)(p), 0, 2)
+#else
+#define FETCH(p) prefetch(p, 1)
+#endif
+#define LINE        16 /* floats in it */
+#define FETCH_AHEAD 24 /* rows */
+inline void fetch(__global const float *B, int ldb, int rows, int columns) {
+    for (int i = 0; i < rows; i++, B += ldb)
+        for (int n = 0; n < columns; n += LINE)
+            FETCH(B + n);
+}
 #endif
 
 /* A tile of n rows; + bias in the first block of K, + C from then on. A tile of a narrow last panel
@@ -72,6 +86,7 @@ inline void tile_packing(__global float *C, int ldc, A_SPACE const float *a, int
                          __local const float *bias, int add) {
     ROWS(TILE_ROWS, ZERO_ROW)
     for (int k = 0; k < K; k++, a += A_NEXT, B += ldb, panel += PANEL) {
+        FETCH(B + (size_t)FETCH_AHEAD * ldb);
         VECTORS(MOVE_B, 0)
         ROWS(TILE_ROWS, FMA_ROW)
     }
@@ -222,8 +237,30 @@ gemm_tile(__global float *C0, __global const float *restrict A,
             if (has_sums && !first)
                 sum_panel(sums + n0, panel, K, columns, add, scratch);
 #endif
+#ifndef TILE_B_PACKED
+            /* Each tile asks for a share of the panel that comes next, whose memory its
+             * multiplications hide: in this block of K, in the next, or of the group beside. */
+            const bool across = n0 + PANEL < right, down = !across && k0 + K < K0;
+            const int next_n = down ? left : n0 + PANEL;
+            const int next_k = down ? k0 + K : across ? k0 : 0;
+            const int next_depth = min(depth, K0 - next_k);
+#ifdef TILE_B_TRANSPOSED
+            __global const float *next = B + (size_t)next_n * ldb + next_k;
+            const int next_rows = PANEL, next_columns = next_depth;
+#else
+            __global const float *next = B + (size_t)next_k * ldb + next_n;
+            const int next_rows = next_depth, next_columns = PANEL;
+#endif
+            const int share = (next_rows * TILE_ROWS + end - first - 1) / (end - first);
+            int unasked = next_n + PANEL <= N ? next_rows : 0;
+#endif
             while (m + TILE_ROWS <= end) {
                 tile_rows(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
+#ifndef TILE_B_PACKED
+                fetch(next, ldb, min(share, unasked), next_columns);
+                next += (size_t)share * ldb;
+                unasked -= share;
+#endif
                 DOWN(TILE_ROWS)
             }
             while (m + TILE_HALF <= end) {

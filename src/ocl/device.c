@@ -148,14 +148,15 @@ bcl_status bcl_buffer_view(cl_mem *out, cl_mem buffer, size_t offset, size_t byt
 }
 
 void bcl_buffer_free(bcl_device *d, cl_mem *buffer) {
-    size_t bytes = 0;
     cl_mem parent = NULL;
     if (!buffer || !*buffer)
         return;
     clGetMemObjectInfo(*buffer, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(cl_mem), &parent, NULL);
-    clGetMemObjectInfo(*buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-    if (!parent && d)
+    if (!parent && d) {
+        size_t bytes = 0;
+        clGetMemObjectInfo(*buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
         d->allocated -= bytes;
+    }
     clReleaseMemObject(*buffer);
     *buffer = NULL;
 }

@@ -6,17 +6,18 @@ enum {
     GROUP_TILES = 4,   /* at least, while there are as many: they share the cost of packing B */
     GROUP_PANELS = 8,  /* the same for packing A (TN) */
     GROUPS_A_UNIT = 4, /* aimed at for each compute unit, so that none waits long for the others */
+    PANEL_FLOATS = 12 << 10, /* of a block of K at most: the copy of B is to stay near */
     LAYOUTS = 3
 };
 
 /* By bcl_gemm_layout. */
 static const struct {
     const char *options;
-    int depth;   /* longest block of K */
+    int depth;   /* longest block of K: longer ones update C less often */
     size_t rows; /* of a group at most: a block of A is to stay within the L2 cache; the copies of B
                   * that they share cost more in NT, which transposes */
 } cuts[LAYOUTS] = {
-    {"", 256, 384}, {" -DTILE_B_TRANSPOSED", 256, 768}, {" -DTILE_A_TRANSPOSED", 256, 384}};
+    {"", 512, 384}, {" -DTILE_B_TRANSPOSED", 512, 768}, {" -DTILE_A_TRANSPOSED", 256, 384}};
 
 typedef struct tile_state {
     bcl_device *device;
@@ -68,6 +69,8 @@ static bcl_status create_layout(tile_state *s, int layout) {
     const size_t rows = (size_t)s->rows, columns = (size_t)(s->vectors * s->width);
     const size_t fixed = (rows + 2) * columns + 16; /* scratch, the bias, what a copy writes over */
     size_t depth = (size_t)cuts[layout].depth, most = cuts[layout].rows / rows * rows;
+    if (depth > PANEL_FLOATS / columns)
+        depth = PANEL_FLOATS / columns / 16 * 16;
     if (layout == BCL_GEMM_TN) /* half of it for the rows that share the copy of B */
         while (most > 4 * rows && (most + columns) * depth + fixed > memory)
             most -= rows;
