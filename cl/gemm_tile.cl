@@ -14,6 +14,8 @@
  *
  * Options: TILE_WIDTH 4, 8 or 16; TILE_ROWS 1 to 12 and TILE_HALF below it, the tile of
  * the rows that are left; TILE_VECTORS 1 to 4; TILE_DEPTH, the longest block of K, whole vectors;
+ * TILE_FETCH, if the compiler has Clang's __builtin_prefetch and the host's processor for a target
+ * (OpenCL's own prefetch does nothing in PoCL and costs 3 % in Intel's runtime);
  * TILE_B_PACKED (NN: B is what gemm_tile_pack made, so no panel is copied);
  * TILE_A_TRANSPOSED (TN; TILE_BLOCK rows of a group at most) or TILE_B_TRANSPOSED (NT); and one of
  * gemm_tile.h's epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
@@ -36,10 +38,10 @@
 #define B_SPACE __local
 /* Asks for a line of memory. Weights come from there, as a step's are larger than the caches, and a
  * panel has a line or a few of each row, a pattern that no processor foresees. */
-#ifdef POCL_DEVICE_ADDRESS_BITS /* PoCL: its prefetch does nothing */
+#ifdef TILE_FETCH
 #define FETCH(p) __builtin_prefetch((const void *)(uintptr_t)(p), 0, 2)
 #else
-#define FETCH(p) prefetch(p, 1)
+#define FETCH(p)
 #endif
 #define LINE        16 /* floats in it */
 #define FETCH_AHEAD 24 /* rows */

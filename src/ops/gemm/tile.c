@@ -81,9 +81,9 @@ static bcl_status create_layout(tile_state *s, int layout) {
     s->most_rows[layout] = most;
     return bcl_format(&s->words[layout],
                       "-DTILE_WIDTH=%d -DTILE_ROWS=%d -DTILE_HALF=%d -DTILE_VECTORS=%d "
-                      "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s",
+                      "-DTILE_DEPTH=%d -DTILE_BLOCK=%d%s%s",
                       s->width, s->rows, (s->rows + 1) / 2, s->vectors, (int)depth, (int)block,
-                      cuts[layout].options);
+                      bcl_gemm_tile_suits(s->device) ? " -DTILE_FETCH" : "", cuts[layout].options);
 }
 
 static void tile_free(void *state) {
