@@ -133,7 +133,9 @@ bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accum
                              m->config.labels, weight);
 }
 
-/* dx is the gradient of the layer's output on entry, of its input on return. */
+/* dx is the gradient of the layer's output on entry, of its input on return. The weights' gradients
+ * are computed beside the rest: where dh or wide is overwritten, what read it must have ended. A
+ * layer waits for all of those above it, whose tensors its gradients may take the place of. */
 static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
@@ -143,6 +145,7 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise
     const float hidden = noise ? noise->hidden : 0;
     bcl_ops *ops = &m->ops;
     cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
+    bcl_beside_wait(m->device, 0);
     if (m->room.recompute)
         BCL_TRY(layer_again(m, layer, noise));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
@@ -153,12 +156,14 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise
                                      c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
                                 T, C, F, true));
+    bcl_beside_wait(m->device, 1);
     BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1,
                                             l->mean1, l->rstd1, p[BCL_LN1_G].p, &m->batch, C,
                                             dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
                                 p[BCL_OUT_W].p, T, C, C, false));
+    bcl_beside_wait(m->device, 1);
     BCL_TRY(bcl_attention_backward(
         ops, wide, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
@@ -183,6 +188,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_noise *noise, int64_t step
                                  dropout_of(noise, noise->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= 0; i--)
         BCL_TRY(layer_backward(m, i, noise));
+    bcl_beside_wait(m->device, 0);
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,

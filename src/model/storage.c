@@ -224,6 +224,7 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     m->config.source = NULL;
     m->device = device;
     m->ops.device = device;
+    m->ops.beside = true;
     BCL_TRY(bcl_layout_create(&m->layout, config));
     BCL_TRY(create_storage(m));
     ld.model = m;

@@ -69,6 +69,10 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     BCL_CL(code);
     d->queue = clCreateCommandQueue(d->context, id, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
     BCL_CL(code);
+    if (d->wide && !profile) {
+        d->beside = clCreateCommandQueue(d->context, id, 0, &code);
+        BCL_CL(code);
+    }
     *out = d;
     d = NULL;
 out:
@@ -81,6 +85,9 @@ void bcl_device_free(bcl_device *d) {
         return;
     if (d->queue)
         clFinish(d->queue);
+    if (d->beside)
+        clFinish(d->beside);
+    bcl_beside_release(d);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);
     for (size_t i = 0; i < d->kernel_count; i++)
@@ -99,7 +106,9 @@ const bcl_device_info *bcl_device_about(const bcl_device *d) {
     return &d->info;
 }
 
-cl_command_queue bcl_device_queue(const bcl_device *d) {
+cl_command_queue bcl_device_queue(bcl_device *d) {
+    if (bcl_device_settle(d))
+        clFinish(d->beside);
     return d->queue;
 }
 
@@ -165,7 +174,8 @@ bcl_status bcl_buffer_write(bcl_device *d, cl_mem buffer, size_t offset, const v
                             size_t bytes, bool wait) {
     bcl_status status = BCL_OK;
     if (bytes)
-        BCL_CL(clEnqueueWriteBuffer(d->queue, buffer, wait, offset, bytes, host, 0, NULL, NULL));
+        BCL_CL(clEnqueueWriteBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
+                                    NULL));
 out:
     return status;
 }
@@ -174,7 +184,8 @@ bcl_status bcl_buffer_read(bcl_device *d, cl_mem buffer, size_t offset, void *ho
                            bool wait) {
     bcl_status status = BCL_OK;
     if (bytes)
-        BCL_CL(clEnqueueReadBuffer(d->queue, buffer, wait, offset, bytes, host, 0, NULL, NULL));
+        BCL_CL(clEnqueueReadBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
+                                   NULL));
 out:
     return status;
 }
@@ -183,7 +194,8 @@ bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t b
     bcl_status status = BCL_OK;
     const cl_uchar zero = 0;
     if (bytes)
-        BCL_CL(clEnqueueFillBuffer(d->queue, buffer, &zero, 1, offset, bytes, 0, NULL, NULL));
+        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, &zero, 1, offset, bytes, 0, NULL,
+                                   NULL));
 out:
     return status;
 }
@@ -191,6 +203,8 @@ out:
 bcl_status bcl_device_finish(bcl_device *d) {
     bcl_status status = BCL_OK;
     BCL_CL(clFinish(d->queue));
+    if (d->beside)
+        BCL_CL(clFinish(d->beside));
     if (d->profile)
         BCL_TRY(bcl_profile_collect(d));
 out:

@@ -20,11 +20,19 @@ typedef struct bcl_pending {
     size_t operation;
 } bcl_pending;
 
+enum { BCL_HOLD_UP = 16 << 20 }; /* bytes */
+
 struct bcl_device {
     bcl_device_info info;
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue beside; /* the second queue, or NULL */
+    bool on_beside;          /* launches go there now */
+    cl_event last;           /* launch of the first queue */
+    cl_event running[2];     /* the second queue's last launch and the one before */
+    cl_event awaited;        /* by the next command of the first queue */
+    cl_mem hold_up; /* of tests: filled before each launch of the second, which so is late */
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
     uint64_t allocated; /* bytes in buffers */
@@ -48,6 +56,13 @@ bcl_status bcl_device_self_test(bcl_device *device);
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile);
 void bcl_kernel_free(bcl_kernel *kernel);
+/* Queues a kernel, its arguments set, where it is to go. *event is set only without a second queue;
+ * it may be NULL. */
+cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *global,
+                          const size_t *local, cl_event *event);
+/* Before a command on the first queue that is no kernel: it waits for what is awaited. */
+bcl_status bcl_device_settle(bcl_device *device);
+void bcl_beside_release(bcl_device *device);
 /* The file of a program in the cache; NULL if there is no folder for it. */
 bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const char *source,
                                   const char *options);

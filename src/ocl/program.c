@@ -151,8 +151,7 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
         local[i] = grid.local[i] ? grid.local[i] : 1;
         global[i] = (grid.groups[i] || !i ? grid.groups[i] : 1) * local[i];
     }
-    cl_int code = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, global, local, 0, NULL,
-                                         d->profile ? &event : NULL);
+    cl_int code = bcl_device_enqueue(d, k->kernel, global, local, d->profile ? &event : NULL);
     if (code != CL_SUCCESS)
         return bcl_cl_fail(code, "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id,
                            k->file, k->name, global[0] / local[0], global[1] / local[1],

@@ -54,12 +54,14 @@ static bcl_gemm_call input_call(cl_mem dx, cl_mem dy, cl_mem w, int T, int M, in
                            .B = w};
 }
 
-/* dw = x' dy and db = column sums of dy */
+/* dw = x' dy and db = column sums of dy, which nothing of backward reads. */
 static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem dy, cl_mem x,
                                       int T, int M, int N) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const bool fuse = bcl_gemm_fuses(ops->gemm);
+    if (ops->beside && bcl_gemm_runs_beside(ops->gemm))
+        bcl_beside_begin(ops->device);
     BCL_TRY(bcl_gemm_run(ops->gemm, &(bcl_gemm_call){.layout = BCL_GEMM_TN,
                                                      .M = M,
                                                      .N = N,
@@ -79,6 +81,7 @@ static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem
                            bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
     }
 out:
+    bcl_beside_end(ops->device);
     return status;
 }
 

@@ -157,7 +157,7 @@ static bcl_status check_device(const values *v, const char *text, int kernel,
     return BCL_OK;
 }
 
-static bcl_status override(const bcl_device *device, const values *v, int kernel) {
+static bcl_status override(bcl_device *device, const values *v, int kernel) {
     bcl_status status = BCL_OK;
     cl_device_id id = NULL;
     const char *names[MOST];
@@ -176,7 +176,7 @@ out:
     return status;
 }
 
-bcl_status bcl_clblast_set_parameters(const bcl_device *device, const char *parameters) {
+bcl_status bcl_clblast_set_parameters(bcl_device *device, const char *parameters) {
     bcl_status status = BCL_OK;
     values v = {0};
     bool given[KERNELS] = {0};

@@ -145,6 +145,10 @@ bool bcl_gemm_fuses(const bcl_gemm *g) {
     return g->provider->fuses;
 }
 
+bool bcl_gemm_runs_beside(const bcl_gemm *g) {
+    return g->provider->plain;
+}
+
 /* A matrix of `rows` rows of `columns` elements, `ld` apart, must lie within its buffer: a kernel
  * on a CPU device that leaves it would silently destroy the process's memory. */
 static bcl_status check_matrix(const char *name, cl_mem buffer, int rows, int columns, int ld) {

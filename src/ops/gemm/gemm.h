@@ -59,6 +59,8 @@ bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
 bcl_status bcl_gemm_pack(bcl_gemm *gemm, cl_mem to, cl_mem from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
+/* Whether a product may go between bcl_beside_begin and bcl_beside_end. */
+bool bcl_gemm_runs_beside(const bcl_gemm *gemm);
 /* Queues one product. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
 

@@ -33,6 +33,7 @@ typedef struct bcl_gemm_provider {
      * other, and tuning tries them one by one. */
     bool exclusive;
     bool fuses; /* run computes epilogues and sums */
+    bool plain; /* run is one bcl_launch, with no buffer of the provider's */
     /* NULL, or columns that N must be a multiple of to be packed, and packing, see gemm.h */
     int (*pack_columns)(const void *state);
     bcl_status (*pack)(void *state, cl_mem to, cl_mem from, int K, int N, bool back);

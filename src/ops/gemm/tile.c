@@ -235,5 +235,6 @@ const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .run = tile_run,
                                          .free = tile_free,
                                          .fuses = true,
+                                         .plain = true,
                                          .pack_columns = tile_pack_columns,
                                          .pack = tile_pack};
