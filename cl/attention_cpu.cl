@@ -15,7 +15,7 @@ typedef JOIN(float, DV) dv;
 #define STORE_DV(v, p) JOIN(vstore, DV)(v, 0, p)
 #endif
 #define ND (HS / DV)
-#define RQ 6 /* queries whose scores are computed together */
+#define RQ 8 /* queries whose scores are computed together */
 
 #if VW > 1
 #define vec fv
@@ -97,32 +97,45 @@ static inline void weighted_sum(__global float *out, size_t out_stride, int coun
 }
 
 static inline float lanes_max(fv x) {
-    float part[VW];
-    STORE_FULL(x, part);
-    float m = part[0];
-    for (int i = 1; i < VW; i++)
-        m = fmax(m, part[i]);
-    return m;
+#if VW == 16
+    const float8 h = max(x.lo, x.hi);
+#elif VW == 8
+    const float8 h = x;
+#endif
+#if VW >= 8
+    const float4 q = max(h.lo, h.hi);
+#elif VW == 4
+    const float4 q = x;
+#endif
+#if VW >= 4
+    const float2 p = max(q.lo, q.hi);
+    return max(p.x, p.y);
+#elif VW == 2
+    return max(x.x, x.y);
+#else
+    return x;
+#endif
 }
 
-/* row = dropout(softmax(row)); returns log sum exp. Lanes behind S become 0. */
-static inline float softmax_row(__local float *row, int S, uint query, uint sample,
-                                DROPOUT_PARAMETERS) {
+/* row = dropout(softmax(row)), whose log sum exp is *top + log(*total). Lanes behind S become 0. */
+static inline void softmax_row(__local float *row, float *top, float *total, int S, uint query,
+                               uint sample, DROPOUT_PARAMETERS) {
     fv m = -1e30f;
     for (int j = 0; j < S; j += VW) {
         const fv keep = lanes_below(S - j);
         const fv x = LOAD_FULL(row + j) * keep - 1e30f * (1 - keep);
         STORE_FULL(x, row + j);
-        m = fmax(m, x);
+        m = max(m, x);
     }
-    const float top = lanes_max(m);
+    *top = lanes_max(m);
     fv sum = 0;
     for (int j = 0; j < S; j += VW) {
-        const fv e = exp(LOAD_FULL(row + j) - top);
+        const fv e = exp(LOAD_FULL(row + j) - *top);
         sum += e;
         STORE_FULL(e, row + j);
     }
-    const float total = lanes_sum(sum), inverse = 1.0f / total;
+    *total = lanes_sum(sum);
+    const float inverse = 1.0f / *total;
     for (int u = 0; u < ROW_UNITS(S); u++) {
         fv factor[4];
         dropout_factors(factor, u, query, sample, threshold, scale, site, key0, key1);
@@ -132,7 +145,6 @@ static inline float softmax_row(__local float *row, int S, uint query, uint samp
                 STORE_FULL(LOAD_FULL(row + j) * inverse * factor[w], row + j);
         }
     }
-    return top + log(total);
 }
 
 __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
@@ -153,9 +165,19 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
         for (int i = 0; i < n; i += RQ)
             scores(p + i * LD + j, LD, q, stride, i0 + i, S - 1, kt, softmax_scale);
     }
-    for (int i = 0; i < n; i++)
-        lse[(size_t)(t0 + i0 + i) * NH + h] =
-            softmax_row(p + i * LD, S, i0 + i, samples[t0], threshold, scale, site | h, key0, key1);
+    for (int i = 0; i < n; i += VW) {
+        const int rows = min(VW, n - i);
+        float top[VW], total[VW];
+        for (int r = 0; r < VW; r++)
+            if (r < rows)
+                softmax_row(p + (i + r) * LD, top + r, total + r, S, i0 + i + r, samples[t0],
+                            threshold, scale, site | h, key0, key1);
+            else
+                total[r] = 1;
+        STORE_FULL(log(LOAD_FULL(total)), total);
+        for (int r = 0; r < rows; r++)
+            lse[(size_t)(t0 + i0 + i + r) * NH + h] = top[r] + total[r];
+    }
     for (int i = 0; i < n; i += RO)
         weighted_sum(out + (size_t)(t0 + i0 + i) * C + h * HS, C, n - i, 0, p + i * LD, LD, 1, v,
                      stride, S);

@@ -224,7 +224,6 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     m->config.source = NULL;
     m->device = device;
     m->ops.device = device;
-    m->ops.beside = true;
     BCL_TRY(bcl_layout_create(&m->layout, config));
     BCL_TRY(create_storage(m));
     ld.model = m;
@@ -241,6 +240,7 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     BCL_TRY(note_unused(&ld));
     precision = bcl_gemm_settle(report->why_fp32, device, gemm, precision);
     BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
+    m->ops.beside = bcl_gemm_runs_beside(m->ops.gemm);
     *out = m;
     m = NULL;
 out:

@@ -1,6 +1,6 @@
-/* Two queues. A CPU driver's threads find nothing to do while one of them computes the last group
- * of a launch, and wake late for the next: at small batches 7 % of a step. What need not be done at
- * once goes to the second queue. */
+/* Two queues. PoCL's threads find nothing to do while one of them computes the last group of a
+ * launch, and wake late for the next: at small batches 6 % of a step. What need not be done at once
+ * goes to the second queue, whose groups they then take. */
 #include "ocl/internal.h"
 
 static void release(cl_event *event) {

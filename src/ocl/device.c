@@ -69,7 +69,8 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     BCL_CL(code);
     d->queue = clCreateCommandQueue(d->context, id, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
     BCL_CL(code);
-    if (d->wide && !profile) {
+    /* Intel's CPU runtime computes a step at half the speed once its queues wait for each other */
+    if (d->wide && !profile && !strncmp(info->id, "pocl:", 5)) {
         d->beside = clCreateCommandQueue(d->context, id, 0, &code);
         BCL_CL(code);
     }
@@ -125,6 +126,16 @@ size_t bcl_device_row_items(const bcl_device *d) {
     if (d->wide)
         return 1;
     return d->info.max_work_group < 128 ? 32 : 128;
+}
+
+/* A CPU device runs on the host's processor, so the host's compiler knows. */
+int bcl_device_registers(const bcl_device *d) {
+#if defined(__aarch64__)
+    (void)d;
+    return 32;
+#else
+    return d->info.float_vector >= 16 ? 32 : 16;
+#endif
 }
 
 bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const char *what) {

@@ -42,6 +42,8 @@ const bcl_device_info *bcl_device_about(const bcl_device *device);
  * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. */
 int bcl_device_vector(const bcl_device *device);
 size_t bcl_device_row_items(const bcl_device *device);
+/* Vector registers of a CPU device: 32 with AVX-512 and on 64-bit Arm, else 16. */
+int bcl_device_registers(const bcl_device *device);
 cl_command_queue bcl_device_queue(bcl_device *device);
 
 /* ---- kernels: cl/FILE compiled with OPTIONS, once per device ---- */
@@ -91,9 +93,9 @@ bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, si
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
                sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
 
-/* ---- a second queue, which CPU devices have while nothing is profiled: the groups of its launches
- * fill the units that would wait for the last groups of the first queue's. Without one everything
- * is queued on the first, and these do nothing. ---- */
+/* ---- a second queue, which PoCL's devices have while nothing is profiled: the groups of its
+ * launches fill the units that would wait for the last groups of the first queue's. Without one
+ * everything is queued on the first, and these do nothing. ---- */
 
 /* Launches between begin and end go to the second queue. They wait for the launches queued so far
  * and for each other, and later ones on the first queue do not wait for them. */

@@ -23,14 +23,18 @@ typedef struct blocking {
 /* `arrays` of QB rows must fit the local memory, and better the cache. */
 static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int longest,
                                   int arrays) {
-    enum { ROWS = 6 /* RQ in the kernel */, CACHE = 96 << 10 };
+    enum { ROWS = 8 /* RQ in the kernel */, CACHE = 96 << 10 };
     const bcl_device_info *info = bcl_device_about(ops->device);
     const int width = bcl_device_vector(ops->device);
     int vector = width, rows;
     while (HS % vector)
         vector /= 2;
     const int accumulators = HS / vector;
-    rows = accumulators <= 4 ? 6 : accumulators <= 8 ? 3 : 1;
+    /* half of the registers: others hold a row's vectors and a weight; a power of two, as blocks of
+     * queries are whole */
+    const int most = bcl_device_registers(ops->device) / 2 / accumulators;
+    for (rows = 1; 2 * rows <= most && rows < ROWS;)
+        rows *= 2;
     /* weighted_sum takes RO columns at a time and so reads some behind the last */
     out->LD = (longest + width - 1) / width * width + (width > ROWS ? width : ROWS);
     const size_t room = info->local_memory < CACHE ? info->local_memory : CACHE;
@@ -43,9 +47,9 @@ static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int
             BCL_ERROR_UNSUPPORTED,
             "%s: a sentence of %d tokens needs %zu bytes of local memory, there are %llu", info->id,
             longest, ROWS * row, (unsigned long long)info->local_memory);
-    const int most = (longest + ROWS - 1) / ROWS * ROWS;
-    if (out->QB > most)
-        out->QB = most;
+    const int all = (longest + ROWS - 1) / ROWS * ROWS;
+    if (out->QB > all)
+        out->QB = all;
     out->bytes = (size_t)out->QB * (size_t)out->LD * sizeof(float);
     snprintf(out->options, sizeof out->options, "-DHS=%d -DDV=%d -DRO=%d", HS, vector, rows);
     return BCL_OK;

@@ -37,17 +37,13 @@ bool bcl_gemm_tile_suits(const bcl_device *device) {
     return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
 }
 
-/* The tile, `vectors` of B and one of A must fit the registers: 32 with AVX-512 and on 64-bit Arm,
- * else 16. A CPU device runs on the host's processor, so the host's compiler knows. */
-static void choose_tile(tile_state *s, const bcl_device_info *about) {
-    s->width = about->float_vector >= 16 ? 16 : about->float_vector >= 8 ? 8 : 4;
-#if defined(__aarch64__)
-    const bool many_registers = true;
-#else
-    const bool many_registers = s->width == 16;
-#endif
-    s->rows = many_registers ? 8 : 6;
-    s->vectors = many_registers ? 3 : 2;
+/* The tile, `vectors` of B and one of A must fit the registers. */
+static void choose_tile(tile_state *s, const bcl_device *device) {
+    const uint32_t lanes = bcl_device_about(device)->float_vector;
+    const bool many = bcl_device_registers(device) == 32;
+    s->width = lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
+    s->rows = many ? 8 : 6;
+    s->vectors = many ? 3 : 2;
 }
 
 bcl_status bcl_gemm_tile_parse(int *width, int *rows, int *vectors, const char *provider,
@@ -99,7 +95,7 @@ static bcl_status tile_create(void **out, bcl_device *device, const char *parame
     tile_state *s = NULL;
     BCL_NEW(s, 1);
     s->device = device;
-    choose_tile(s, about);
+    choose_tile(s, device);
     if (parameters)
         BCL_TRY(bcl_gemm_tile_parse(&s->width, &s->rows, &s->vectors, "tile", parameters));
     s->groups = (size_t)GROUPS_A_UNIT * about->compute_units;
@@ -210,8 +206,8 @@ static bcl_status tile_candidates(bcl_gemm_names *names, const bcl_device *devic
                  {5, 4, 0},  {12, 1, 0}, {8, 2, 0},   {4, 2, 0},  {6, 3, 0}};
     bcl_status status = BCL_OK;
     tile_state chosen;
-    choose_tile(&chosen, bcl_device_about(device));
-    const int registers = chosen.vectors == 3 ? 32 : 16, least = chosen.width > 4 ? 8 : 4;
+    choose_tile(&chosen, device);
+    const int registers = bcl_device_registers(device), least = chosen.width > 4 ? 8 : 4;
     for (int width = chosen.width; width >= (thorough ? least : chosen.width); width /= 2)
         for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
             if (thorough || tiles[i].quick == registers)
