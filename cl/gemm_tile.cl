@@ -100,6 +100,23 @@ TILE(tile_rows, TILE_ROWS)
 TILE(tile_half, TILE_HALF)
 TILE(tile_one, 1)
 
+#ifndef TILE_A_TRANSPOSED
+/* The last rows by a tile that begins above them: its first `skip` rows are not stored again. */
+#define STORE_LAST(i)                                                                              \
+    if (i >= skip) {                                                                               \
+        STORE_ROW(i)                                                                               \
+    }
+inline void tile_last(__global float *C, int ldc, A_SPACE const float *a, int lda,
+                      B_SPACE const float *b, int K, __local const float *bias, int add, int skip) {
+    ROWS(TILE_ROWS, ZERO_ROW)
+    for (int k = 0; k < K; k++, a += A_NEXT, b += PANEL) {
+        VECTORS(LOAD_B, 0)
+        ROWS(TILE_ROWS, FMA_ROW)
+    }
+    ROWS(TILE_ROWS, STORE_LAST)
+}
+#endif
+
 #ifdef TILE_B_TRANSPOSED
 /* to[k * PANEL + n] = from[n * ld + k] for n and k below TILE_WIDTH */
 inline void transpose(__local float *to, __global const float *from, int ld) {
@@ -265,6 +282,14 @@ gemm_tile(__global float *C0, __global const float *restrict A,
 #endif
                 DOWN(TILE_ROWS)
             }
+#ifndef TILE_A_TRANSPOSED
+            const int rest = end - m, skip = TILE_ROWS - rest;
+            if (rest > 1 && rest != TILE_HALF && end >= TILE_ROWS && columns == PANEL) {
+                tile_last(C - (size_t)skip * ldc, ldc, a - (size_t)skip * lda, lda, panel, K, bias,
+                          add, skip);
+                DOWN(rest)
+            }
+#endif
             while (m + TILE_HALF <= end) {
                 tile_half(C, ldc, a, lda, panel, K, bias, columns, add, scratch);
                 DOWN(TILE_HALF)
