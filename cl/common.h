@@ -1,14 +1,14 @@
-/* Types and helpers of all kernels. The host defines VW, the vector width, and LS, the work-items of
- * a group that has a row for itself: 16 and 1 on a CPU with AVX-512, 1 and 128 on a GPU. */
+/* Types and helpers of all kernels. The host defines VW, the vector width, and LS, the work-items
+ * of a group that has a row for itself: 16 and 1 on a CPU with AVX-512, 1 and 128 on a GPU. */
 #define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
+#define JOIN(a, b)  JOIN_(a, b)
 
 #if VW == 1
 typedef float fv;
 typedef uint uv;
-#define LOAD_FULL(p) (*(p))
-#define STORE_FULL(v, p) (*(p) = (v))
-#define LANE(v, i) (v)
+#define LOAD_FULL(p)            (*(p))
+#define STORE_FULL(v, p)        (*(p) = (v))
+#define LANE(v, i)              (v)
 #define KEEP(random, threshold) ((random) >= (threshold) ? 1.0f : 0.0f)
 static inline float lanes_sum(fv x) {
     return x;
@@ -21,8 +21,8 @@ static inline fv lanes_below(int n) {
 typedef JOIN(float, VW) fv;
 typedef JOIN(uint, VW) uv;
 typedef JOIN(int, VW) iv;
-#define LOAD_FULL(p) JOIN(vload, VW)(0, p)
-#define STORE_FULL(v, p) JOIN(vstore, VW)(v, 0, p)
+#define LOAD_FULL(p)            JOIN(vload, VW)(0, p)
+#define STORE_FULL(v, p)        JOIN(vstore, VW)(v, 0, p)
 /* 1 where the random word is at least the threshold */
 #define KEEP(random, threshold) select((fv)(0), (fv)(1), (random) >= (uv)(threshold))
 #if VW == 16
@@ -101,9 +101,9 @@ static inline float group_sum(float x, __local float *scratch) {
 /* Columns of a row for an item: units u = item, item + LS, ... of 4 VW columns each. A unit is four
  * vectors, 16 columns apart, that share one Philox call: within 64 columns, word w of counter i is
  * for column 16 w + i. So the mask of an element is the same for every vector width. */
-#define ROW_UNITS(C) (((C) + 63) / 64 * (16 / VW))
-#define UNIT_COUNTER(u) ((u) * VW)
-#define UNIT_COLUMN(u, w) ((u) * VW / 16 * 64 + (w) * 16 + (u) * VW % 16)
+#define ROW_UNITS(C)      (((C) + 63) / 64 * (16 / VW))
+#define UNIT_COUNTER(u)   ((u)*VW)
+#define UNIT_COLUMN(u, w) ((u)*VW / 16 * 64 + (w)*16 + (u)*VW % 16)
 
 /* hi and lo words of a times b. Drivers' mul_hi on vectors is made of 16-bit halves; the lanes of
  * even and odd numbers, multiplied to 64 bits each, are one instruction. */
@@ -152,10 +152,12 @@ static inline void philox_lanes(uv out[4], uint x, uint y, uint z, uint w, uint 
 }
 
 /* What a kernel needs to draw a dropout mask: keep where word >= threshold (p 2^32), times scale
- * 1 / (1 - p); threshold 0 keeps all. The key is from seed and step, the site from layer and place. */
+ * 1 / (1 - p); threshold 0 keeps all. The key is from seed and step, the site from layer and place.
+ */
 #define DROPOUT_PARAMETERS uint threshold, float scale, uint site, uint key0, uint key1
 /* The factors of a unit's four vectors: 0 or scale. */
-static inline void dropout_factors(fv out[4], int unit, uint position, uint sample, DROPOUT_PARAMETERS) {
+static inline void dropout_factors(fv out[4], int unit, uint position, uint sample,
+                                   DROPOUT_PARAMETERS) {
     if (threshold == 0) {
         out[0] = out[1] = out[2] = out[3] = (fv)(1.0f);
         return;

@@ -1,6 +1,6 @@
 /* GELU and its derivative on vectors: the includer has the type fv. */
-/* erf as x P(x^2) / Q(x^2) on |x| <= 4, where it is +-1 in fp32 beyond: largest absolute error 2e-7.
- * Drivers' own erf is exact to a bit but takes one element at a time. */
+/* erf as x P(x^2) / Q(x^2) on |x| <= 4, where it is +-1 in fp32 beyond: largest absolute error
+ * 2e-7. Drivers' own erf is exact to a bit but takes one element at a time. */
 static inline fv erf_fast(fv x) {
     x = clamp(x, (fv)(-4.0f), (fv)(4.0f));
     const fv s = x * x;
@@ -17,14 +17,14 @@ static inline fv erf_fast(fv x) {
     return x * p / q;
 }
 
-#define SQRT_HALF 0.70710678118654752f
+#define SQRT_HALF    0.70710678118654752f
 #define INV_SQRT_2PI 0.39894228040143268f
-#define TANH_A 0.79788456080286536f /* sqrt(2 / pi) */
-#define TANH_B 0.044715f
+#define TANH_A       0.79788456080286536f /* sqrt(2 / pi) */
+#define TANH_B       0.044715f
 
-/* (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)) of the tanh form. Drivers' tanh ends a bit short of 1 (PoCL:
- * 1 - 2^-24), which the derivative multiplies by x^3; and 1 + tanh cancels below 0. Beyond 16 the
- * value is 0 or 1 in fp32. */
+/* (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)) of the tanh form. Drivers' tanh ends a bit short of 1
+ * (PoCL: 1 - 2^-24), which the derivative multiplies by x^3; and 1 + tanh cancels below 0. Beyond
+ * 16 the value is 0 or 1 in fp32. */
 static inline fv tanh_exponential(fv x) {
     x = clamp(x, (fv)(-16.0f), (fv)(16.0f));
     return exp(-2.0f * TANH_A * (x + TANH_B * x * x * x));

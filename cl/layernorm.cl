@@ -56,7 +56,7 @@ __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
 }
 
 /* y again, from what the forward pass saved. */
-__kernel void layernorm_again(__global float *restrict y /* (T,C) */,
+__kernel void layernorm_recompute(__global float *restrict y /* (T,C) */,
                               __global const float *restrict r /* (T,C) */,
                               __global const float *mean, __global const float *rstd,
                               __global const float *gamma, __global const float *beta, int C) {

@@ -1,4 +1,5 @@
-/* Philox4x32-10: four random words for a counter and a key; the twin of bcl_philox in util/random.c. */
+/* Philox4x32-10: four random words for a counter and a key; the twin of bcl_philox in
+ * util/random.c. */
 static inline uint4 philox(uint4 c, uint2 k) {
     for (int round = 0; round < 10; round++) {
         const uint hi0 = mul_hi(0xD2511F53u, c.x), lo0 = 0xD2511F53u * c.x;

@@ -10,13 +10,13 @@
     (vec)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,      \
           a.sf, b.sf)
 #elif SIDE == 8
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
+#define MIX_LOW(a, b)  (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
 #define MIX_HIGH(a, b) (vec)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
 #elif SIDE == 4
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0, a.s1, b.s1)
+#define MIX_LOW(a, b)  (vec)(a.s0, b.s0, a.s1, b.s1)
 #define MIX_HIGH(a, b) (vec)(a.s2, b.s2, a.s3, b.s3)
 #else
-#define MIX_LOW(a, b) (vec)(a.s0, b.s0)
+#define MIX_LOW(a, b)  (vec)(a.s0, b.s0)
 #define MIX_HIGH(a, b) (vec)(a.s1, b.s1)
 #endif
 

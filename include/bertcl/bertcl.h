@@ -3,7 +3,7 @@
 #define BERTCL_BERTCL_H
 
 #include <bertcl/data.h>
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 #include <bertcl/hub.h>
 #include <bertcl/status.h>
 #include <bertcl/tagger.h>

@@ -4,7 +4,7 @@
 #define BERTCL_SCORING_H
 
 #include <bertcl/data.h>
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,5 +1,5 @@
 /* bertcl eval: scores of label files, and of models on labelled data. */
-#include "cli/eval.h"
+#include "cli/eval_command.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* bertcl eval's model part: a checkpoint's predictions on a data set as labelled sentences. */
-#include "cli/eval.h"
+#include "cli/eval_command.h"
 
 #include "eval/predictions.h"
 

@@ -1,7 +1,7 @@
 /* What bertcl eval prints: one result in full, or a table of several. */
-#include "cli/eval.h"
+#include "cli/eval_command.h"
 
-#include "eval/eval.h"
+#include "eval/report.h"
 
 #include <cjson/cJSON.h>
 

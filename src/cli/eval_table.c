@@ -1,7 +1,7 @@
 /* bertcl eval's table of several models, predictions or data sets. */
-#include "cli/eval.h"
+#include "cli/eval_command.h"
 
-#include "eval/eval.h"
+#include "eval/report.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>

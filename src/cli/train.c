@@ -511,11 +511,11 @@ static bcl_status load_model(job *j) {
     bool *used = NULL;
     size_t words;
     const double mib = 1024.0 * 1024.0;
-    const bcl_room room = bcl_train_room(&j->plan, &j->recipe);
+    const bcl_capacity capacity = bcl_train_capacity(&j->plan, &j->recipe);
     BCL_TRY(find_words(&used, &words, j));
     bcl_cli_tune_first_use(j->s.device, j->s.gemm, j->precision, j->s.quiet);
     BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
-    BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &room));
+    BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &capacity));
     if (j->s.profile)
         bcl_cli_profile_start(&j->profile, j->device);
     BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, j->precision,
@@ -533,7 +533,7 @@ static bcl_status load_model(job *j) {
         "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
         "batches of up to %d tokens\n",
         (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
-        room.tokens);
+        capacity.tokens);
     BCL_TRY(bcl_model_train_begin(j->model, used));
 out:
     free(used);

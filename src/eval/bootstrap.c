@@ -1,7 +1,7 @@
 /* The bootstrap over sentences: every resample draws as many sentences as there are, with
  * replacement, and adds up their counts. Efron and Tibshirani, An Introduction to the Bootstrap,
  * chapters 13 (percentile intervals) and 16 (tests); Koehn, EMNLP 2004, for two systems. */
-#include "eval/eval.h"
+#include "eval/report.h"
 #include "eval/figures.h"
 
 #include <cjson/cJSON.h>

@@ -1,5 +1,5 @@
 /* Scores by document and by sentence length, from the counts of each sentence. */
-#include "eval/eval.h"
+#include "eval/report.h"
 #include "eval/score.h"
 
 #include <cjson/cJSON.h>

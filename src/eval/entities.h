@@ -2,7 +2,7 @@
 #ifndef BCL_EVAL_ENTITIES_H
 #define BCL_EVAL_ENTITIES_H
 
-#include "eval/eval.h"
+#include "eval/report.h"
 
 typedef struct bcl_entity_totals {
     uint64_t gold, pred, both; /* entities; both: same span and type */

@@ -171,8 +171,8 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
     measure(&r, &tokens, &sentences);
     BCL_NEW(r.which, sentences);
     BCL_TRY(make_slots(slots, &r, tokens, sentences));
-    BCL_TRY(
-        bcl_model_reserve(model, &(bcl_room){.tokens = (int)tokens, .sentences = (int)sentences}));
+    BCL_TRY(bcl_model_reserve(model,
+                              &(bcl_capacity){.tokens = (int)tokens, .sentences = (int)sentences}));
     BCL_TRY(run_batches(&r, slots, out));
     out->labelled = r.labelled;
     out->loss = r.loss / (double)r.labelled;

@@ -4,7 +4,7 @@
 
 #include "data/windows.h"
 
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 
 struct cJSON;
 

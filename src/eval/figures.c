@@ -2,7 +2,7 @@
  * allocating, ten thousand times over. */
 #include "eval/figures.h"
 
-#include "eval/eval.h"
+#include "eval/report.h"
 
 static const char *const metrics[] = {"precision", "recall", "f1-score"};
 static const char *const averages[] = {"micro avg", "macro avg", "weighted avg"};

@@ -1,7 +1,7 @@
 /* scikit-learn's classification report from counts of (gold, predicted) pairs. Every sum is added
  * in NumPy's order, so that the figures are equal to the last bit and the text to the last
  * character. Knows nothing of entities. */
-#include "eval/eval.h"
+#include "eval/report.h"
 
 #include <cjson/cJSON.h>
 

@@ -1,5 +1,5 @@
 /* Everything that is counted of labelled sentences, and its JSON. */
-#include "eval/eval.h"
+#include "eval/report.h"
 #include "eval/score.h"
 
 #include <cjson/cJSON.h>

@@ -1,6 +1,6 @@
 /* What the reports share. Every sum is added in NumPy's order, so that the figures are equal to the
  * last bit and the text to the last character. */
-#include "eval/eval.h"
+#include "eval/report.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>

@@ -13,7 +13,7 @@ static void release_views(bcl_model *m) {
     m->views = NULL;
     m->view_count = 0;
     m->a = (bcl_activations){0};
-    m->room = (bcl_room){0};
+    m->capacity = (bcl_capacity){0};
 }
 
 static void release_slabs(bcl_model *m) {
@@ -37,11 +37,11 @@ void bcl_model_release_activations(bcl_model *m) {
 }
 
 /* The batch's integers in one buffer; the views lie at the capacity's distances, rounded up. */
-static bcl_status reserve_block(bcl_model *m, const bcl_room *room) {
+static bcl_status reserve_block(bcl_model *m, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     size_t offsets[9], sizes[9];
     release_block(m);
-    BCL_TRY(bcl_buffer_create(&m->block, m->device, bcl_batch_offsets(offsets, sizes, room),
+    BCL_TRY(bcl_buffer_create(&m->block, m->device, bcl_batch_offsets(offsets, sizes, capacity),
                               "a batch's tokens"));
     for (int i = 0; i < 9; i++)
         BCL_TRY(bcl_buffer_view(&m->parts[i], m->block, offsets[i], sizes[i]));
@@ -59,16 +59,16 @@ out:
 }
 
 /* Memory for the plan: what there is if it is enough. */
-static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_room *room) {
+static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     bcl_memory memory;
     char what[384];
     if (plan->bytes <= m->slab_bytes)
         return BCL_OK;
     release_slabs(m);
-    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, room, plan);
-    BCL_TRY(bcl_memory_check(&memory, room, m->device));
-    bcl_memory_text(what, sizeof what, &memory, room);
+    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, capacity, plan);
+    BCL_TRY(bcl_memory_check(&memory, capacity, m->device));
+    bcl_memory_text(what, sizeof what, &memory, capacity);
     BCL_NEW(m->slabs, plan->bytes / plan->slab + 1);
     while (m->slab_bytes < plan->bytes) {
         const size_t left = plan->bytes - m->slab_bytes;
@@ -108,26 +108,27 @@ out:
     return status;
 }
 
-bcl_status bcl_model_reserve(bcl_model *m, const bcl_room *room) {
+bcl_status bcl_model_reserve(bcl_model *m, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     bcl_plan plan = {0};
     const size_t layers = (size_t)m->config.layers + 1;
-    if (room->tokens <= m->room.tokens && room->sentences <= m->room.sentences &&
-        room->training == m->room.training && room->accumulate == m->room.accumulate &&
-        room->recompute == m->room.recompute)
+    if (capacity->tokens <= m->capacity.tokens && capacity->sentences <= m->capacity.sentences &&
+        capacity->training == m->capacity.training &&
+        capacity->accumulate == m->capacity.accumulate &&
+        capacity->recompute == m->capacity.recompute)
         return BCL_OK;
     BCL_TRY(bcl_device_finish(m->device));
     release_views(m);
     BCL_NEW(m->a.forward, layers);
     BCL_NEW(m->a.backward, layers);
-    BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, room,
+    BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, capacity,
                             bcl_device_about(m->device)->max_allocation));
-    BCL_TRY(reserve_block(m, room));
-    BCL_TRY(reserve_slabs(m, &plan, room));
+    BCL_TRY(reserve_block(m, capacity));
+    BCL_TRY(reserve_slabs(m, &plan, capacity));
     BCL_TRY(make_views(m, &plan));
-    if (room->training && room->accumulate) /* once for all; without it backward does it */
+    if (capacity->training && capacity->accumulate) /* once for all; without it backward does it */
         BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
-    m->room = *room;
+    m->capacity = *capacity;
     BCL_TRY(bcl_model_pack(m, !m->m)); /* nothing changes weights that have no moments */
 out:
     bcl_plan_free(&plan);

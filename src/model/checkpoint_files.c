@@ -91,7 +91,7 @@ out:
 
 /* One place a name. What a shard holds beyond the index is loaded too, as transformers does,
  * unless two shards disagree about it. */
-static bcl_status settle(bcl_checkpoint *ck, const char *path) {
+static bcl_status resolve(bcl_checkpoint *ck, const char *path) {
     size_t n = 0;
     if (ck->count)
         qsort(ck->places, ck->count, sizeof *ck->places, compare_places);
@@ -131,7 +131,7 @@ static bcl_status open_sharded(bcl_checkpoint *ck, const char *folder, const cha
             const bcl_tensor *t = bcl_safetensors_at(ck->shards[i].st, k);
             BCL_TRY(add_place(ck, (place){.name = t->name, .shard = i, .tensor = t}));
         }
-    BCL_TRY(settle(ck, path));
+    BCL_TRY(resolve(ck, path));
 out:
     cJSON_Delete(json);
     return status;
@@ -177,7 +177,7 @@ bcl_status bcl_checkpoint_open(bcl_checkpoint **out, const char *folder) {
             const bcl_tensor *t = bcl_safetensors_at(ck->shards[0].st, i);
             BCL_TRY(add_place(ck, (place){.name = t->name, .tensor = t}));
         }
-        BCL_TRY(settle(ck, single));
+        BCL_TRY(resolve(ck, single));
     } else if (bcl_path_exists(index))
         BCL_TRY(open_sharded(ck, folder, index));
     else

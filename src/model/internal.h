@@ -50,16 +50,18 @@ typedef struct bcl_plan {
 /* Plans the buffers of `a`, whose forward and backward have room for L + 1 layers each. slab: bytes
  * of one allocation at most. The plan is freed by the caller, after errors too. */
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
-                           const bcl_layout *layout, const bcl_room *room, size_t slab);
+                           const bcl_layout *layout, const bcl_capacity *capacity, size_t slab);
 void bcl_plan_free(bcl_plan *plan);
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, const bcl_room *room, const bcl_plan *plan);
+                        size_t words, const bcl_capacity *capacity, const bcl_plan *plan);
 /* "weights 87 MiB, moments 130 MiB, gradients and activations of up to 1024 tokens 95 MiB; less
  * with ..." */
-void bcl_memory_text(char *out, size_t size, const bcl_memory *memory, const bcl_room *room);
-bcl_status bcl_memory_check(const bcl_memory *memory, const bcl_room *room, bcl_device *device);
+void bcl_memory_text(char *out, size_t size, const bcl_memory *memory,
+                     const bcl_capacity *capacity);
+bcl_status bcl_memory_check(const bcl_memory *memory, const bcl_capacity *capacity,
+                            bcl_device *device);
 /* Bytes of the batch's integers, and where each of the nine lists starts. */
-size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room);
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_capacity *capacity);
 
 struct bcl_model {
     bcl_config config; /* numbers only */
@@ -81,8 +83,8 @@ struct bcl_model {
     cl_mem parts[9]; /* views of the block */
     bcl_batch_layout batch;
     /* what a step computes */
-    bcl_room room; /* as reserved; tokens 0: nothing is */
-    cl_mem *slabs; /* the memory, see bcl_plan */
+    bcl_capacity capacity; /* as reserved; tokens 0: nothing is */
+    cl_mem *slabs;         /* the memory, see bcl_plan */
     size_t slab_count, slab_bytes /* of all */;
     cl_mem *views; /* all of the slabs' */
     size_t view_count;

@@ -22,7 +22,7 @@ enum {
     FORWARD_OPERATIONS
 };
 enum {
-    B_AGAIN, /* with bcl_room.recompute: what the forward pass did not keep */
+    B_AGAIN, /* with bcl_capacity.recompute: what the forward pass did not keep */
     B_NORM2,
     B_DOWN, /* and GELU */
     B_UP,
@@ -36,7 +36,7 @@ enum {
 typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width;
 typedef enum keeping {
     KEEP,       /* from the forward to the backward pass */
-    KEEP_OR_NOT /* the same, but not with bcl_room.recompute */
+    KEEP_OR_NOT /* the same, but not with bcl_capacity.recompute */
 } keeping;
 
 /* A layer's tensors: when the forward pass writes and last reads each, and backward last reads it.
@@ -69,7 +69,7 @@ typedef struct planner {
     bcl_activations *a;
     const bcl_config *config;
     const bcl_layout *layout;
-    const bcl_room *room;
+    const bcl_capacity *capacity;
 } planner;
 
 static int forward_time(int layer, int operation) {
@@ -163,10 +163,10 @@ out:
 static bcl_status add(planner *p, cl_mem *out, cl_mem *also, size_t row, int born, int dies) {
     bcl_status status = BCL_OK;
     size_t bytes;
-    if (!bcl_multiply(&bytes, (size_t)p->room->tokens, row))
+    if (!bcl_multiply(&bytes, (size_t)p->capacity->tokens, row))
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
                  "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
-                 p->room->tokens);
+                 p->capacity->tokens);
     BCL_TRY(append(p->plan, (bcl_planned){out, also, bytes, 0, born, dies}));
     BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch",
                   "; less is needed with a lower " LOWER));
@@ -178,13 +178,13 @@ out:
 
 /* The last layer's tensors are still there when its backward step begins. */
 static bool is_kept(const planner *p, size_t tensor, int layer) {
-    const bool all = !p->room->recompute || layer == p->config->layers - 1;
-    return p->room->training && (tensors[tensor].keeping == KEEP || all);
+    const bool all = !p->capacity->recompute || layer == p->config->layers - 1;
+    return p->capacity->training && (tensors[tensor].keeping == KEEP || all);
 }
 
 /* A layer's input is an output of LayerNorm: cheap to compute again from r2 of the layer below. */
 static bool keeps_input(const planner *p, int layer) {
-    return p->room->training && (!layer || !p->room->recompute);
+    return p->capacity->training && (!layer || !p->capacity->recompute);
 }
 
 static int input_time(int layer) {
@@ -226,7 +226,7 @@ static bcl_status plan_gradients(planner *p) {
         const size_t end = next < l->parameter_count && part < p->config->layers
                                ? l->parameters[next].offset
                                : l->dense;
-        const int born = p->room->accumulate         ? 0
+        const int born = p->capacity->accumulate     ? 0
                          : part == p->config->layers ? head_time(p)
                          : part < 0                  ? backward_time(p, part, 0)
                                                      : backward_time(p, part, B_NORM2);
@@ -246,7 +246,7 @@ static bcl_status plan_layers(planner *p) {
     bcl_status status = BCL_OK;
     const bcl_config *c = p->config;
     const size_t x = row_bytes(c, WIDTH_C);
-    const bool training = p->room->training;
+    const bool training = p->capacity->training;
     for (int l = 0; l <= c->layers; l++)
         if (l == c->layers || !keeps_input(p, l))
             BCL_TRY(add(p, &p->a->forward[l].x, NULL, x, input_time(l),
@@ -286,7 +286,7 @@ static bcl_status plan_rest(planner *p) {
     BCL_TRY(add(p, &a->logits, NULL, K, head, end));
     BCL_TRY(add(p, &a->row_loss, NULL, one, head, end));
     BCL_TRY(add(p, &a->predicted, NULL, one, head, end));
-    if (!p->room->training)
+    if (!p->capacity->training)
         goto out;
     BCL_TRY(add(p, &a->head, NULL, x, head, head));
     BCL_TRY(add(p, &a->dlogits, NULL, K, head, head));
@@ -299,12 +299,12 @@ out:
 }
 
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
-                           const bcl_layout *layout, const bcl_room *room, size_t slab) {
+                           const bcl_layout *layout, const bcl_capacity *capacity, size_t slab) {
     bcl_status status = BCL_OK;
-    planner p = {plan, a, config, layout, room};
+    planner p = {plan, a, config, layout, capacity};
     *plan = (bcl_plan){.slab = slab / UNIT * UNIT, .time = update_time(&p)};
     BCL_TRY(plan_kept(&p));
-    if (room->training)
+    if (capacity->training)
         BCL_TRY(plan_gradients(&p));
     BCL_TRY(plan_rest(&p));
     BCL_TRY(plan_layers(&p));
@@ -319,8 +319,8 @@ void bcl_plan_free(bcl_plan *plan) {
 
 /* ---- what it takes ---- */
 
-size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *room) {
-    const size_t T = (size_t)room->tokens, B = (size_t)room->sentences;
+size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_capacity *capacity) {
+    const size_t T = (size_t)capacity->tokens, B = (size_t)capacity->sentences;
     const size_t counts[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
     size_t end = 0;
     for (int i = 0; i < 9; i++) {
@@ -332,36 +332,36 @@ size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_room *roo
 }
 
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, const bcl_room *room, const bcl_plan *plan) {
+                        size_t words, const bcl_capacity *capacity, const bcl_plan *plan) {
     const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary, f = sizeof(float);
     size_t offsets[9], sizes[9];
     *out = (bcl_memory){.weights = (layout->dense + V * C) * f,
-                        .step = plan->bytes + bcl_batch_offsets(offsets, sizes, room)};
-    if (room->training)
+                        .step = plan->bytes + bcl_batch_offsets(offsets, sizes, capacity)};
+    if (capacity->training)
         out->moments = (2 * layout->dense + 3 * words * C + 2 * words) * f;
 }
 
-void bcl_memory_text(char *out, size_t size, const bcl_memory *m, const bcl_room *room) {
-    if (room->training)
+void bcl_memory_text(char *out, size_t size, const bcl_memory *m, const bcl_capacity *capacity) {
+    if (capacity->training)
         snprintf(out, size,
                  "weights %.0f MiB, moments %.0f MiB, gradients and activations of up to %d tokens "
                  "%.0f MiB; less is needed with a lower " LOWER
                  " (a higher --accumulate makes up for it)%s",
-                 (double)m->weights / MIB, (double)m->moments / MIB, room->tokens,
-                 (double)m->step / MIB, room->recompute ? "" : ", or with --recompute");
+                 (double)m->weights / MIB, (double)m->moments / MIB, capacity->tokens,
+                 (double)m->step / MIB, capacity->recompute ? "" : ", or with --recompute");
     else
         snprintf(out, size,
                  "weights %.0f MiB, activations of up to %d tokens %.0f MiB; less is needed with a "
                  "lower " LOWER,
-                 (double)m->weights / MIB, room->tokens, (double)m->step / MIB);
+                 (double)m->weights / MIB, capacity->tokens, (double)m->step / MIB);
 }
 
-bcl_status bcl_memory_check(const bcl_memory *m, const bcl_room *room, bcl_device *device) {
+bcl_status bcl_memory_check(const bcl_memory *m, const bcl_capacity *capacity, bcl_device *device) {
     bcl_status status = BCL_OK;
     const bcl_device_info *about = bcl_device_about(device);
     const uint64_t all = (uint64_t)m->weights + m->moments + m->step;
     char text[384];
-    bcl_memory_text(text, sizeof text, m, room);
+    bcl_memory_text(text, sizeof text, m, capacity);
     if (all > about->memory)
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY, "%s: out of device memory: has %.0f MiB, needs %.0f: %s",
                  about->id, (double)about->memory / MIB, (double)all / MIB, text);
@@ -370,7 +370,7 @@ out:
 }
 
 bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
-                           size_t words, const bcl_room *room) {
+                           size_t words, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     const size_t piece = bcl_device_about(device)->max_allocation;
     bcl_layout layout = {0};
@@ -380,13 +380,13 @@ bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config
     BCL_NEW(a.forward, (size_t)config->layers + 1);
     BCL_NEW(a.backward, (size_t)config->layers + 1);
     /* the sum first: it says more than that one piece is too large */
-    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, SIZE_MAX));
-    bcl_memory_measure(out, config, &layout, words, room, &plan);
-    BCL_TRY(bcl_memory_check(out, room, device));
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, SIZE_MAX));
+    bcl_memory_measure(out, config, &layout, words, capacity, &plan);
+    BCL_TRY(bcl_memory_check(out, capacity, device));
     bcl_plan_free(&plan);
-    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, room, piece));
-    bcl_memory_measure(out, config, &layout, words, room, &plan);
-    BCL_TRY(bcl_memory_check(out, room, device));
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, piece));
+    bcl_memory_measure(out, config, &layout, words, capacity, &plan);
+    BCL_TRY(bcl_memory_check(out, capacity, device));
 out:
     bcl_plan_free(&plan);
     bcl_layout_free(&layout);

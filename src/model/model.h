@@ -39,7 +39,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
 typedef struct bcl_parameter {
     size_t offset;     /* elements in the arena */
     int rows, columns; /* a vector is (1,columns) */
-    cl_mem p, g;       /* views; g only with room for training */
+    cl_mem p, g;       /* views; g only with training capacity */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -100,7 +100,7 @@ void bcl_load_report_free(bcl_load_report *report);
 /* Loads FOLDER's weights for `config` (whose labels may differ from the file's). With create_head a
  * classifier that is missing or of another size is drawn anew from N(0, initializer_range^2) and
  * `seed`; otherwise that is an error, as any other missing tensor is. gemm: a provider or NULL;
- * precision: a wish, see bcl_gemm_settle.
+ * precision: a wish, see bcl_gemm_resolve.
  * The config is copied except for label_names and source, which are not used. */
 bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
                           const char *folder, const char *gemm, bcl_precision precision,
@@ -115,16 +115,16 @@ bcl_device *bcl_model_device(const bcl_model *model);
 /* Copies one named tensor, or its gradient, in the file's layout. Blocking. */
 bcl_status bcl_model_read(bcl_model *model, const bcl_named *named, bool gradient, float *out);
 
-/* What a model makes room for. */
-typedef struct bcl_room {
+/* The largest batch of a model, and what is kept of it. */
+typedef struct bcl_capacity {
     int tokens, sentences; /* of a batch, at most */
     bool training;         /* keep what backward needs, and gradients */
     bool accumulate; /* gradients outlive a batch; without it the next forward pass takes their
                         memory */
     bool recompute;  /* keep little between forward and backward and compute the rest again:
                         the same bits */
-} bcl_room;
-bcl_status bcl_model_reserve(bcl_model *model, const bcl_room *room);
+} bcl_capacity;
+bcl_status bcl_model_reserve(bcl_model *model, const bcl_capacity *capacity);
 
 /* What that takes, bytes: known before anything is allocated. */
 typedef struct bcl_memory {
@@ -135,7 +135,7 @@ typedef struct bcl_memory {
 /* words: as many as train_begin finds used. Too much for the device is BCL_ERROR_DEVICE_MEMORY,
  * whose message says what is needed, what there is, and which options need less. */
 bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
-                           size_t words, const bcl_room *room);
+                           size_t words, const bcl_capacity *capacity);
 
 /* Adam's moments, and gradients and row slots for the words that occur: used (V) tells which; all
  * with NULL. */
@@ -143,21 +143,22 @@ bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);
 const int32_t *bcl_model_slots(const bcl_model *model); /* (V) for bcl_batch_pack */
 
 /* Dropout rates and the numbers that the masks come from. */
-typedef struct bcl_noise {
+typedef struct bcl_dropout_state {
     float hidden, attention, classifier;
     uint64_t seed;
     int64_t step;
-} bcl_noise;
+} bcl_dropout_state;
 
-/* Uploads and queues one forward pass; logits (T,K) stay on the device. noise NULL: no dropout.
+/* Uploads and queues one forward pass; logits (T,K) stay on the device. dropout NULL: no dropout.
  * The batch must stay until the queue has passed. */
-bcl_status bcl_model_forward(bcl_model *model, const bcl_batch *batch, const bcl_noise *noise);
+bcl_status bcl_model_forward(bcl_model *model, const bcl_batch *batch,
+                             const bcl_dropout_state *dropout);
 /* Queues the loss of the last forward pass into the step's stats: sum of losses and right labels.
  * weight: of one token's gradient, 1 / labelled tokens of the whole step; gradients are wanted if
  * backward follows. accumulate: not the step's first batch. */
 bcl_status bcl_model_loss(bcl_model *model, float weight, bool gradients, bool accumulate);
 /* Queues backward of the last forward and loss; `accumulate` as there. */
-bcl_status bcl_model_backward(bcl_model *model, const bcl_noise *noise, int64_t step,
+bcl_status bcl_model_backward(bcl_model *model, const bcl_dropout_state *dropout, int64_t step,
                               bool accumulate);
 /* Queues norm, clipping and Adam. */
 bcl_status bcl_model_update(bcl_model *model, const bcl_adam *adam, int64_t step);

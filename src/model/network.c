@@ -2,10 +2,10 @@
  */
 #include "model/internal.h"
 
-static bcl_dropout dropout_of(const bcl_noise *noise, float p, int layer, int place) {
-    if (!noise || p <= 0)
+static bcl_dropout dropout_of(const bcl_dropout_state *dropout, float p, int layer, int place) {
+    if (!dropout || p <= 0)
         return (bcl_dropout){0};
-    uint64_t key = bcl_mix64(bcl_mix64(noise->seed) ^ (uint64_t)noise->step);
+    uint64_t key = bcl_mix64(bcl_mix64(dropout->seed) ^ (uint64_t)dropout->step);
     return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
 }
 
@@ -44,7 +44,7 @@ out:
 
 /* A layer up to GELU, into the forward pass's tensors or, once more, into backward's. */
 static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activations *l,
-                              const bcl_noise *noise) {
+                              const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
@@ -53,71 +53,72 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
     BCL_TRY(bcl_linear_forward(ops, l->qkv, l->x, p[BCL_QKV_W].p, p[BCL_QKV_B].p, T, C, 3 * C));
     BCL_TRY(bcl_attention_forward(
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
-        dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
+        dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
     BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].p, p[BCL_OUT_B].p, T, C, C));
     BCL_TRY(bcl_residual_layernorm_forward(
         ops, l->y1, l->r1, l->mean1, l->rstd1, l->x, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C,
         (float)c->layer_norm_eps,
-        dropout_of(noise, noise ? noise->hidden : 0, layer + 1, BCL_SITE_FIRST)));
+        dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_FIRST)));
     BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C,
                                     F, c->activation == BCL_GELU_TANH));
 out:
     return status;
 }
 
-static bcl_status layer_forward(bcl_model *m, int layer, const bcl_noise *noise) {
+static bcl_status layer_forward(bcl_model *m, int layer, const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
     const bcl_layer_activations *l = &m->a.forward[layer];
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     bcl_ops *ops = &m->ops;
-    BCL_TRY(layer_inner(m, layer, l, noise));
+    BCL_TRY(layer_inner(m, layer, l, dropout));
     BCL_TRY(bcl_linear_forward(ops, l->r2, l->gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
     BCL_TRY(bcl_residual_layernorm_forward(
         ops, l[1].x, l->r2, l->mean2, l->rstd2, l->y1, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C,
         (float)c->layer_norm_eps,
-        dropout_of(noise, noise ? noise->hidden : 0, layer + 1, BCL_SITE_SECOND)));
+        dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_SECOND)));
 out:
     return status;
 }
 
 /* With recompute: what backward reads of a layer and the forward pass did not keep, to the same
  * bits. The last layer's is all there still but its input. */
-static bcl_status layer_again(bcl_model *m, int layer, const bcl_noise *noise) {
+static bcl_status layer_recompute(bcl_model *m, int layer, const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_layer_activations *l = &m->a.backward[layer];
     if (layer) {
         const bcl_parameter *below = layer_parameters(m, layer - 1);
-        BCL_TRY(bcl_layernorm_again(&m->ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
-                                    below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
-                                    m->config.hidden));
+        BCL_TRY(bcl_layernorm_recompute(&m->ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
+                                        below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
+                                        m->config.hidden));
     }
     if (layer < m->config.layers - 1)
-        BCL_TRY(layer_inner(m, layer, l, noise));
+        BCL_TRY(layer_inner(m, layer, l, dropout));
 out:
     return status;
 }
 
-bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch, const bcl_noise *noise) {
+bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
+                             const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
-    if (batch->T > m->room.tokens || batch->B > m->room.sentences)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens in room for %d", batch->T,
-                 m->room.tokens);
+    if (batch->T > m->capacity.tokens || batch->B > m->capacity.sentences)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens exceeds the capacity of %d", batch->T,
+                 m->capacity.tokens);
     BCL_TRY(upload(m, batch));
-    BCL_TRY(bcl_embedding_forward(&m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch,
-                                  m->words, p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p,
-                                  p[BCL_EMBED_B].p, c->hidden, (float)c->layer_norm_eps,
-                                  dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
+    BCL_TRY(bcl_embedding_forward(
+        &m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p,
+        p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, c->hidden, (float)c->layer_norm_eps,
+        dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     for (int i = 0; i < c->layers; i++)
-        BCL_TRY(layer_forward(m, i, noise));
+        BCL_TRY(layer_forward(m, i, dropout));
     cl_mem x = m->a.forward[c->layers].x;
-    if (noise && noise->classifier > 0) {
-        BCL_TRY(
-            bcl_dropout_rows(&m->ops, m->a.head, x, &m->batch, c->hidden,
-                             dropout_of(noise, noise->classifier, c->layers + 1, BCL_SITE_FIRST)));
+    if (dropout && dropout->classifier > 0) {
+        BCL_TRY(bcl_dropout_rows(
+            &m->ops, m->a.head, x, &m->batch, c->hidden,
+            dropout_of(dropout, dropout->classifier, c->layers + 1, BCL_SITE_FIRST)));
         x = m->a.head;
     }
     BCL_TRY(bcl_linear_forward(&m->ops, m->a.logits, x, head[0].p, head[1].p, batch->T, c->hidden,
@@ -136,65 +137,66 @@ bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accum
 /* dx is the gradient of the layer's output on entry, of its input on return. The weights' gradients
  * are computed beside the rest: where dh or wide is overwritten, what read it must have ended. A
  * layer waits for all of those above it, whose tensors its gradients may take the place of. */
-static bcl_status layer_backward(bcl_model *m, int layer, const bcl_noise *noise) {
+static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
     const bcl_layer_activations *l = &m->a.backward[layer];
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
-    const float hidden = noise ? noise->hidden : 0;
+    const float hidden = dropout ? dropout->hidden : 0;
     bcl_ops *ops = &m->ops;
     cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
-    bcl_beside_wait(m->device, 0);
-    if (m->room.recompute)
-        BCL_TRY(layer_again(m, layer, noise));
-    BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2,
-                                            l->mean2, l->rstd2, p[BCL_LN2_G].p, &m->batch, C,
-                                            dropout_of(noise, hidden, layer + 1, BCL_SITE_SECOND)));
+    bcl_auxiliary_wait(m->device, 0);
+    if (m->capacity.recompute)
+        BCL_TRY(layer_recompute(m, layer, dropout));
+    BCL_TRY(bcl_residual_layernorm_backward(
+        ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2, l->mean2, l->rstd2, p[BCL_LN2_G].p,
+        &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_SECOND)));
     BCL_TRY(bcl_gelu_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
                                      l->up, p[BCL_DOWN_W].p, T, F, C,
                                      c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
                                 T, C, F, true));
-    bcl_beside_wait(m->device, 1);
-    BCL_TRY(bcl_residual_layernorm_backward(ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1,
-                                            l->mean1, l->rstd1, p[BCL_LN1_G].p, &m->batch, C,
-                                            dropout_of(noise, hidden, layer + 1, BCL_SITE_FIRST)));
+    bcl_auxiliary_wait(m->device, 1);
+    BCL_TRY(bcl_residual_layernorm_backward(
+        ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
+        &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
                                 p[BCL_OUT_W].p, T, C, C, false));
-    bcl_beside_wait(m->device, 1);
+    bcl_auxiliary_wait(m->device, 1);
     BCL_TRY(bcl_attention_backward(
         ops, wide, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
-        dropout_of(noise, noise ? noise->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
+        dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, wide, l->x, p[BCL_QKV_W].p,
                                 T, C, 3 * C, true));
 out:
     return status;
 }
 
-bcl_status bcl_model_backward(bcl_model *m, const bcl_noise *noise, int64_t step, bool accumulate) {
+bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, int64_t step,
+                              bool accumulate) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
     const int T = m->batch.T, L = c->layers;
-    const bool dropped = noise && noise->classifier > 0;
+    const bool dropped = dropout && dropout->classifier > 0;
     m->ops.accumulate = accumulate;
     BCL_TRY(bcl_linear_backward(&m->ops, m->a.dx, head[0].g, head[1].g, m->a.dlogits,
                                 dropped ? m->a.head : m->a.forward[L].x, head[0].p, T, c->hidden,
                                 c->labels, false));
     if (dropped)
         BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
-                                 dropout_of(noise, noise->classifier, L + 1, BCL_SITE_FIRST)));
+                                 dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= 0; i--)
-        BCL_TRY(layer_backward(m, i, noise));
-    bcl_beside_wait(m->device, 0);
+        BCL_TRY(layer_backward(m, i, dropout));
+    bcl_auxiliary_wait(m->device, 0);
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
         p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, c->positions, c->hidden, (int)step,
-        dropout_of(noise, noise ? noise->hidden : 0, 0, BCL_SITE_FIRST)));
-    if (!m->room.accumulate) /* else nothing else was there */
+        dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
+    if (!m->capacity.accumulate) /* else nothing else was there */
         BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:
     return status;

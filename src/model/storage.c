@@ -238,9 +238,9 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     for (int i = BCL_WORDS; i < m->layout.parameter_count; i++)
         BCL_TRY(load_parameter(&ld, i));
     BCL_TRY(note_unused(&ld));
-    precision = bcl_gemm_settle(report->why_fp32, device, gemm, precision);
+    precision = bcl_gemm_resolve(report->why_fp32, device, gemm, precision);
     BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
-    m->ops.beside = bcl_gemm_runs_beside(m->ops.gemm);
+    m->ops.auxiliary = bcl_gemm_runs_on_auxiliary(m->ops.gemm);
     *out = m;
     m = NULL;
 out:

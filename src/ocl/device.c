@@ -71,7 +71,7 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     BCL_CL(code);
     /* Intel's CPU runtime computes a step at half the speed once its queues wait for each other */
     if (d->wide && !profile && !strncmp(info->id, "pocl:", 5)) {
-        d->beside = clCreateCommandQueue(d->context, id, 0, &code);
+        d->auxiliary = clCreateCommandQueue(d->context, id, 0, &code);
         BCL_CL(code);
     }
     *out = d;
@@ -86,9 +86,9 @@ void bcl_device_free(bcl_device *d) {
         return;
     if (d->queue)
         clFinish(d->queue);
-    if (d->beside)
-        clFinish(d->beside);
-    bcl_beside_release(d);
+    if (d->auxiliary)
+        clFinish(d->auxiliary);
+    bcl_auxiliary_release(d);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);
     for (size_t i = 0; i < d->kernel_count; i++)
@@ -108,8 +108,8 @@ const bcl_device_info *bcl_device_about(const bcl_device *d) {
 }
 
 cl_command_queue bcl_device_queue(bcl_device *d) {
-    if (bcl_device_settle(d))
-        clFinish(d->beside);
+    if (bcl_device_join(d))
+        clFinish(d->auxiliary);
     return d->queue;
 }
 
@@ -214,8 +214,8 @@ out:
 bcl_status bcl_device_finish(bcl_device *d) {
     bcl_status status = BCL_OK;
     BCL_CL(clFinish(d->queue));
-    if (d->beside)
-        BCL_CL(clFinish(d->beside));
+    if (d->auxiliary)
+        BCL_CL(clFinish(d->auxiliary));
     if (d->profile)
         BCL_TRY(bcl_profile_collect(d));
 out:

@@ -27,11 +27,11 @@ struct bcl_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
-    cl_command_queue beside; /* the second queue, or NULL */
-    bool on_beside;          /* launches go there now */
-    cl_event last;           /* launch of the first queue */
-    cl_event running[2];     /* the second queue's last launch and the one before */
-    cl_event awaited;        /* by the next command of the first queue */
+    cl_command_queue auxiliary; /* the second queue, or NULL */
+    bool on_auxiliary;          /* launches go there now */
+    cl_event last;              /* launch of the first queue */
+    cl_event running[2];        /* the second queue's last launch and the one before */
+    cl_event awaited;           /* by the next command of the first queue */
     cl_mem hold_up; /* of tests: filled before each launch of the second, which so is late */
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
@@ -61,8 +61,8 @@ void bcl_kernel_free(bcl_kernel *kernel);
 cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *global,
                           const size_t *local, cl_event *event);
 /* Before a command on the first queue that is no kernel: it waits for what is awaited. */
-bcl_status bcl_device_settle(bcl_device *device);
-void bcl_beside_release(bcl_device *device);
+bcl_status bcl_device_join(bcl_device *device);
+void bcl_auxiliary_release(bcl_device *device);
 /* The file of a program in the cache; NULL if there is no folder for it. */
 bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const char *source,
                                   const char *options);

@@ -99,11 +99,11 @@ bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, si
 
 /* Launches between begin and end go to the second queue. They wait for the launches queued so far
  * and for each other, and later ones on the first queue do not wait for them. */
-void bcl_beside_begin(bcl_device *device);
-void bcl_beside_end(bcl_device *device);
+void bcl_auxiliary_begin(bcl_device *device);
+void bcl_auxiliary_end(bcl_device *device);
 /* What is queued from here on waits for the second queue's launches but the last `running`, 0 or 1.
  * So do transfers and bcl_device_finish. */
-void bcl_beside_wait(bcl_device *device, int running);
+void bcl_auxiliary_wait(bcl_device *device, int running);
 
 /* ---- profile: nothing of it does anything on a device that was opened without `profile` ---- */
 

@@ -17,12 +17,12 @@ out:
     return status;
 }
 
-bcl_status bcl_layernorm_again(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
-                               cl_mem gamma, cl_mem beta, int T, int C) {
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
+                                   cl_mem gamma, cl_mem beta, int T, int C) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     bcl_operation(ops, "LayerNorm again", 2 * (double)T * C);
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_again", ""));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_mem(y), bcl_mem(r), bcl_mem(mean),
                        bcl_mem(rstd), bcl_mem(gamma), bcl_mem(beta), bcl_int(C)));
 out:

@@ -60,8 +60,8 @@ static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const bool fuse = bcl_gemm_fuses(ops->gemm);
-    if (ops->beside)
-        bcl_beside_begin(ops->device);
+    if (ops->auxiliary)
+        bcl_auxiliary_begin(ops->device);
     BCL_TRY(bcl_gemm_run(ops->gemm, &(bcl_gemm_call){.layout = BCL_GEMM_TN,
                                                      .M = M,
                                                      .N = N,
@@ -81,7 +81,7 @@ static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem
                            bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
     }
 out:
-    bcl_beside_end(ops->device);
+    bcl_auxiliary_end(ops->device);
     return status;
 }
 

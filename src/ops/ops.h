@@ -30,8 +30,8 @@ typedef struct bcl_ops {
     bcl_gemm *gemm;
     bool accumulate; /* parameter gradients: += instead of = */
     bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
-    bool beside;     /* linear layers' dw and db on the second queue: the caller waits, see ocl.h;
-                      * only where bcl_gemm_runs_beside */
+    bool auxiliary;  /* linear layers' dw and db on the second queue: the caller waits, see ocl.h;
+                      * only where bcl_gemm_runs_on_auxiliary */
 } bcl_ops;
 
 /* The operation of the profile that ends a step, and what names of matrix products begin with. */
@@ -94,8 +94,8 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_m
                                           const bcl_batch_layout *batch, int C, float eps,
                                           bcl_dropout dropout);
 /* y (T,C) again, to the same bits, from what the forward pass saved. */
-bcl_status bcl_layernorm_again(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
-                               cl_mem gamma, cl_mem beta, int T, int C);
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
+                                   cl_mem gamma, cl_mem beta, int T, int C);
 /* dr = gradient of x and, behind the dropout, dh. dr may be dy. */
 bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, cl_mem dgamma,
                                            cl_mem dbeta, cl_mem dy, cl_mem r, cl_mem mean,

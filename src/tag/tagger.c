@@ -122,7 +122,7 @@ static bcl_status make_slots(bcl_tagger *t) {
     for (size_t i = 0; i < t->most_windows; i++)
         t->which[i] = (uint32_t)i;
     BCL_TRY(bcl_model_reserve(
-        t->model, &(bcl_room){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
+        t->model, &(bcl_capacity){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
 out:
     return status;
 }
@@ -311,15 +311,15 @@ out:
 /* Which pieces are tagged, and how many words that leaves out. */
 static void choose_range(const bcl_tagger *t, bcl_waiting *w) {
     const bcl_encoding *e = &w->encoding;
-    const size_t n = e->count - 2, room = t->max_length - 2;
+    const size_t n = e->count - 2, capacity = t->max_length - 2;
     w->begin = 1;
     w->end = 1 + n;
     w->words_cut = 0;
-    if (n <= room || t->options.long_texts == BCL_LONG_WINDOW)
+    if (n <= capacity || t->options.long_texts == BCL_LONG_WINDOW)
         return;
-    size_t cut = 1 + room, cut_end = w->end;
+    size_t cut = 1 + capacity, cut_end = w->end;
     if (t->tokenizer->truncate_left) {
-        w->begin = 1 + n - room;
+        w->begin = 1 + n - capacity;
         cut = 1;
         cut_end = w->begin;
     } else {
@@ -331,10 +331,10 @@ static void choose_range(const bcl_tagger *t, bcl_waiting *w) {
 
 static bcl_status add_windows(bcl_tagger *t, bcl_waiting *w) {
     bcl_status status = BCL_OK;
-    const size_t n = w->end - w->begin, room = t->max_length - 2;
+    const size_t n = w->end - w->begin, capacity = t->max_length - 2;
     bcl_window v = {0};
-    w->windows = w->windows_left = bcl_window_count(n, room, t->stride);
-    while (bcl_window_next(&v, n, room, t->stride))
+    w->windows = w->windows_left = bcl_window_count(n, capacity, t->stride);
+    while (bcl_window_next(&v, n, capacity, t->stride))
         BCL_TRY(add_window(t, w, &v));
 out:
     return status;

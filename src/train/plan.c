@@ -69,12 +69,12 @@ void bcl_train_plan_free(bcl_train_plan *plan) {
     *plan = (bcl_train_plan){0};
 }
 
-bcl_room bcl_train_room(const bcl_train_plan *plan, const bcl_train_options *o) {
-    return (bcl_room){.tokens = plan->tokens,
-                      .sentences = plan->sentences,
-                      .training = true,
-                      .accumulate = o->accumulate > 1,
-                      .recompute = o->recompute};
+bcl_capacity bcl_train_capacity(const bcl_train_plan *plan, const bcl_train_options *o) {
+    return (bcl_capacity){.tokens = plan->tokens,
+                          .sentences = plan->sentences,
+                          .training = true,
+                          .accumulate = o->accumulate > 1,
+                          .recompute = o->recompute};
 }
 
 int64_t bcl_train_plan_epoch(const bcl_train_plan *plan, int64_t step) {

@@ -35,9 +35,9 @@ typedef struct trainer {
     size_t timed_tokens;
 } trainer;
 
-static bcl_noise noise_of(const trainer *t, int64_t step) {
-    return (bcl_noise){(float)t->o->hidden_dropout, (float)t->o->attention_dropout,
-                       (float)t->o->classifier_dropout, t->o->seed, step};
+static bcl_dropout_state dropout_state_of(const trainer *t, int64_t step) {
+    return (bcl_dropout_state){(float)t->o->hidden_dropout, (float)t->o->attention_dropout,
+                               (float)t->o->classifier_dropout, t->o->seed, step};
 }
 
 /* The clock runs only while training does. */
@@ -126,7 +126,7 @@ out:
 /* Queues the batches of one optimizer step, and the update behind the last. */
 static bcl_status queue_step(trainer *t, int64_t step) {
     bcl_status status = BCL_OK;
-    const bcl_noise noise = noise_of(t, step);
+    const bcl_dropout_state dropout = dropout_state_of(t, step);
     const bcl_fed *fed = NULL;
     bcl_adam adam = t->o->adam;
     adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
@@ -138,9 +138,9 @@ static bcl_status queue_step(trainer *t, int64_t step) {
         s->fed = fed;
         s->lr = adam.lr;
         const float weight = fed->labelled ? (float)(1.0 / (double)fed->labelled) : 0;
-        BCL_TRY(bcl_model_forward(t->model, &fed->batch, &noise));
+        BCL_TRY(bcl_model_forward(t->model, &fed->batch, &dropout));
         BCL_TRY(bcl_model_loss(t->model, weight, true, !fed->first));
-        BCL_TRY(bcl_model_backward(t->model, &noise, step, !fed->first));
+        BCL_TRY(bcl_model_backward(t->model, &dropout, step, !fed->first));
         if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
         BCL_TRY(bcl_model_read_stats(t->model, s->stats, &s->event));
@@ -279,11 +279,11 @@ static bcl_status stop_if_interrupted(trainer *t) {
 
 static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
-    const bcl_room room = bcl_train_room(t->plan, t->o);
+    const bcl_capacity capacity = bcl_train_capacity(t->plan, t->o);
     int64_t step = t->state.step;
     while (step < t->plan->steps) {
         const int64_t epoch = bcl_train_plan_epoch(t->plan, step);
-        BCL_TRY(bcl_model_reserve(t->model, &room)); /* evaluation takes the room for itself */
+        BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation reserves its own */
         do {
             BCL_TRY(queue_step(t, step));
             step++;

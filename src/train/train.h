@@ -16,7 +16,7 @@ typedef struct bcl_train_options {
     int64_t epochs;
     int64_t batch, max_tokens; /* of a batch at most: sentences, word pieces; 0: no limit */
     int64_t accumulate;        /* batches that make a step */
-    bool recompute;            /* see bcl_room */
+    bool recompute;            /* see bcl_capacity */
     int64_t max_steps;         /* 0: all */
     int64_t save_every;        /* steps between checkpoints; 0: at the ends of epochs */
     uint64_t seed;
@@ -40,7 +40,7 @@ bcl_status bcl_train_plan_create(bcl_train_plan *plan, const bcl_dataset *data,
                                  const bcl_train_options *options);
 void bcl_train_plan_free(bcl_train_plan *plan);
 int64_t bcl_train_plan_epoch(const bcl_train_plan *plan, int64_t step);
-bcl_room bcl_train_room(const bcl_train_plan *plan, const bcl_train_options *options);
+bcl_capacity bcl_train_capacity(const bcl_train_plan *plan, const bcl_train_options *options);
 /* order (count): an epoch's order of the sentences. */
 void bcl_train_order(uint32_t *order, size_t count, uint64_t seed, int64_t epoch);
 /* As bcl_dataset_take with the options' limits. */

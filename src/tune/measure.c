@@ -16,40 +16,41 @@ static const double ROUND_SHARES[] = {0.7, 0.8, 0.9, 0.95};
 enum { ROUND_SHARES_COUNT = sizeof ROUND_SHARES / sizeof *ROUND_SHARES };
 
 typedef struct measure {
-    tune_session *session;
+    bcl_tune_session *session;
     int fd;
     bcl_device *device;
-    tune_operands *operands;
-    bcl_gemm *gemms[TUNE_CANDIDATES];
+    bcl_tune_operands *operands;
+    bcl_gemm *gemms[BCL_TUNE_CANDIDATES];
 } measure;
 
 /* A parent that is gone ends the child. */
-static void tell(measure *w, tune_message m) {
+static void tell(measure *w, bcl_tune_message m) {
     if (write(w->fd, &m, sizeof m) != (ssize_t)sizeof m)
         _exit(1);
-    tune_apply(w->session, &m);
+    bcl_tune_apply(w->session, &m);
 }
 
-static void tell_text(measure *w, tune_message m, const char *text) {
+static void tell_text(measure *w, bcl_tune_message m, const char *text) {
     snprintf(m.text, sizeof m.text, "%s", text);
     tell(w, m);
 }
 
 static void tell_state(measure *w, int c, bcl_tune_state state, double error, const char *reason) {
-    tell_text(
-        w, (tune_message){.kind = TUNE_STATE, .candidate = c, .state = (int)state, .value = error},
-        reason);
+    tell_text(w,
+              (bcl_tune_message){
+                  .kind = BCL_TUNE_STATE, .candidate = c, .state = (int)state, .value = error},
+              reason);
 }
 
 /* ---- the list ---- */
 
 static void list_one(measure *w, const char *name, bcl_precision precision) {
-    tune_session *s = w->session;
+    bcl_tune_session *s = w->session;
     for (int c = 0; c < s->candidate_count; c++)
         if (!strcmp(s->candidates[c].name, name) && s->candidates[c].precision == precision)
             return;
-    if (s->candidate_count < TUNE_CANDIDATES)
-        tell_text(w, (tune_message){.kind = TUNE_LISTED, .state = (int)precision}, name);
+    if (s->candidate_count < BCL_TUNE_CANDIDATES)
+        tell_text(w, (bcl_tune_message){.kind = BCL_TUNE_LISTED, .state = (int)precision}, name);
 }
 
 static const bcl_gemm_provider *provider_of(const bcl_tune_candidate *c) {
@@ -87,7 +88,7 @@ static bcl_status list(measure *w) {
     }
     if (o->precision == BCL_PRECISION_FP32)
         list_one(w, bcl_gemm_reference.name, BCL_PRECISION_FP32);
-    tell(w, (tune_message){.kind = TUNE_BEGIN});
+    tell(w, (bcl_tune_message){.kind = BCL_TUNE_BEGIN});
 out:
     bcl_gemm_free(fp32);
     bcl_gemm_names_free(&names);
@@ -98,7 +99,7 @@ out:
 
 static bcl_status time_shape(measure *w, int c, int shape) {
     bcl_status status = BCL_OK;
-    const bcl_gemm_call call = tune_call(w->operands, shape);
+    const bcl_gemm_call call = bcl_tune_call(w->operands, shape);
     const double known = w->session->candidates[c].seconds[shape];
     int repeats = known > 0 ? (int)(SAMPLE_S / known) + 1 : 1;
     if (repeats > MOST_REPEATS)
@@ -107,16 +108,16 @@ static bcl_status time_shape(measure *w, int c, int shape) {
     for (int i = 0; i < repeats; i++)
         BCL_TRY(bcl_gemm_run(w->gemms[c], &call));
     BCL_TRY(bcl_device_finish(w->device));
-    tell(w, (tune_message){.kind = TUNE_TIMED,
-                           .candidate = c,
-                           .shape = shape,
-                           .value = (bcl_seconds() - start) / repeats});
+    tell(w, (bcl_tune_message){.kind = BCL_TUNE_TIMED,
+                               .candidate = c,
+                               .shape = shape,
+                               .value = (bcl_seconds() - start) / repeats});
 out:
     return status;
 }
 
 /* Whether its times over the first `count` shapes are far above another's. */
-static bool is_hopeless(const tune_session *s, int c, int count) {
+static bool is_hopeless(const bcl_tune_session *s, int c, int count) {
     double mine = 0;
     for (int i = 0; i < count; i++)
         mine += s->candidates[c].seconds[i];
@@ -136,7 +137,7 @@ static bool is_hopeless(const tune_session *s, int c, int count) {
  * measurement. */
 static bcl_status give_up(measure *w, int c, int count, double error, bool *given_up) {
     bcl_status status = BCL_OK;
-    const tune_session *s = w->session;
+    const bcl_tune_session *s = w->session;
     char reason[64];
     *given_up = false;
     for (int i = count - 1; i >= 0 && s->shapes[i].group == s->shapes[count - 1].group; i--)
@@ -155,15 +156,15 @@ out:
  * says that the candidate failed. */
 static bcl_status try_shapes(measure *w, int c) {
     bcl_status status = BCL_OK;
-    tune_session *s = w->session;
+    bcl_tune_session *s = w->session;
     double worst = 0;
-    for (int i = 0; i < s->shape_count && tune_seconds_left(s) > 0; i++) {
+    for (int i = 0; i < s->shape_count && bcl_tune_seconds_left(s) > 0; i++) {
         double share, error;
-        BCL_TRY(tune_check(w->operands, w->gemms[c], i, &share, &error));
+        BCL_TRY(bcl_tune_check(w->operands, w->gemms[c], i, &share, &error));
         worst = error > worst ? error : worst;
         if (!(share <= 1)) {
             char reason[200];
-            const tune_shape *x = &s->shapes[i];
+            const bcl_tune_shape *x = &s->shapes[i];
             snprintf(reason, sizeof reason, "M %d, N %d, K %d: error %.3g times the limit", x->M,
                      x->N, x->K, share);
             tell_state(w, c, BCL_TUNE_WRONG, error, reason);
@@ -177,7 +178,7 @@ static bcl_status try_shapes(measure *w, int c) {
         if (given_up)
             goto out;
     }
-    if (tune_seconds_left(s) > 0)
+    if (bcl_tune_seconds_left(s) > 0)
         tell_state(w, c, BCL_TUNE_RIGHT, worst, "");
 out:
     return status;
@@ -190,7 +191,7 @@ static void drop(measure *w, int c) {
 
 /* The default of a provider, which comes first, was given up: its parameters will not make up for
  * that. */
-static bool provider_is_hopeless(const tune_session *s, int c) {
+static bool provider_is_hopeless(const bcl_tune_session *s, int c) {
     const bcl_gemm_provider *provider = provider_of(&s->candidates[c]);
     for (int i = 0; i < c; i++)
         if (provider_of(&s->candidates[i]) == provider)
@@ -200,26 +201,27 @@ static bool provider_is_hopeless(const tune_session *s, int c) {
 
 static bcl_status try_candidate(measure *w, int c) {
     bcl_status status = BCL_OK;
-    tune_session *s = w->session;
+    bcl_tune_session *s = w->session;
     bcl_tune_candidate *candidate = &s->candidates[c];
     const bcl_gemm_provider *provider = provider_of(candidate);
     if (provider_is_hopeless(s, c)) {
         tell_state(w, c, BCL_TUNE_WAITING, 0, "its provider is far behind");
         return BCL_OK;
     }
-    tell(w, (tune_message){.kind = TUNE_TRYING, .candidate = c});
+    tell(w, (bcl_tune_message){.kind = BCL_TUNE_TRYING, .candidate = c});
     BCL_TRY(bcl_gemm_create(&w->gemms[c], w->device, candidate->name, candidate->precision));
     for (int i = 0; i < c; i++) /* the default's parameters, spelt out */
         if (!strcmp(s->candidates[i].name, bcl_gemm_name(w->gemms[c]))) {
             tell_state(w, c, BCL_TUNE_SAME, 0, "");
             goto out;
         }
-    tell_text(w, (tune_message){.kind = TUNE_NAMED, .candidate = c}, bcl_gemm_name(w->gemms[c]));
+    tell_text(w, (bcl_tune_message){.kind = BCL_TUNE_NAMED, .candidate = c},
+              bcl_gemm_name(w->gemms[c]));
     if (candidate->state == BCL_TUNE_WAITING)
         BCL_TRY(try_shapes(w, c));
     for (int r = 1; provider->exclusive && r < ALONE_ROUNDS; r++)
         for (int i = 0; candidate->state == BCL_TUNE_RIGHT && i < s->shape_count; i++)
-            if (tune_seconds_left(s) > 0)
+            if (bcl_tune_seconds_left(s) > 0)
                 BCL_TRY(time_shape(w, c, i));
 out:
     if (status)
@@ -231,7 +233,7 @@ out:
 
 /* ---- all of them ---- */
 
-static bool any_right(const tune_session *s) {
+static bool any_right(const bcl_tune_session *s) {
     for (int c = 0; c < s->candidate_count; c++)
         if (s->candidates[c].state == BCL_TUNE_RIGHT)
             return true;
@@ -240,45 +242,45 @@ static bool any_right(const tune_session *s) {
 
 /* One after the other once each in a round, so that what slows the machine slows all. */
 static void run_rounds(measure *w) {
-    tune_session *s = w->session;
+    bcl_tune_session *s = w->session;
     const int rounds = s->options->quick ? QUICK_ROUNDS : ROUNDS;
     for (int r = 0; r < rounds; r++) {
         double best = 0;
         for (int c = 0; c < s->candidate_count; c++) {
             if (!w->gemms[c])
                 continue;
-            tell(w, (tune_message){.kind = TUNE_TRYING, .candidate = c});
+            tell(w, (bcl_tune_message){.kind = BCL_TUNE_TRYING, .candidate = c});
             bcl_status status = BCL_OK;
-            for (int i = 0; !status && i < s->shape_count && tune_seconds_left(s) > 0; i++)
+            for (int i = 0; !status && i < s->shape_count && bcl_tune_seconds_left(s) > 0; i++)
                 status = time_shape(w, c, i);
             if (status) {
                 tell_state(w, c, BCL_TUNE_FAILED, 0, bcl_message());
                 drop(w, c);
                 continue;
             }
-            const double speed = tune_gflops(s, &s->candidates[c]);
+            const double speed = bcl_tune_gflops(s, &s->candidates[c]);
             best = speed > best ? speed : best;
         }
         const double share =
             ROUND_SHARES[r < ROUND_SHARES_COUNT ? r : ROUND_SHARES_COUNT - 1] * best;
         for (int c = 0; c < s->candidate_count; c++)
-            if (w->gemms[c] && tune_gflops(s, &s->candidates[c]) < share) {
+            if (w->gemms[c] && bcl_tune_gflops(s, &s->candidates[c]) < share) {
                 tell_state(w, c, BCL_TUNE_SLOWER, s->candidates[c].error, "");
                 drop(w, c);
             }
-        if (tune_seconds_left(s) <= 0)
+        if (bcl_tune_seconds_left(s) <= 0)
             return;
     }
 }
 
 static bcl_status work(measure *w) {
     bcl_status status = BCL_OK;
-    tune_session *s = w->session;
+    bcl_tune_session *s = w->session;
     BCL_TRY(bcl_device_open(&w->device, s->about->id, false));
     if (!s->listed)
         BCL_TRY(list(w));
-    BCL_TRY(tune_operands_create(&w->operands, w->device, s));
-    for (int c = 0; c < s->candidate_count && tune_seconds_left(s) > 0; c++) {
+    BCL_TRY(bcl_tune_operands_create(&w->operands, w->device, s));
+    for (int c = 0; c < s->candidate_count && bcl_tune_seconds_left(s) > 0; c++) {
         const bcl_tune_candidate *candidate = &s->candidates[c];
         const bcl_gemm_provider *provider = provider_of(candidate);
         const bool waiting = candidate->state == BCL_TUNE_WAITING;
@@ -289,14 +291,14 @@ static bcl_status work(measure *w) {
     }
     run_rounds(w);
 out:
-    for (int c = 0; c < TUNE_CANDIDATES; c++)
+    for (int c = 0; c < BCL_TUNE_CANDIDATES; c++)
         drop(w, c);
-    tune_operands_free(w->operands);
+    bcl_tune_operands_free(w->operands);
     bcl_device_free(w->device);
     return status;
 }
 
-void tune_measure(tune_session *s, int fd) {
+void bcl_tune_measure(bcl_tune_session *s, int fd) {
     measure w = {.session = s, .fd = fd};
     /* a crash is to end this process, whatever the program does about its own */
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE};
@@ -308,7 +310,7 @@ void tune_measure(tune_session *s, int fd) {
         dup2(null, STDERR_FILENO);
     }
     if (work(&w))
-        tell_text(&w, (tune_message){.kind = TUNE_BROKEN}, bcl_message());
+        tell_text(&w, (bcl_tune_message){.kind = BCL_TUNE_BROKEN}, bcl_message());
     else
-        tell(&w, (tune_message){.kind = TUNE_ENDED});
+        tell(&w, (bcl_tune_message){.kind = BCL_TUNE_ENDED});
 }

@@ -20,8 +20,8 @@ typedef struct reference {
     double *want, *scale; /* LINES rows of N, then LINES columns of M; NULL: not made yet */
 } reference;
 
-struct tune_operands {
-    const tune_session *session;
+struct bcl_tune_operands {
+    const bcl_tune_session *session;
     bcl_device *device;
     float *a, *b, *c0, *c;
     cl_mem A, B, C, bias;
@@ -33,15 +33,16 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-bcl_status tune_operands_create(tune_operands **out, bcl_device *device, const tune_session *s) {
+bcl_status bcl_tune_operands_create(bcl_tune_operands **out, bcl_device *device,
+                                    const bcl_tune_session *s) {
     bcl_status status = BCL_OK;
-    tune_operands *o = NULL;
+    bcl_tune_operands *o = NULL;
     size_t a = 0, b = 0, c = 0, n = 0;
     BCL_NEW(o, 1);
     o->session = s;
     o->device = device;
     for (int i = 0; i < s->shape_count; i++) {
-        const tune_shape *x = &s->shapes[i];
+        const bcl_tune_shape *x = &s->shapes[i];
         a = larger(a, (size_t)x->M * (size_t)x->K);
         b = larger(b, (size_t)x->K * (size_t)x->N);
         c = larger(c, (size_t)x->M * (size_t)x->N);
@@ -67,11 +68,11 @@ bcl_status tune_operands_create(tune_operands **out, bcl_device *device, const t
     *out = o;
     o = NULL;
 out:
-    tune_operands_free(o);
+    bcl_tune_operands_free(o);
     return status;
 }
 
-void tune_operands_free(tune_operands *o) {
+void bcl_tune_operands_free(bcl_tune_operands *o) {
     if (!o)
         return;
     bcl_buffer_free(o->device, &o->A);
@@ -89,8 +90,8 @@ void tune_operands_free(tune_operands *o) {
     free(o);
 }
 
-bcl_gemm_call tune_call(const tune_operands *o, int shape) {
-    const tune_shape *x = &o->session->shapes[shape];
+bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, int shape) {
+    const bcl_tune_shape *x = &o->session->shapes[shape];
     const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
     return (bcl_gemm_call){.layout = x->layout,
                            .M = x->M,
@@ -129,10 +130,10 @@ static void multiply(double *want, double *squares, size_t count, const double *
         }
 }
 
-static bcl_status make_reference(tune_operands *o, int shape) {
+static bcl_status make_reference(bcl_tune_operands *o, int shape) {
     bcl_status status = BCL_OK;
     reference *r = &o->references[shape];
-    const bcl_gemm_call c = tune_call(o, shape);
+    const bcl_gemm_call c = bcl_tune_call(o, shape);
     const bool tn = c.layout == BCL_GEMM_TN, nt = c.layout == BCL_GEMM_NT;
     const size_t M = (size_t)c.M, N = (size_t)c.N, K = (size_t)c.K;
     const size_t am = tn ? 1 : K, ak = tn ? M : 1, bn = nt ? K : 1, bk = nt ? 1 : N;
@@ -165,7 +166,8 @@ out:
     return status;
 }
 
-static void compare(const tune_operands *o, int shape, double unit, double *share, double *error) {
+static void compare(const bcl_tune_operands *o, int shape, double unit, double *share,
+                    double *error) {
     const reference *r = &o->references[shape];
     const size_t M = (size_t)o->session->shapes[shape].M, N = (size_t)o->session->shapes[shape].N;
     const double limit = FACTOR * (unit + SUM * sqrt(o->session->shapes[shape].K));
@@ -192,9 +194,10 @@ static void compare(const tune_operands *o, int shape, double unit, double *shar
     *error = sqrt(errors / all);
 }
 
-bcl_status tune_check(tune_operands *o, bcl_gemm *gemm, int shape, double *share, double *error) {
+bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, double *share,
+                          double *error) {
     bcl_status status = BCL_OK;
-    const bcl_gemm_call call = tune_call(o, shape);
+    const bcl_gemm_call call = bcl_tune_call(o, shape);
     const size_t bytes = (size_t)call.M * (size_t)call.N * sizeof(float);
     if (!o->references[shape].want)
         BCL_TRY(make_reference(o, shape));

@@ -27,22 +27,22 @@ const char *bcl_tune_state_name(bcl_tune_state state) {
 
 /* The matrix products of training: forward, backward to the input, backward to the weights, of each
  * linear layer of a BERT layer. */
-static void add_layer(tune_session *s, const bcl_tune_layer *layer, int T) {
+static void add_layer(bcl_tune_session *s, const bcl_tune_layer *layer, int T) {
     const int C = layer->hidden, F = layer->intermediate;
     const int linears[4][2] = {{C, 3 * C}, {C, C}, {C, F}, {F, C}}; /* in, out */
     for (int i = 0; i < 4; i++) {
         const int in = linears[i][0], out = linears[i][1], group = s->group_count;
-        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_NN, T, out, in, group};
-        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_NT, T, in, out, group};
-        s->shapes[s->shape_count++] = (tune_shape){BCL_GEMM_TN, in, out, T, group};
+        s->shapes[s->shape_count++] = (bcl_tune_shape){BCL_GEMM_NN, T, out, in, group};
+        s->shapes[s->shape_count++] = (bcl_tune_shape){BCL_GEMM_NT, T, in, out, group};
+        s->shapes[s->shape_count++] = (bcl_tune_shape){BCL_GEMM_TN, in, out, T, group};
     }
     s->group_count++;
 }
 
-static bcl_status open_session(tune_session *s, const bcl_device_info *about,
+static bcl_status open_session(bcl_tune_session *s, const bcl_device_info *about,
                                const bcl_tune_options *o) {
     bcl_status status = BCL_OK;
-    *s = (tune_session){.about = about, .options = o, .current = -1};
+    *s = (bcl_tune_session){.about = about, .options = o, .current = -1};
     if (o->layer_count < 1 || o->layer_count > BCL_TUNE_LAYERS || o->length_count < 1 ||
         o->length_count > BCL_TUNE_LENGTHS)
         BCL_FAIL(BCL_ERROR_ARGUMENT,
@@ -55,12 +55,12 @@ static bcl_status open_session(tune_session *s, const bcl_device_info *about,
         s->deadline = bcl_seconds() + o->seconds;
         s->last_deadline = s->deadline + LAST_BUDGETS * o->seconds;
     }
-    BCL_NEW(s->candidates, TUNE_CANDIDATES);
+    BCL_NEW(s->candidates, BCL_TUNE_CANDIDATES);
 out:
     return status;
 }
 
-double tune_seconds_left(const tune_session *s) {
+double bcl_tune_seconds_left(const bcl_tune_session *s) {
     double end = s->deadline > 0 ? s->last_deadline : HUGE_VAL;
     for (int c = 0; s->deadline > 0 && c < s->candidate_count; c++)
         if (s->candidates[c].state == BCL_TUNE_RIGHT)
@@ -68,7 +68,7 @@ double tune_seconds_left(const tune_session *s) {
     return end - bcl_seconds();
 }
 
-double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
+double bcl_tune_gflops(const bcl_tune_session *s, const bcl_tune_candidate *c) {
     double sum = 0;
     int groups = 0;
     for (int g = 0; g < s->group_count; g++) {
@@ -86,36 +86,36 @@ double tune_gflops(const tune_session *s, const bcl_tune_candidate *c) {
     return groups ? exp(sum / groups) : 0;
 }
 
-void tune_apply(tune_session *s, const tune_message *m) {
+void bcl_tune_apply(bcl_tune_session *s, const bcl_tune_message *m) {
     bcl_tune_candidate *c = &s->candidates[m->candidate];
     switch (m->kind) {
-    case TUNE_LISTED:
+    case BCL_TUNE_LISTED:
         c = &s->candidates[s->candidate_count++];
         snprintf(c->name, sizeof c->name, "%s", m->text);
         c->precision = (bcl_precision)m->state;
         break;
-    case TUNE_BEGIN:
+    case BCL_TUNE_BEGIN:
         s->listed = true;
         break;
-    case TUNE_TRYING:
+    case BCL_TUNE_TRYING:
         s->current = m->candidate;
         break;
-    case TUNE_NAMED:
+    case BCL_TUNE_NAMED:
         snprintf(c->name, sizeof c->name, "%s", m->text);
         break;
-    case TUNE_TIMED:
+    case BCL_TUNE_TIMED:
         if (!(c->seconds[m->shape] > 0) || m->value < c->seconds[m->shape])
             c->seconds[m->shape] = m->value;
         break;
-    case TUNE_STATE:
+    case BCL_TUNE_STATE:
         c->state = (bcl_tune_state)m->state;
         c->error = m->value;
         snprintf(c->reason, sizeof c->reason, "%.200s", m->text);
         break;
-    case TUNE_BROKEN:
+    case BCL_TUNE_BROKEN:
         snprintf(s->broken, sizeof s->broken, "%s", m->text);
         break;
-    case TUNE_ENDED:
+    case BCL_TUNE_ENDED:
         s->ended = true;
         break;
     }
@@ -125,13 +125,13 @@ void tune_apply(tune_session *s, const tune_message *m) {
 
 typedef enum child_end { CHILD_CLOSED, CHILD_HUNG, CHILD_TIME_UP, CHILD_INTERRUPTED } child_end;
 
-static child_end follow(tune_session *s, int fd) {
+static child_end follow(bcl_tune_session *s, int fd) {
     const bcl_tune_options *o = s->options;
-    tune_message m;
+    bcl_tune_message m;
     for (;;) {
         const bool trying = s->current >= 0; /* else the driver is starting */
         const double patience = trying && o->patience > 0 ? o->patience : PATIENCE_S;
-        const double left = fmin(patience, tune_seconds_left(s));
+        const double left = fmin(patience, bcl_tune_seconds_left(s));
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
         if (bcl_interrupted())
@@ -139,21 +139,21 @@ static child_end follow(tune_session *s, int fd) {
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
-            return tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
+            return bcl_tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
         const ssize_t n = read(fd, &m, sizeof m);
         if (n < 0 && errno == EINTR)
             continue;
         if (n != (ssize_t)sizeof m)
             return CHILD_CLOSED;
-        tune_apply(s, &m);
-        if (m.kind == TUNE_TRYING && o->progress)
+        bcl_tune_apply(s, &m);
+        if (m.kind == BCL_TUNE_TRYING && o->progress)
             o->progress(o->context, s->candidates[m.candidate].name, (size_t)m.candidate + 1,
                         (size_t)s->candidate_count);
     }
 }
 
 /* Excludes the candidate that a child went down with. */
-static bcl_status exclude(tune_session *s, bool hung, int code) {
+static bcl_status exclude(bcl_tune_session *s, bool hung, int code) {
     char reason[128];
     if (hung)
         snprintf(reason, sizeof reason, "gave no answer");
@@ -171,7 +171,7 @@ static bcl_status exclude(tune_session *s, bool hung, int code) {
     return BCL_OK;
 }
 
-static bcl_status run_child(tune_session *s) {
+static bcl_status run_child(bcl_tune_session *s) {
     int fds[2], code = 0;
     if (pipe(fds))
         return bcl_fail_errno("cannot make a pipe");
@@ -184,7 +184,7 @@ static bcl_status run_child(tune_session *s) {
     }
     if (child == 0) {
         close(fds[0]);
-        tune_measure(s, fds[1]);
+        bcl_tune_measure(s, fds[1]);
         _exit(0);
     }
     close(fds[1]);
@@ -225,7 +225,7 @@ __attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *ch
     va_end(args);
 }
 
-static int count_of(const tune_session *s, bcl_tune_state state) {
+static int count_of(const bcl_tune_session *s, bcl_tune_state state) {
     int count = 0;
     for (int i = 0; i < s->candidate_count; i++)
         count +=
@@ -233,7 +233,7 @@ static int count_of(const tune_session *s, bcl_tune_state state) {
     return count;
 }
 
-static void choose(bcl_tune_result *out, const tune_session *s) {
+static void choose(bcl_tune_result *out, const bcl_tune_session *s) {
     const bcl_precision precision = s->options->precision;
     const bcl_tune_candidate *best = NULL, *fp32 = NULL;
     bcl_gemm_choice *choice = &out->choice;
@@ -268,10 +268,10 @@ static void choose(bcl_tune_result *out, const tune_session *s) {
 }
 
 /* Chosen first, then right by falling speed, then the rest. */
-static bcl_status make_result(bcl_tune_result *out, tune_session *s) {
+static bcl_status make_result(bcl_tune_result *out, bcl_tune_session *s) {
     bcl_status status = BCL_OK;
     for (int i = 0; i < s->candidate_count; i++)
-        s->candidates[i].gflops = tune_gflops(s, &s->candidates[i]);
+        s->candidates[i].gflops = bcl_tune_gflops(s, &s->candidates[i]);
     choose(out, s);
     BCL_NEW(out->candidates, (size_t)s->candidate_count);
     for (int i = 0; i < s->candidate_count; i++)
@@ -285,7 +285,7 @@ out:
 bcl_status bcl_tune(bcl_tune_result *out, const bcl_device_info *about,
                     const bcl_tune_options *options) {
     bcl_status status = BCL_OK;
-    tune_session session;
+    bcl_tune_session session;
     *out = (bcl_tune_result){0};
     BCL_TRY(open_session(&session, about, options));
     while (!session.ended)

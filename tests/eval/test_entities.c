@@ -2,7 +2,7 @@
  * is tests/peers/entities.py. */
 #include "support/support.h"
 
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 #include <cjson/cJSON.h>
 
 static const char *const names[] = {"O",          "B-MISC", "I-MISC", "B-PER", "I-PER",

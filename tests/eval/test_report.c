@@ -1,7 +1,7 @@
 /* eval/report: texts printed by scikit-learn 1.9.1; tests/peers/report.py asks it live. */
 #include "support/support.h"
 
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 

@@ -11,7 +11,7 @@ typedef struct planned {
     bcl_plan plan;
 } planned;
 
-static void plan(planned *p, const int shape[5], bcl_room room, size_t slab) {
+static void plan(planned *p, const int shape[5], bcl_capacity capacity, size_t slab) {
     memset(p, 0, sizeof *p);
     OK(bcl_config_default(&p->made));
     p->config = p->made;
@@ -25,7 +25,7 @@ static void plan(planned *p, const int shape[5], bcl_room room, size_t slab) {
     p->a.forward = calloc((size_t)shape[3] + 1, sizeof *p->a.forward);
     p->a.backward = calloc((size_t)shape[3] + 1, sizeof *p->a.backward);
     assert_true(p->a.forward && p->a.backward);
-    OK(bcl_plan_create(&p->plan, &p->a, &p->config, &p->layout, &room, slab));
+    OK(bcl_plan_create(&p->plan, &p->a, &p->config, &p->layout, &capacity, slab));
 }
 
 static void end(planned *p) {
@@ -96,16 +96,17 @@ static void test_places(void **state) {
             for (int mode = 0; mode < 5; mode++)
                 for (int small = 0; small < 2; small++) {
                     const bool training = mode > 0;
-                    const bcl_room room = {tokens[t], 10, training, mode & 1 && training, mode > 2};
+                    const bcl_capacity capacity = {tokens[t], 10, training, mode & 1 && training,
+                                                   mode > 2};
                     planned p;
-                    plan(&p, SHAPES[s], room, 1u << 31);
+                    plan(&p, SHAPES[s], capacity, 1u << 31);
                     const size_t whole = p.plan.bytes, dense = p.layout.dense * sizeof(float);
                     if (small) { /* slabs that just hold the largest piece */
                         const int C = SHAPES[s][0], F = SHAPES[s][2];
                         const size_t up =
                             (size_t)tokens[t] * (size_t)(F > 3 * C ? F : 3 * C) * sizeof(float);
                         end(&p);
-                        plan(&p, SHAPES[s], room, (training && dense > up ? dense : up) + 4096);
+                        plan(&p, SHAPES[s], capacity, (training && dense > up ? dense : up) + 4096);
                     }
                     check_members(&p, training);
                     check_places(&p.plan);
@@ -116,9 +117,9 @@ static void test_places(void **state) {
                 }
 }
 
-static size_t bytes(const int shape[5], bcl_room room) {
+static size_t bytes(const int shape[5], bcl_capacity capacity) {
     planned p;
-    plan(&p, shape, room, 1u << 31);
+    plan(&p, shape, capacity, 1u << 31);
     const size_t n = p.plan.bytes;
     end(&p);
     return n;
@@ -129,10 +130,10 @@ static void test_savings(void **state) {
     const int *base = SHAPES[3];
     const size_t C = 768, T = 2000, kept = 12 * 16 * C * T * sizeof(float);
     (void)state;
-    const size_t apart = bytes(base, (bcl_room){2000, 64, true, true, false});
-    const size_t shared = bytes(base, (bcl_room){2000, 64, true, false, false});
-    const size_t again = bytes(base, (bcl_room){2000, 64, true, false, true});
-    const size_t inference = bytes(base, (bcl_room){2000, 64, false, false, false});
+    const size_t apart = bytes(base, (bcl_capacity){2000, 64, true, true, false});
+    const size_t shared = bytes(base, (bcl_capacity){2000, 64, true, false, false});
+    const size_t again = bytes(base, (bcl_capacity){2000, 64, true, false, true});
+    const size_t inference = bytes(base, (bcl_capacity){2000, 64, false, false, false});
     assert_true(shared < kept + kept / 6);
     assert_true(apart > shared + 10 * 12 * C * C * sizeof(float)); /* of 12 layers' gradients */
     assert_true(again < shared - kept / 3);
@@ -142,10 +143,10 @@ static void test_savings(void **state) {
 static void test_too_large(void **state) {
     planned p = {0};
     (void)state;
-    const bcl_room room = {1000, 10, true, false, false};
-    plan(&p, SHAPES[0], room, 1u << 31);
+    const bcl_capacity capacity = {1000, 10, true, false, false};
+    plan(&p, SHAPES[0], capacity, 1u << 31);
     bcl_plan_free(&p.plan);
-    FAILS(bcl_plan_create(&p.plan, &p.a, &p.config, &p.layout, &room, 64 << 10),
+    FAILS(bcl_plan_create(&p.plan, &p.a, &p.config, &p.layout, &capacity, 64 << 10),
           BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
     end(&p);
 }

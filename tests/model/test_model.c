@@ -15,7 +15,7 @@ typedef struct exact {
     const bcl_config *c;
     const bcl_layout *layout;
     double *w[MAX_TENSORS]; /* by named tensor, as in the file */
-    const bcl_noise *noise;
+    const bcl_dropout_state *dropout;
 } exact;
 
 /* layer below 0: `what` is the whole name */
@@ -41,9 +41,9 @@ static double *weight(const exact *e, const char *what, int layer) {
 }
 
 static bcl_dropout dropout(const exact *e, float p, int layer, int place) {
-    if (!e->noise)
+    if (!e->dropout)
         return (bcl_dropout){0};
-    const uint64_t key = bcl_mix64(bcl_mix64(e->noise->seed) ^ (uint64_t)e->noise->step);
+    const uint64_t key = bcl_mix64(bcl_mix64(e->dropout->seed) ^ (uint64_t)e->dropout->step);
     return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
 }
 
@@ -109,9 +109,9 @@ static void encoder_layer(const exact *e, int l, double *x, double *work, int S,
     linear(k, x, W("attention.self.key"), S, C, C);
     linear(v, x, W("attention.self.value"), S, C, C);
     attention(a, q, k, v, S, e->c->heads, e->c->head_size, sample,
-              dropout(e, e->noise ? e->noise->attention : 0, l + 1, BCL_SITE_ATTENTION));
+              dropout(e, e->dropout ? e->dropout->attention : 0, l + 1, BCL_SITE_ATTENTION));
     linear(q, a, W("attention.output.dense"), S, C, C);
-    drop(q, S, C, sample, dropout(e, e->noise ? e->noise->hidden : 0, l + 1, BCL_SITE_FIRST));
+    drop(q, S, C, sample, dropout(e, e->dropout ? e->dropout->hidden : 0, l + 1, BCL_SITE_FIRST));
     for (size_t i = 0; i < n; i++)
         x[i] += q[i];
     layernorm(x, W("attention.output.LayerNorm"), S, C, e->c->layer_norm_eps);
@@ -119,7 +119,7 @@ static void encoder_layer(const exact *e, int l, double *x, double *work, int S,
     for (int i = 0; i < S * F; i++)
         f[i] *= 0.5 * erfc(-f[i] / sqrt(2.0));
     linear(q, f, W("output.dense"), S, F, C);
-    drop(q, S, C, sample, dropout(e, e->noise ? e->noise->hidden : 0, l + 1, BCL_SITE_SECOND));
+    drop(q, S, C, sample, dropout(e, e->dropout ? e->dropout->hidden : 0, l + 1, BCL_SITE_SECOND));
     for (size_t i = 0; i < n; i++)
         x[i] += q[i];
     layernorm(x, W("output.LayerNorm"), S, C, e->c->layer_norm_eps);
@@ -138,11 +138,11 @@ static void exact_logits(const exact *e, double *logits, const bcl_sample *s) {
             x[t * C + c] = word[s->ids[t] * C + c] + position[t * C + c] + type[c];
     layernorm(x, weight(e, "bert.embeddings.LayerNorm.weight", -1),
               weight(e, "bert.embeddings.LayerNorm.bias", -1), S, C, e->c->layer_norm_eps);
-    drop(x, S, C, s->number, dropout(e, e->noise ? e->noise->hidden : 0, 0, BCL_SITE_FIRST));
+    drop(x, S, C, s->number, dropout(e, e->dropout ? e->dropout->hidden : 0, 0, BCL_SITE_FIRST));
     for (int l = 0; l < L; l++)
         encoder_layer(e, l, x, work, S, s->number);
     drop(x, S, C, s->number,
-         dropout(e, e->noise ? e->noise->classifier : 0, L + 1, BCL_SITE_FIRST));
+         dropout(e, e->dropout ? e->dropout->classifier : 0, L + 1, BCL_SITE_FIRST));
     linear(logits, x, weight(e, "classifier.weight", -1), weight(e, "classifier.bias", -1), S, C,
            e->c->labels);
     free(x);
@@ -193,7 +193,7 @@ static void load(subject *s, const char *folder, const bool *used) {
                       s->precision, false, 0, &report));
     bcl_load_report_free(&report);
     OK(bcl_model_train_begin(s->model, used));
-    OK(bcl_model_reserve(s->model, &(bcl_room){64, SENTENCES, true, true, false}));
+    OK(bcl_model_reserve(s->model, &(bcl_capacity){64, SENTENCES, true, true, false}));
 }
 
 static void begin_in(subject *s, bcl_precision precision, const bool *used) {
@@ -225,17 +225,17 @@ static void end(subject *s) {
 }
 
 /* Forward, loss and backward of these sentences; logits (T,K) to the caller. */
-static void pass(subject *s, const uint32_t *which, int count, const bcl_noise *noise, int64_t step,
-                 bool accumulate, float *logits) {
+static void pass(subject *s, const uint32_t *which, int count, const bcl_dropout_state *dropout,
+                 int64_t step, bool accumulate, float *logits) {
     bcl_batch batch;
     float row_loss[64];
     int32_t predicted[64];
     cl_event event;
     OK(bcl_batch_create(&batch, 64, SENTENCES));
     OK(bcl_batch_pack(&batch, s->samples, which, count, bcl_model_slots(s->model)));
-    OK(bcl_model_forward(s->model, &batch, noise));
+    OK(bcl_model_forward(s->model, &batch, dropout));
     OK(bcl_model_loss(s->model, 1.0f / (float)s->labelled, true, accumulate));
-    OK(bcl_model_backward(s->model, noise, step, accumulate));
+    OK(bcl_model_backward(s->model, dropout, step, accumulate));
     OK(bcl_model_read_output(s->model, row_loss, predicted, logits, &event));
     clWaitForEvents(1, &event);
     clReleaseEvent(event);
@@ -247,10 +247,10 @@ static void pass(subject *s, const uint32_t *which, int count, const bcl_noise *
 }
 
 static const uint32_t ALL[SENTENCES] = {0, 1, 2, 3, 4};
-static const bcl_noise NOISE = {0.1f, 0.2f, 0.3f, 99, 7};
+static const bcl_dropout_state NOISE = {0.1f, 0.2f, 0.3f, 99, 7};
 
-static void read_exact(exact *e, subject *s, const bcl_noise *noise) {
-    *e = (exact){.c = &s->config, .layout = bcl_model_layout(s->model), .noise = noise};
+static void read_exact(exact *e, subject *s, const bcl_dropout_state *dropout) {
+    *e = (exact){.c = &s->config, .layout = bcl_model_layout(s->model), .dropout = dropout};
     assert_true(e->layout->named_count <= MAX_TENSORS);
     for (int i = 0; i < e->layout->named_count; i++) {
         const size_t n = elements(&e->layout->named[i]);
@@ -295,17 +295,17 @@ static double difference(exact *e, subject *s, int tensor, const float *g, uint6
     return share;
 }
 
-static void check_gradients(const bcl_noise *noise) {
+static void check_gradients(const bcl_dropout_state *dropout) {
     static const test_limit LOGITS = {2e-5, 2e-5};
     subject s;
     exact e;
     double worst = 0;
     begin(&s, NULL);
-    read_exact(&e, &s, noise);
+    read_exact(&e, &s, dropout);
     const size_t n = (size_t)s.T * (size_t)s.config.labels;
     float *logits = random_floats(n, 0, 1);
     double *want = zeros(n);
-    pass(&s, ALL, SENTENCES, noise, 0, false, logits);
+    pass(&s, ALL, SENTENCES, dropout, 0, false, logits);
     exact_loss(&e, s.samples, want);
     compare("logits", logits, want, NULL, n, LOGITS);
     for (int i = 0; i < e.layout->named_count; i++) {
@@ -376,18 +376,18 @@ static void test_recompute(void **state) {
     subject s;
     (void)state;
     begin(&s, NULL);
-    const bool beside = test_device->beside && s.model->ops.beside;
+    const bool beside = test_device->auxiliary && s.model->ops.auxiliary;
     const bcl_layout *layout = bcl_model_layout(s.model);
     const int modes = beside ? 8 : 4;
     for (int mode = 0; mode < modes; mode++) {
-        const bcl_room room = {64, SENTENCES, true, mode % 4 < 2, mode % 2};
+        const bcl_capacity capacity = {64, SENTENCES, true, mode % 4 < 2, mode % 2};
         if (mode == 4)
             OK(bcl_buffer_create(&test_device->hold_up, test_device, BCL_HOLD_UP, "nothing"));
         bcl_memory memory;
-        OK(bcl_memory_plan(&memory, test_device, &s.config, TINY_VOCABULARY, &room));
+        OK(bcl_memory_plan(&memory, test_device, &s.config, TINY_VOCABULARY, &capacity));
         bytes[mode % 2] = memory.step;
         assert_true(mode % 2 == 0 || bytes[1] < bytes[0]);
-        OK(bcl_model_reserve(s.model, &room));
+        OK(bcl_model_reserve(s.model, &capacity));
         for (int again = 0; again < 2; again++) /* what the first left must not matter */
             pass(&s, ALL, SENTENCES, &NOISE, again, false, mode ? logits : want_logits);
         assert_true(mode == 0 || !memcmp(logits, want_logits, (size_t)s.T * 5 * sizeof *logits));
@@ -562,14 +562,14 @@ static void test_inference_order(void **state) {
                           test_small ? "reference" : NULL, BCL_PRECISION_FP32, false, 0, &report));
         bcl_load_report_free(&report);
     }
-    OK(bcl_model_reserve(s.model, &(bcl_room){64, SENTENCES, false, false, false}));
+    OK(bcl_model_reserve(s.model, &(bcl_capacity){64, SENTENCES, false, false, false}));
     float *packed = inferred(s.model, &s, 48);
     assert_same(s.model, plain); /* reads every tensor */
     float *again = inferred(s.model, &s, 48);
     assert_memory_equal(packed, again, (size_t)s.T * 48 * sizeof *packed);
-    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, false, false, false}));
+    OK(bcl_model_reserve(plain, &(bcl_capacity){64, SENTENCES, false, false, false}));
     OK(bcl_model_train_begin(plain, NULL));
-    OK(bcl_model_reserve(plain, &(bcl_room){64, SENTENCES, true, false, false}));
+    OK(bcl_model_reserve(plain, &(bcl_capacity){64, SENTENCES, true, false, false}));
     assert_same(s.model, plain);
     bcl_model_free(plain);
     free(packed);
@@ -615,10 +615,10 @@ static void test_errors(void **state) {
     OK(bcl_batch_create(&batch, 10, 1));
     FAILS(bcl_batch_pack(&batch, s.samples, ALL, 2, NULL), BCL_ERROR_ARGUMENT, "10 tokens");
     bcl_batch_free(&batch);
-    FAILS(bcl_model_reserve(s.model, &(bcl_room){1 << 30, 1 << 20, true, true, false}),
+    FAILS(bcl_model_reserve(s.model, &(bcl_capacity){1 << 30, 1 << 20, true, true, false}),
           BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
     OK(bcl_model_reserve(s.model,
-                         &(bcl_room){64, SENTENCES, true, true, false})); /* and it goes on */
+                         &(bcl_capacity){64, SENTENCES, true, true, false})); /* and it goes on */
     steps(&s, 1);
     end(&s);
 }

@@ -419,16 +419,16 @@ static void test_rounding(void **state) {
     free(x);
 }
 
-static void expect_settled(const char *provider, bcl_precision wanted, bcl_precision want,
-                           const char *reason) {
+static void expect_resolved(const char *provider, bcl_precision wanted, bcl_precision want,
+                            const char *reason) {
     char why[BCL_GEMM_WHY];
-    assert_int_equal(bcl_gemm_settle(why, device, provider, wanted), want);
+    assert_int_equal(bcl_gemm_resolve(why, device, provider, wanted), want);
     if (reason ? !strstr(why, reason) || !strstr(why, "using fp32") : why[0] != 0)
         fail_msg("why: \"%s\", expected %s", why, reason ? reason : "nothing");
 }
 
 /* A wish for bf16 comes true where it is forced, or where a tuning has found it the faster. */
-static void test_settle(void **state) {
+static void test_resolve(void **state) {
     const bcl_device_info *about = bcl_device_about(device);
     const char *cache = getenv("BERTCL_CACHE_DIR");
     char *folder = test_folder(), *kept = NULL;
@@ -439,23 +439,23 @@ static void test_settle(void **state) {
         OK(bcl_strdup(&kept, cache));
     setenv("BERTCL_CACHE_DIR", folder, 1);
     unsetenv("BERTCL_TUNE");
-    expect_settled(NULL, BCL_PRECISION_FP32, BCL_PRECISION_FP32, NULL);
-    expect_settled("tile-bf16", BCL_PRECISION_BF16, BCL_PRECISION_BF16, NULL);
-    expect_settled(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, about->id);
+    expect_resolved(NULL, BCL_PRECISION_FP32, BCL_PRECISION_FP32, NULL);
+    expect_resolved("tile-bf16", BCL_PRECISION_BF16, BCL_PRECISION_BF16, NULL);
+    expect_resolved(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, about->id);
     OK(bcl_gemm_choice_save(NULL, &choice, about, BCL_PRECISION_BF16, NULL));
-    expect_settled(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, "50.0 and 60.0 GFLOP/s");
+    expect_resolved(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, "50.0 and 60.0 GFLOP/s");
     strcpy(choice.name, "tile-bf16:4x2x1");
     choice.reason[0] = 0;
     OK(bcl_gemm_choice_save(NULL, &choice, about, BCL_PRECISION_BF16, NULL));
-    expect_settled(NULL, BCL_PRECISION_BF16, BCL_PRECISION_BF16, NULL);
-    expect_settled(NULL, BCL_PRECISION_FP32, BCL_PRECISION_FP32, NULL);
+    expect_resolved(NULL, BCL_PRECISION_BF16, BCL_PRECISION_BF16, NULL);
+    expect_resolved(NULL, BCL_PRECISION_FP32, BCL_PRECISION_FP32, NULL);
     if (interpreter || most == 1e8) { /* compiles in seconds */
         OK(bcl_gemm_create(&gemm, device, NULL, BCL_PRECISION_BF16));
         assert_string_equal(bcl_gemm_name(gemm), "tile-bf16:4x2x1");
         bcl_gemm_free(gemm);
     }
     setenv("BERTCL_TUNE", "off", 1);
-    expect_settled(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, about->id);
+    expect_resolved(NULL, BCL_PRECISION_BF16, BCL_PRECISION_FP32, about->id);
     unsetenv("BERTCL_TUNE");
     if (kept)
         setenv("BERTCL_CACHE_DIR", kept, 1);
@@ -588,13 +588,11 @@ int main(void) {
     }
     interpreter = !strncmp(bcl_device_about(device)->id, "oclgrind", 8);
     most = interpreter ? 1e5 : bcl_device_about(device)->float_vector == 1 ? 1e5 : 1e8;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comparator),
-                                       cmocka_unit_test(test_products),
-                                       cmocka_unit_test(test_repeatable),
-                                       cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_settle),
-                                       cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_clblast_parameters)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_comparator),        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_repeatable),        cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_resolve),           cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_clblast_parameters)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     bcl_device_free(device);
     return failed;

@@ -183,7 +183,7 @@ int main(int argc, char **argv) {
     }
     BCL_TRY(bcl_device_open(&device, id, false));
     BCL_TRY(bcl_precision_find(&precision, wanted));
-    precision = bcl_gemm_settle(why, device, name, precision);
+    precision = bcl_gemm_resolve(why, device, name, precision);
     if (*why)
         fprintf(stderr, "gemm_tool: %s\n", why);
     BCL_TRY(bcl_gemm_create(&gemm, device, name, precision));

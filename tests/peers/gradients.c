@@ -27,8 +27,8 @@ static bcl_status load(const char *folder, const char *path, size_t max_length) 
     BCL_TRY(bcl_model_load(&model, device, &config, folder, getenv("BERTCL_GEMM"),
                            BCL_PRECISION_FP32, false, 0, &report));
     BCL_TRY(bcl_model_train_begin(model, NULL));
-    BCL_TRY(bcl_model_reserve(model, &(bcl_room){(int)data.pieces, (int)data.count, true, true,
-                                                 getenv("BERTCL_RECOMPUTE") != NULL}));
+    BCL_TRY(bcl_model_reserve(model, &(bcl_capacity){(int)data.pieces, (int)data.count, true, true,
+                                                     getenv("BERTCL_RECOMPUTE") != NULL}));
 out:
     free(ids);
     bcl_load_report_free(&report);

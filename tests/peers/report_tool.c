@@ -3,7 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "util/util.h"
 
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 

@@ -145,7 +145,7 @@ bool bcl_gemm_fuses(const bcl_gemm *g) {
     return g->provider->fuses;
 }
 
-bool bcl_gemm_runs_beside(const bcl_gemm *g) {
+bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *g) {
     return g->provider->plain;
 }
 

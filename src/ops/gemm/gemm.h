@@ -59,8 +59,8 @@ bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
 bcl_status bcl_gemm_pack(bcl_gemm *gemm, cl_mem to, cl_mem from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
-/* Whether a product may go between bcl_beside_begin and bcl_beside_end. */
-bool bcl_gemm_runs_beside(const bcl_gemm *gemm);
+/* Whether a product may go between bcl_auxiliary_begin and bcl_auxiliary_end. */
+bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
 /* Queues one product. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
 
@@ -87,8 +87,8 @@ enum { BCL_GEMM_WHY = 512 };
  * whether the two agree) or tuning found it the faster, else fp32, and `why` is a sentence on it;
  * else "".
  */
-bcl_precision bcl_gemm_settle(char why[BCL_GEMM_WHY], const bcl_device *device,
-                              const char *provider, bcl_precision wanted);
+bcl_precision bcl_gemm_resolve(char why[BCL_GEMM_WHY], const bcl_device *device,
+                               const char *provider, bcl_precision wanted);
 
 /* False if $BERTCL_TUNE is "off": nothing is tuned unasked, and no stored choice is used. */
 bool bcl_gemm_tuning_on(void);

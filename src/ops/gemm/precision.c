@@ -23,8 +23,8 @@ static bool has_provider(const bcl_device *device, bcl_precision precision) {
     return false;
 }
 
-bcl_precision bcl_gemm_settle(char why[BCL_GEMM_WHY], const bcl_device *device,
-                              const char *provider, bcl_precision wanted) {
+bcl_precision bcl_gemm_resolve(char why[BCL_GEMM_WHY], const bcl_device *device,
+                               const char *provider, bcl_precision wanted) {
     bcl_gemm_choice tuned;
     const bcl_device_info *about = bcl_device_about(device);
     why[0] = 0;

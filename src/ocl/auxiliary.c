@@ -9,15 +9,15 @@ static void release(cl_event *event) {
     *event = NULL;
 }
 
-void bcl_beside_begin(bcl_device *d) {
-    d->on_beside = d->beside != NULL;
+void bcl_auxiliary_begin(bcl_device *d) {
+    d->on_auxiliary = d->auxiliary != NULL;
 }
 
-void bcl_beside_end(bcl_device *d) {
-    d->on_beside = false;
+void bcl_auxiliary_end(bcl_device *d) {
+    d->on_auxiliary = false;
 }
 
-void bcl_beside_wait(bcl_device *d, int running) {
+void bcl_auxiliary_wait(bcl_device *d, int running) {
     cl_event *event = &d->running[running];
     if (!*event)
         return;
@@ -29,44 +29,45 @@ void bcl_beside_wait(bcl_device *d, int running) {
         release(&d->running[1]);
 }
 
-void bcl_beside_release(bcl_device *d) {
+void bcl_auxiliary_release(bcl_device *d) {
     release(&d->last);
     release(&d->awaited);
     release(&d->running[0]);
     release(&d->running[1]);
-    if (d->beside)
-        clReleaseCommandQueue(d->beside);
-    d->beside = NULL;
+    if (d->auxiliary)
+        clReleaseCommandQueue(d->auxiliary);
+    d->auxiliary = NULL;
 }
 
-static cl_int enqueue_beside(bcl_device *d, cl_kernel kernel, const size_t *global,
-                             const size_t *local) {
+static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *global,
+                                const size_t *local) {
     const cl_uchar zero = 0;
     cl_event event = NULL;
     cl_int code = CL_SUCCESS;
     if (d->last) /* other queues see what is flushed */
         code = clFlush(d->queue);
     if (code == CL_SUCCESS && d->hold_up)
-        code = clEnqueueFillBuffer(d->beside, d->hold_up, &zero, 1, 0, BCL_HOLD_UP, 0, NULL, NULL);
+        code =
+            clEnqueueFillBuffer(d->auxiliary, d->hold_up, &zero, 1, 0, BCL_HOLD_UP, 0, NULL, NULL);
     if (code == CL_SUCCESS)
-        code = clEnqueueNDRangeKernel(d->beside, kernel, 3, NULL, global, local, d->last ? 1 : 0,
+        code = clEnqueueNDRangeKernel(d->auxiliary, kernel, 3, NULL, global, local, d->last ? 1 : 0,
                                       d->last ? &d->last : NULL, &event);
     if (code != CL_SUCCESS)
         return code;
     release(&d->running[1]);
     d->running[1] = d->running[0];
     d->running[0] = event;
-    return clFlush(d->beside);
+    return clFlush(d->auxiliary);
 }
 
 cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *global,
                           const size_t *local, cl_event *event) {
     cl_event queued = NULL;
-    if (d->on_beside)
-        return enqueue_beside(d, kernel, global, local);
+    if (d->on_auxiliary)
+        return enqueue_auxiliary(d, kernel, global, local);
     const cl_int code =
         clEnqueueNDRangeKernel(d->queue, kernel, 3, NULL, global, local, d->awaited ? 1 : 0,
-                               d->awaited ? &d->awaited : NULL, d->beside ? &queued : event);
+                               d->awaited ? &d->awaited : NULL, d->auxiliary ? &queued : event);
     release(&d->awaited);
     if (queued) {
         release(&d->last);
@@ -75,7 +76,7 @@ cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *global,
     return code;
 }
 
-bcl_status bcl_device_settle(bcl_device *d) {
+bcl_status bcl_device_join(bcl_device *d) {
     bcl_status status = BCL_OK;
     if (d->awaited)
         BCL_CL(clEnqueueBarrierWithWaitList(d->queue, 1, &d->awaited, NULL));

@@ -1,10 +1,10 @@
 /* Inside eval/: what the two reports share, printing as Python prints and adding as NumPy adds. */
-#ifndef BCL_EVAL_H
-#define BCL_EVAL_H
+#ifndef BCL_EVAL_REPORT_H
+#define BCL_EVAL_REPORT_H
 
 #include "util/util.h"
 
-#include <bertcl/eval.h>
+#include <bertcl/report.h>
 
 struct cJSON;
 

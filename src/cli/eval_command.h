@@ -1,6 +1,6 @@
 /* Inside cli/: what the files of `bertcl eval` share. */
-#ifndef BCL_CLI_EVAL_H
-#define BCL_CLI_EVAL_H
+#ifndef BCL_CLI_EVAL_COMMAND_H
+#define BCL_CLI_EVAL_COMMAND_H
 
 #include "cli/cli.h"
 #include "eval/evaluate.h"

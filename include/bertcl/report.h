@@ -1,7 +1,7 @@
 /* Scores of labels: scikit-learn's classification report, accuracy and the confusion matrix; entity
  * scores as seqeval's. */
-#ifndef BERTCL_EVAL_H
-#define BERTCL_EVAL_H
+#ifndef BERTCL_REPORT_H
+#define BERTCL_REPORT_H
 
 #include <bertcl/status.h>
 
