@@ -1,7 +1,10 @@
 /* peer_gradients MODEL DATA OUT MAX-LENGTH SIZE...: forward, loss and backward without dropout over
  * the sentences of DATA in batches of the given sizes, accumulated; all gradients under their names
  * in OUT, a safetensors file. Prints the mean loss. For gradients.py.
- * peer_gradients --order SEED N EPOCHS: the sentences' order in each epoch of bertcl train. */
+ * peer_gradients --train MODEL DATA OUT MAX-LENGTH BATCH STEPS DROPOUT SEED LR: steps of Adam with
+ * all dropout rates at DROPOUT over DATA's sentences in turn; each step's gradients in OUT-STEP,
+ * its mean loss on a line. For dropout.py. peer_gradients --order SEED N EPOCHS: the sentences'
+ * order in each epoch of bertcl train. */
 #include "train/train.h"
 
 static bcl_device *device;
@@ -35,12 +38,20 @@ out:
     return status;
 }
 
+static bcl_status read_stats(float *stats) {
+    bcl_status status = BCL_OK;
+    cl_event event = NULL;
+    BCL_TRY(bcl_model_read_stats(model, stats, &event));
+    BCL_TRY(bcl_event_finish(&event));
+out:
+    return status;
+}
+
 static bcl_status backward(int count, char **sizes) {
     bcl_status status = BCL_OK;
     bcl_batch batch = {0};
     uint32_t *which = NULL;
     float stats[4];
-    cl_event event = NULL;
     size_t from = 0;
     BCL_NEW(which, data.count);
     for (size_t i = 0; i < data.count; i++)
@@ -59,9 +70,7 @@ static bcl_status backward(int count, char **sizes) {
     }
     if (from != data.count)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%zu of %zu sentences", from, data.count);
-    BCL_TRY(bcl_model_read_stats(model, stats, &event));
-    clWaitForEvents(1, &event);
-    clReleaseEvent(event);
+    BCL_TRY(read_stats(stats));
     printf("%.9g\n", (double)stats[0] / (double)data.labelled);
 out:
     free(which);
@@ -97,6 +106,38 @@ out:
     return status;
 }
 
+/* As bertcl train's loop, without shuffling; steps are counted from 0. */
+static bcl_status train(const char *out, int batch_size, int steps, float rate, uint64_t seed,
+                        double lr) {
+    bcl_status status = BCL_OK;
+    bcl_batch batch = {0};
+    uint32_t *which = NULL;
+    const bcl_adam adam = {.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    BCL_NEW(which, (size_t)batch_size);
+    BCL_TRY(bcl_batch_create(&batch, (int)data.pieces, batch_size));
+    for (int step = 0; step < steps; step++) {
+        const bcl_dropout_state dropout = {rate, rate, rate, seed, step};
+        char path[4096];
+        float stats[4];
+        for (int i = 0; i < batch_size; i++)
+            which[i] = (uint32_t)(step * batch_size + i) % (uint32_t)data.count;
+        BCL_TRY(bcl_batch_pack(&batch, data.samples, which, batch_size, bcl_model_slots(model)));
+        const double labelled = batch.labelled;
+        BCL_TRY(bcl_model_forward(model, &batch, &dropout));
+        BCL_TRY(bcl_model_loss(model, (float)(1.0 / labelled), true, false));
+        BCL_TRY(bcl_model_backward(model, &dropout, step, false));
+        snprintf(path, sizeof path, "%s-%d", out, step);
+        BCL_TRY(write_gradients(path));
+        BCL_TRY(bcl_model_update(model, &adam, step));
+        BCL_TRY(read_stats(stats));
+        printf("%.9g\n", (double)stats[0] / labelled);
+    }
+out:
+    free(which);
+    bcl_batch_free(&batch);
+    return status;
+}
+
 static bcl_status print_order(uint64_t seed, size_t n, int epochs) {
     bcl_status status = BCL_OK;
     uint32_t *order = NULL;
@@ -116,6 +157,10 @@ int main(int argc, char **argv) {
     if (argc == 5 && !strcmp(argv[1], "--order")) {
         status =
             print_order(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), atoi(argv[4]));
+    } else if (argc == 11 && !strcmp(argv[1], "--train")) {
+        BCL_TRY(load(argv[2], argv[3], strtoull(argv[5], NULL, 10)));
+        BCL_TRY(train(argv[4], atoi(argv[6]), atoi(argv[7]), strtof(argv[8], NULL),
+                      strtoull(argv[9], NULL, 10), strtod(argv[10], NULL)));
     } else if (argc < 6) {
         return 2;
     } else {
