@@ -1,5 +1,5 @@
 /* The thread's error message. */
-#include "util/util.h"
+#include "util/printable.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,30 +10,29 @@ const char *bcl_message(void) {
     return message;
 }
 
-/* An error is one line: control characters of file names and data must not break it. */
-static void one_line(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = ' ';
+/* An error is one line whatever file names and data hold. The longest text leaves room for the
+ * escape of what was cut in the middle of a character. */
+static void set(const char *format, va_list args, const char *reason) {
+    char text[sizeof message - 8];
+    int n = vsnprintf(text, sizeof text, format, args);
+    if (reason && n >= 0 && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, ": %s", reason);
+    bcl_printable(message, sizeof message, text);
 }
 
 bcl_status bcl_fail(bcl_status code, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    set(format, args, NULL);
     va_end(args);
-    one_line(message);
     return code;
 }
 
 bcl_status bcl_fail_errno(const char *format, ...) {
-    int number = errno;
+    const char *reason = strerror(errno);
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(message, sizeof message, format, args);
+    set(format, args, reason);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof message)
-        snprintf(message + n, sizeof message - (size_t)n, ": %s", strerror(number));
-    one_line(message);
     return BCL_ERROR_IO;
 }
