@@ -73,6 +73,7 @@ bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_opt
     m->device = *device;
     BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, precision, false, 0,
                            &report));
+    BCL_TRY(bcl_model_pack(m->model, true));
     if (report.why_fp32[0] && !o->quiet)
         fprintf(stderr, "bertcl: %s\n", report.why_fp32);
     for (size_t i = 0; i < report.unused_count && !o->quiet; i++)

@@ -129,7 +129,6 @@ bcl_status bcl_model_reserve(bcl_model *m, const bcl_capacity *capacity) {
     if (capacity->training && capacity->accumulate) /* once for all; without it backward does it */
         BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
     m->capacity = *capacity;
-    BCL_TRY(bcl_model_pack(m, !m->m)); /* nothing changes weights that have no moments */
 out:
     bcl_plan_free(&plan);
     if (status)
@@ -169,7 +168,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     const size_t V = (size_t)m->config.vocabulary, C = (size_t)m->config.hidden;
     const size_t bytes = m->layout.dense * sizeof(float);
     int32_t *ids = NULL, *steps = NULL;
-    BCL_TRY(bcl_model_pack(m, false));
+    BCL_TRY(bcl_model_check_plain(m, "training"));
     BCL_NEW(m->slot_of, V);
     BCL_NEW(ids, V);
     m->rows = 0;
@@ -210,44 +209,4 @@ out:
     free(ids);
     free(steps);
     return status;
-}
-
-void bcl_model_free(bcl_model *m) {
-    if (!m)
-        return;
-    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
-                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
-                         &m->row_step, &m->partial, &m->clip};
-    if (m->device)
-        (void)bcl_device_finish(m->device);
-    bcl_model_release_activations(m);
-    for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
-        bcl_buffer_free(m->device, &m->layout.parameters[i].p);
-    }
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        bcl_buffer_free(m->device, buffers[i]);
-    bcl_gemm_free(m->ops.gemm);
-    bcl_layout_free(&m->layout);
-    free(m->slot_of);
-    free(m);
-}
-
-const char *bcl_model_gemm(const bcl_model *m) {
-    return bcl_gemm_name(m->ops.gemm);
-}
-
-bcl_precision bcl_model_precision(const bcl_model *m) {
-    return bcl_gemm_precision(m->ops.gemm);
-}
-
-const bcl_layout *bcl_model_layout(const bcl_model *m) {
-    return &m->layout;
-}
-
-bcl_device *bcl_model_device(const bcl_model *m) {
-    return m->device;
-}
-
-const int32_t *bcl_model_slots(const bcl_model *m) {
-    return m->slot_of;
 }

@@ -67,6 +67,7 @@ struct bcl_model {
     bcl_config config; /* numbers only */
     bcl_device *device;
     bcl_ops ops;
+    char why_fp32[BCL_GEMM_WHY];
     bcl_layout layout;
     cl_mem dense; /* (layout.dense) */
     cl_mem words; /* (V,C) */
@@ -91,9 +92,11 @@ struct bcl_model {
     bcl_activations a;
 };
 
-/* Puts the layers' weights into the order that the GEMM provider reads without packing, or back.
- * For inference: gradients and files have the plain order. Nothing where it is as wanted. */
-bcl_status bcl_model_pack(bcl_model *m, bool packed);
+/* A model whose weights are not set yet. */
+bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config *config,
+                          const char *gemm, bcl_precision precision);
+/* An error if the weights are packed, which `what` does not go with. */
+bcl_status bcl_model_check_plain(const bcl_model *m, const char *what);
 
 void bcl_model_release_activations(bcl_model *model);
 

@@ -35,11 +35,15 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
 
 /* ---- parameters ---- */
 
+/* What a new model has in a parameter: weights are drawn from N(0, initializer_range^2). */
+typedef enum bcl_new_value { BCL_NEW_ZERO, BCL_NEW_ONE, BCL_NEW_RANDOM } bcl_new_value;
+
 /* A parameter as the device holds it: a piece of the dense arena, matrices as (in,out). */
 typedef struct bcl_parameter {
     size_t offset;     /* elements in the arena */
     int rows, columns; /* a vector is (1,columns) */
-    cl_mem p, g;       /* views; g only with training capacity */
+    bcl_new_value value;
+    cl_mem p, g; /* views; g only with training capacity */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -82,6 +86,12 @@ typedef struct bcl_layout {
 } bcl_layout;
 bcl_status bcl_layout_create(bcl_layout *layout, const bcl_config *config);
 void bcl_layout_free(bcl_layout *layout);
+/* Copies rows of a tensor (a vector is one) between the file's layout and the parameter's
+ * (rows,columns). */
+void bcl_named_copy(float *parameter, int columns, float *file, const bcl_named *named,
+                    size_t first, size_t rows, bool to_file);
+size_t bcl_named_rows(const bcl_named *named); /* a vector is one */
+size_t bcl_named_elements(const bcl_named *named);
 
 /* ---- the model ---- */
 
@@ -97,11 +107,20 @@ typedef struct bcl_load_report {
 } bcl_load_report;
 void bcl_load_report_free(bcl_load_report *report);
 
-/* Loads FOLDER's weights for `config` (whose labels may differ from the file's). With create_head a
- * classifier that is missing or of another size is drawn anew from N(0, initializer_range^2) and
- * `seed`; otherwise that is an error, as any other missing tensor is. gemm: a provider or NULL;
- * precision: a wish, see bcl_gemm_resolve.
- * The config is copied except for label_names and source, which are not used. */
+/* A model of that shape with new weights, a function of `seed` alone: weights from
+ * N(0, initializer_range^2), the padding word's row and biases 0, LayerNorm 1 and 0. gemm: a
+ * provider or NULL; precision: a wish, see bcl_gemm_resolve and bcl_model_why_fp32. The config is
+ * copied except for label_names and source, which are not used; the device must outlive the model.
+ */
+bcl_status bcl_model_create(bcl_model **out, bcl_device *device, const bcl_config *config,
+                            const char *gemm, bcl_precision precision, uint64_t seed);
+/* Loads FOLDER's weights over the model's, whose labels may differ from the file's. With
+ * create_head a classifier that is missing or of another size is drawn anew from
+ * N(0, initializer_range^2) and `seed`; otherwise that is an error, as any other missing tensor is.
+ * After an error the weights are some of both. Blocking. */
+bcl_status bcl_model_load_weights(bcl_model *model, const char *folder, bool create_head,
+                                  uint64_t seed, bcl_load_report *report);
+/* Both, without drawing what is loaded. */
 bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
                           const char *folder, const char *gemm, bcl_precision precision,
                           bool create_head, uint64_t seed, bcl_load_report *report);
@@ -110,8 +129,15 @@ void bcl_model_free(bcl_model *model);
 bcl_status bcl_model_save(bcl_model *model, const char *folder);
 const char *bcl_model_gemm(const bcl_model *model);
 bcl_precision bcl_model_precision(const bcl_model *model);
+/* A sentence, if bf16 was wanted and is not used; else "". */
+const char *bcl_model_why_fp32(const bcl_model *model);
 const bcl_layout *bcl_model_layout(const bcl_model *model);
 bcl_device *bcl_model_device(const bcl_model *model);
+/* Puts the weights into the order that the forward pass' products read without packing each time,
+ * or back: for inference alone. Loading, reading, saving and training want them unpacked, and fail
+ * with BCL_ERROR_ARGUMENT otherwise. The bits of results do not depend on it. Queued; nothing where
+ * the weights are as wanted, or the provider packs none. */
+bcl_status bcl_model_pack(bcl_model *model, bool packed);
 /* Copies one named tensor, or its gradient, in the file's layout. Blocking. */
 bcl_status bcl_model_read(bcl_model *model, const bcl_named *named, bool gradient, float *out);
 

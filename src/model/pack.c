@@ -18,12 +18,16 @@ bcl_status bcl_model_pack(bcl_model *m, bool packed) {
     const int count = 4 * m->config.layers + 1;
     if (packed == m->ops.packed)
         return BCL_OK;
+    if (packed && m->m)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "the weights of a model that is trained cannot be packed");
     for (int i = 0; i < count; i++) {
         const bcl_parameter *p = weight(m, i);
         const size_t bytes = (size_t)p->rows * (size_t)p->columns * sizeof(float);
         if (bcl_gemm_packs(m->ops.gemm, p->columns) && bytes > most)
             most = bytes;
     }
+    if (!most)
+        goto out;
     BCL_TRY(bcl_buffer_create(&other, m->device, most, "packing the weights"));
     for (int i = 0; i < count; i++) {
         const bcl_parameter *p = weight(m, i);
@@ -38,4 +42,12 @@ bcl_status bcl_model_pack(bcl_model *m, bool packed) {
 out:
     bcl_buffer_free(m->device, &other);
     return status;
+}
+
+bcl_status bcl_model_check_plain(const bcl_model *m, const char *what) {
+    return m->ops.packed ? bcl_fail(BCL_ERROR_ARGUMENT,
+                                    "the weights are packed for inference, and %s wants them as "
+                                    "they were: bcl_model_pack",
+                                    what)
+                         : BCL_OK;
 }

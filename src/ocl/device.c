@@ -201,14 +201,19 @@ out:
     return status;
 }
 
-bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t bytes) {
+bcl_status bcl_buffer_fill(bcl_device *d, cl_mem buffer, const void *pattern, size_t size,
+                           size_t offset, size_t bytes) {
     bcl_status status = BCL_OK;
-    const cl_uchar zero = 0;
     if (bytes)
-        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, &zero, 1, offset, bytes, 0, NULL,
-                                   NULL));
+        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, pattern, size, offset, bytes, 0,
+                                   NULL, NULL));
 out:
     return status;
+}
+
+bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t bytes) {
+    const cl_uchar zero = 0;
+    return bcl_buffer_fill(d, buffer, &zero, sizeof zero, offset, bytes);
 }
 
 bcl_status bcl_device_finish(bcl_device *d) {

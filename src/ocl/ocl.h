@@ -139,6 +139,9 @@ bcl_status bcl_buffer_write(bcl_device *device, cl_mem buffer, size_t offset, co
                             size_t bytes, bool wait);
 bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, void *host,
                            size_t bytes, bool wait);
+/* Repeats `pattern` of `size` bytes (1, 2, 4, 8 or 16) over `bytes`; both are multiples of it. */
+bcl_status bcl_buffer_fill(bcl_device *device, cl_mem buffer, const void *pattern, size_t size,
+                           size_t offset, size_t bytes);
 bcl_status bcl_buffer_zero(bcl_device *device, cl_mem buffer, size_t offset, size_t bytes);
 bcl_status bcl_device_finish(bcl_device *device);
 /* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */

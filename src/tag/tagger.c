@@ -123,6 +123,7 @@ static bcl_status make_slots(bcl_tagger *t) {
         t->which[i] = (uint32_t)i;
     BCL_TRY(bcl_model_reserve(
         t->model, &(bcl_capacity){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
+    BCL_TRY(bcl_model_pack(t->model, true));
 out:
     return status;
 }

@@ -535,8 +535,9 @@ static float *inferred(bcl_model *model, const subject *s, int K) {
     return logits;
 }
 
-/* For inference weights may lie in another order: the same bits, and the plain order for whoever
- * reads, saves or trains. Sizes that whole panels of any tile divide, the labels' too. */
+/* For inference weights may lie in another order: the same bits; whoever reads, saves, loads or
+ * trains is told to bring them back. Sizes that whole panels of any tile divide, the labels' too.
+ */
 static void test_inference_order(void **state) {
     const tiny_model shape = {.hidden = 96,
                               .heads = 4,
@@ -550,6 +551,7 @@ static void test_inference_order(void **state) {
     subject s;
     bcl_load_report report;
     bcl_model *plain = NULL;
+    float *random = NULL;
     (void)state;
     begin(&s, NULL);
     bcl_model_free(s.model);
@@ -563,17 +565,31 @@ static void test_inference_order(void **state) {
         bcl_load_report_free(&report);
     }
     OK(bcl_model_reserve(s.model, &(bcl_capacity){64, SENTENCES, false, false, false}));
-    float *packed = inferred(s.model, &s, 48);
+    float *want = inferred(s.model, &s, 48);
+    OK(bcl_model_pack(s.model, true));
+    float *got = inferred(s.model, &s, 48);
+    assert_memory_equal(got, want, (size_t)s.T * 48 * sizeof *got);
+    if (s.model->ops.packed) {
+        const char *const what = "packed for inference";
+        const bcl_named *word = bcl_model_layout(s.model)->named, *position = word + 1;
+        OK(bcl_model_read(s.model, word, false, random = random_floats(elements(word), 0, 1)));
+        FAILS(bcl_model_read(s.model, position, false, random), BCL_ERROR_ARGUMENT, what);
+        FAILS(bcl_model_save(s.model, s.folder), BCL_ERROR_ARGUMENT, what);
+        FAILS(bcl_model_train_begin(s.model, NULL), BCL_ERROR_ARGUMENT, what);
+        FAILS(bcl_model_load_weights(s.model, s.folder, false, 0, &report), BCL_ERROR_ARGUMENT,
+              what);
+        free(random);
+    }
+    OK(bcl_model_pack(s.model, false));
     assert_same(s.model, plain); /* reads every tensor */
-    float *again = inferred(s.model, &s, 48);
-    assert_memory_equal(packed, again, (size_t)s.T * 48 * sizeof *packed);
-    OK(bcl_model_reserve(plain, &(bcl_capacity){64, SENTENCES, false, false, false}));
-    OK(bcl_model_train_begin(plain, NULL));
-    OK(bcl_model_reserve(plain, &(bcl_capacity){64, SENTENCES, true, false, false}));
+    OK(bcl_model_train_begin(s.model, NULL));
+    OK(bcl_model_reserve(s.model, &(bcl_capacity){64, SENTENCES, true, false, false}));
     assert_same(s.model, plain);
+    if (bcl_gemm_packs(s.model->ops.gemm, 96))
+        FAILS(bcl_model_pack(s.model, true), BCL_ERROR_ARGUMENT, "is trained");
     bcl_model_free(plain);
-    free(packed);
-    free(again);
+    free(want);
+    free(got);
     end(&s);
 }
 

@@ -1,0 +1,141 @@
+/* A model and its parameters' memory, without a folder: opened for a configuration, and new
+ * weights.
+ */
+#include "model/internal.h"
+
+static bcl_status create_storage(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    bcl_layout *l = &m->layout;
+    const size_t words = (size_t)m->config.vocabulary * (size_t)m->config.hidden;
+    BCL_TRY(bcl_buffer_create(&m->dense, m->device, l->dense * sizeof(float), "the parameters"));
+    BCL_TRY(bcl_buffer_create(&m->words, m->device, words * sizeof(float), "the word embedding"));
+    BCL_TRY(bcl_buffer_create(&m->stats, m->device, 2 * sizeof(float), "the loss"));
+    BCL_TRY(bcl_buffer_zero(m->device, m->dense, 0, l->dense * sizeof(float))); /* the gaps too */
+    for (int i = 0; i < l->parameter_count; i++) {
+        bcl_parameter *p = &l->parameters[i];
+        BCL_TRY(bcl_buffer_view(&p->p, m->dense, p->offset * sizeof(float),
+                                (size_t)p->rows * (size_t)p->columns * sizeof(float)));
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config *config,
+                          const char *gemm, bcl_precision precision) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = NULL;
+    *out = NULL;
+    BCL_NEW(m, 1);
+    m->config = *config;
+    m->config.label_names = NULL;
+    m->config.source = NULL;
+    m->device = device;
+    m->ops.device = device;
+    BCL_TRY(bcl_layout_create(&m->layout, config));
+    precision = bcl_gemm_resolve(m->why_fp32, device, gemm, precision);
+    BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
+    m->ops.auxiliary = bcl_gemm_runs_on_auxiliary(m->ops.gemm);
+    BCL_TRY(create_storage(m));
+    *out = m;
+    m = NULL;
+out:
+    bcl_model_free(m);
+    return status;
+}
+
+/* By blocks, each with a seed of its own, so that the host never holds a whole table. */
+static bcl_status draw(bcl_model *m, cl_mem to, size_t count, float *block, size_t size,
+                       uint64_t seed) {
+    bcl_status status = BCL_OK;
+    for (size_t first = 0; first < count; first += size) {
+        const size_t n = count - first < size ? count - first : size;
+        bcl_normal(block, n, (float)m->config.initializer_range, bcl_mix64(seed) + first);
+        BCL_TRY(
+            bcl_buffer_write(m->device, to, first * sizeof(float), block, n * sizeof(float), true));
+    }
+out:
+    return status;
+}
+
+/* As transformers' BertPreTrainedModel does it. */
+static bcl_status draw_weights(bcl_model *m, uint64_t seed) {
+    bcl_status status = BCL_OK;
+    enum { SIZE = 1 << 20 };
+    const size_t C = (size_t)m->config.hidden, row = C * sizeof(float);
+    const int pad = m->config.pad_token_id;
+    const float one = 1;
+    float *block = NULL;
+    BCL_NEW(block, SIZE);
+    BCL_TRY(draw(m, m->words, (size_t)m->config.vocabulary * C, block, SIZE, bcl_mix64(seed)));
+    if (pad >= 0 && pad < m->config.vocabulary)
+        BCL_TRY(bcl_buffer_zero(m->device, m->words, (size_t)pad * row, row));
+    for (int i = 0; i < m->layout.parameter_count; i++) {
+        const bcl_parameter *p = &m->layout.parameters[i];
+        const size_t count = (size_t)p->rows * (size_t)p->columns;
+        if (p->value == BCL_NEW_RANDOM)
+            BCL_TRY(draw(m, p->p, count, block, SIZE, bcl_mix64(seed) + (uint64_t)i + 1));
+        if (p->value == BCL_NEW_ONE)
+            BCL_TRY(bcl_buffer_fill(m->device, p->p, &one, sizeof one, 0, count * sizeof one));
+    } /* the others are zero since they were made */
+out:
+    free(block);
+    return status;
+}
+
+bcl_status bcl_model_create(bcl_model **out, bcl_device *device, const bcl_config *config,
+                            const char *gemm, bcl_precision precision, uint64_t seed) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = NULL;
+    *out = NULL;
+    BCL_TRY(bcl_model_open(&m, device, config, gemm, precision));
+    BCL_TRY(draw_weights(m, seed));
+    *out = m;
+    m = NULL;
+out:
+    bcl_model_free(m);
+    return status;
+}
+
+void bcl_model_free(bcl_model *m) {
+    if (!m)
+        return;
+    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
+                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
+                         &m->row_step, &m->partial, &m->clip};
+    if (m->device)
+        (void)bcl_device_finish(m->device);
+    bcl_model_release_activations(m);
+    for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
+        bcl_buffer_free(m->device, &m->layout.parameters[i].p);
+    }
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        bcl_buffer_free(m->device, buffers[i]);
+    bcl_gemm_free(m->ops.gemm);
+    bcl_layout_free(&m->layout);
+    free(m->slot_of);
+    free(m);
+}
+
+const char *bcl_model_gemm(const bcl_model *m) {
+    return bcl_gemm_name(m->ops.gemm);
+}
+
+bcl_precision bcl_model_precision(const bcl_model *m) {
+    return bcl_gemm_precision(m->ops.gemm);
+}
+
+const bcl_layout *bcl_model_layout(const bcl_model *m) {
+    return &m->layout;
+}
+
+bcl_device *bcl_model_device(const bcl_model *m) {
+    return m->device;
+}
+
+const int32_t *bcl_model_slots(const bcl_model *m) {
+    return m->slot_of;
+}
+
+const char *bcl_model_why_fp32(const bcl_model *m) {
+    return m->why_fp32;
+}

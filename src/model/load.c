@@ -1,0 +1,207 @@
+/* Parameters from a checkpoint of Hugging Face's names. */
+#include "model/internal.h"
+
+void bcl_load_report_free(bcl_load_report *r) {
+    bcl_strings_free(r->created, r->created_count);
+    bcl_strings_free(r->unused, r->unused_count);
+    *r = (bcl_load_report){0};
+}
+
+static bcl_status note(char ***list, size_t *count, const char *name) {
+    bcl_status status = BCL_OK;
+    size_t capacity = *count;
+    BCL_TRY(bcl_grow(list, &capacity, *count + 1, sizeof **list));
+    BCL_TRY(bcl_strdup(&(*list)[*count], name));
+    ++*count;
+out:
+    return status;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* Finds a tensor under its name with or without "bert.", LayerNorm's also as gamma and beta. */
+static const bcl_tensor *find_tensor(const bcl_checkpoint *ck, const char *name) {
+    char old[128];
+    for (int form = 0; form < 4; form++) {
+        const char *base = form & 1 && !strncmp(name, "bert.", 5) ? name + 5 : name;
+        snprintf(old, sizeof old, "%s", base);
+        if (form & 2) {
+            size_t n = strlen(old);
+            if (ends_with(old, "LayerNorm.weight"))
+                snprintf(old + n - 6, sizeof old - n + 6, "gamma");
+            else if (ends_with(old, "LayerNorm.bias"))
+                snprintf(old + n - 4, sizeof old - n + 4, "beta");
+        }
+        const bcl_tensor *t = bcl_checkpoint_find(ck, old);
+        if (t)
+            return t;
+    }
+    return NULL;
+}
+
+static bool same_shape(const bcl_tensor *t, const bcl_named *n) {
+    return t->rank == n->rank && t->shape[0] == n->shape[0] &&
+           (n->rank < 2 || t->shape[1] == n->shape[1]);
+}
+
+typedef struct loader {
+    bcl_model *model;
+    const bcl_checkpoint *checkpoint;
+    const char *folder;
+    bool create_head;
+    uint64_t seed;
+    bcl_load_report *report;
+    float *parameter; /* one on the host */
+    float *file;      /* one tensor */
+} loader;
+
+/* The largest tensor goes by blocks of rows, so that the host never holds a second copy. */
+static bcl_status load_words(loader *ld, const bcl_tensor *t) {
+    bcl_status status = BCL_OK;
+    enum { ROWS = 1024 };
+    const size_t V = (size_t)t->shape[0], C = (size_t)t->shape[1], row = t->bytes / V;
+    float *block = NULL;
+    if (t->dtype != BCL_F32)
+        BCL_NEW(block, ROWS * C);
+    for (size_t first = 0; first < V; first += ROWS) {
+        const size_t rows = V - first < ROWS ? V - first : ROWS;
+        bcl_tensor part = *t;
+        part.shape[0] = (int64_t)rows;
+        part.data = (const char *)t->data + first * row;
+        part.bytes = rows * row;
+        if (block)
+            BCL_TRY(bcl_tensor_to_float(block, &part));
+        BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words, first * C * sizeof(float),
+                                 block ? block : part.data, rows * C * sizeof(float), true));
+        bcl_map_release(part.data, part.bytes);
+    }
+out:
+    free(block);
+    return status;
+}
+
+static bcl_status load_one(loader *ld, const bcl_named *n) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &ld->model->layout;
+    const bcl_tensor *t = find_tensor(ld->checkpoint, n->name);
+    const bool head = n->parameter >= l->classifier;
+    char found[64];
+    if (head && ld->create_head) {
+        /* the weight decides for both, so that a new head is all new */
+        const bcl_named *weight = n - (n->rank == 1), *bias = weight + 1;
+        const bcl_tensor *w = find_tensor(ld->checkpoint, weight->name),
+                         *b = find_tensor(ld->checkpoint, bias->name);
+        if (!w || !b || !same_shape(w, weight) || !same_shape(b, bias)) {
+            if (n->rank == 2)
+                bcl_normal(ld->file, bcl_named_elements(n),
+                           (float)ld->model->config.initializer_range,
+                           bcl_mix64(ld->seed ^ 0x68656164));
+            else
+                memset(ld->file, 0, bcl_named_elements(n) * sizeof(float));
+            BCL_TRY(note(&ld->report->created, &ld->report->created_count, n->name));
+            t = NULL;
+            goto store;
+        }
+    }
+    if (!t)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", ld->folder, n->name,
+                 head ? "; the model has no token classifier, fine-tune it with bertcl train" : "");
+    char expected[64];
+    if (!same_shape(t, n))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s",
+                 ld->folder, t->name, bcl_tensor_shape_text(found, sizeof found, t),
+                 bcl_tensor_shape_text(
+                     expected, sizeof expected,
+                     &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
+    if (n->parameter == BCL_WORDS)
+        return load_words(ld, t);
+    BCL_TRY(bcl_tensor_to_float(ld->file, t));
+store:;
+    const bcl_parameter *p = &l->parameters[n->parameter];
+    bcl_named_copy(ld->parameter, p->columns, ld->file, n, 0, bcl_named_rows(n), false);
+    if (t)
+        bcl_map_release(t->data, t->bytes);
+out:
+    return status;
+}
+
+/* Loads every tensor of a parameter and uploads it, so that the host holds one at a time. */
+static bcl_status load_parameter(loader *ld, int parameter) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = ld->model;
+    for (int i = 0; i < m->layout.named_count; i++)
+        if (m->layout.named[i].parameter == parameter)
+            BCL_TRY(load_one(ld, &m->layout.named[i]));
+    if (parameter == BCL_WORDS)
+        goto out;
+    const bcl_parameter *p = &m->layout.parameters[parameter];
+    BCL_TRY(bcl_buffer_write(m->device, p->p, 0, ld->parameter,
+                             (size_t)p->rows * (size_t)p->columns * sizeof(float), true));
+out:
+    return status;
+}
+
+/* Tensors of the checkpoint that no parameter took, e.g. the pooler. */
+static bcl_status note_unused(loader *ld) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &ld->model->layout;
+    for (size_t i = 0; i < bcl_checkpoint_count(ld->checkpoint); i++) {
+        const bcl_tensor *t = bcl_checkpoint_at(ld->checkpoint, i);
+        bool used = ends_with(t->name, "embeddings.position_ids"); /* a constant of old versions */
+        for (int k = 0; !used && k < l->named_count; k++)
+            used = find_tensor(ld->checkpoint, l->named[k].name) == t;
+        if (!used)
+            BCL_TRY(note(&ld->report->unused, &ld->report->unused_count, t->name));
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_model_load_weights(bcl_model *m, const char *folder, bool create_head, uint64_t seed,
+                                  bcl_load_report *report) {
+    bcl_status status = BCL_OK;
+    bcl_checkpoint *ck = NULL;
+    size_t largest = 0;
+    loader ld = {
+        .model = m, .folder = folder, .create_head = create_head, .seed = seed, .report = report};
+    *report = (bcl_load_report){0};
+    memcpy(report->why_fp32, m->why_fp32, sizeof report->why_fp32);
+    BCL_TRY(bcl_model_check_plain(m, "loading weights"));
+    BCL_TRY(bcl_checkpoint_open(&ck, folder));
+    ld.checkpoint = ck;
+    for (int i = 0; i < m->layout.parameter_count; i++) {
+        const bcl_parameter *p = &m->layout.parameters[i];
+        const size_t size = (size_t)p->rows * (size_t)p->columns;
+        largest = size > largest ? size : largest;
+    }
+    BCL_NEW(ld.parameter, largest);
+    BCL_NEW(ld.file, largest);
+    for (int i = BCL_WORDS; i < m->layout.parameter_count; i++)
+        BCL_TRY(load_parameter(&ld, i));
+    BCL_TRY(note_unused(&ld));
+out:
+    if (status)
+        bcl_load_report_free(report);
+    free(ld.parameter);
+    free(ld.file);
+    bcl_checkpoint_close(ck);
+    return status;
+}
+
+bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config *config,
+                          const char *folder, const char *gemm, bcl_precision precision,
+                          bool create_head, uint64_t seed, bcl_load_report *report) {
+    bcl_status status = BCL_OK;
+    bcl_model *m = NULL;
+    *report = (bcl_load_report){0};
+    BCL_TRY(bcl_model_open(&m, device, config, gemm, precision));
+    BCL_TRY(bcl_model_load_weights(m, folder, create_head, seed, report));
+    *out = m;
+    m = NULL;
+out:
+    bcl_model_free(m);
+    return status;
+}
