@@ -11,8 +11,8 @@ static inline float attention_factor(uint key, uint query, uint sample, uint hea
                                      DROPOUT_PARAMETERS) {
     if (threshold == 0)
         return 1.0f;
-    const uint4 r = philox((uint4)(key / 64 * 16 + key % 16, query, sample, site | head),
-                           (uint2)(key0, key1));
+    const uint4 r =
+        philox((uint4)(key / 64 * 16 + key % 16, query, sample, site | head), (uint2)(key0, key1));
     uint words[4];
     vstore4(r, 0, words);
     return words[key / 16 % 4] >= threshold ? scale : 0.0f;
@@ -62,8 +62,8 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
         sum += exp(p[j] - m);
     sum = reduce(sum, scratch, 0);
     for (int j = lid; j < S; j += size)
-        p[j] = exp(p[j] - m) / sum * attention_factor(j, t - t0, samples[t], h, threshold, scale,
-                                                      site, key0, key1);
+        p[j] = exp(p[j] - m) / sum *
+               attention_factor(j, t - t0, samples[t], h, threshold, scale, site, key0, key1);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int d = lid; d < HS; d += size) {
         float o = 0;
@@ -76,13 +76,13 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
 }
 
 /* dQ of one token and head, and delta. */
-__kernel void attention_backward_query(__global float *restrict dqkv, __global float *restrict delta,
-                                       __global const float *dout, __global const float *out,
-                                       __global const float *qkv, __global const float *lse,
-                                       __global const int *starts, __global const int *sentence_of,
-                                       __global const int *samples, int NH, int HS,
-                                       float softmax_scale, DROPOUT_PARAMETERS, __local float *ds,
-                                       __local float *scratch) {
+__kernel void attention_backward_query(__global float *restrict dqkv,
+                                       __global float *restrict delta, __global const float *dout,
+                                       __global const float *out, __global const float *qkv,
+                                       __global const float *lse, __global const int *starts,
+                                       __global const int *sentence_of, __global const int *samples,
+                                       int NH, int HS, float softmax_scale, DROPOUT_PARAMETERS,
+                                       __local float *ds, __local float *scratch) {
     const int t = get_group_id(0), h = get_group_id(1);
     const int lid = get_local_id(0), size = get_local_size(0);
     const int b = sentence_of[t], t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
@@ -95,9 +95,9 @@ __kernel void attention_backward_query(__global float *restrict dqkv, __global f
     const float D = reduce(dot_sum, scratch, 0), L = lse[(size_t)t * NH + h];
     for (int j = lid; j < S; j += size) {
         const float p = exp(softmax_scale * dot_rows(q, k + j * stride, HS) - L);
-        const float dp = dot_rows(dout + row, v + j * stride, HS) *
-                         attention_factor(j, t - t0, samples[t], h, threshold, scale, site, key0,
-                                          key1);
+        const float dp =
+            dot_rows(dout + row, v + j * stride, HS) *
+            attention_factor(j, t - t0, samples[t], h, threshold, scale, site, key0, key1);
         ds[j] = p * (dp - D) * softmax_scale;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -128,8 +128,8 @@ __kernel void attention_backward_key(__global float *restrict dqkv, __global con
     for (int i = lid; i < S; i += size) {
         const size_t s = (size_t)(t0 + i) * NH + h;
         const float p = exp(softmax_scale * dot_rows(q + i * stride, k, HS) - lse[s]);
-        const float factor = attention_factor(t - t0, i, samples[t], h, threshold, scale, site,
-                                              key0, key1);
+        const float factor =
+            attention_factor(t - t0, i, samples[t], h, threshold, scale, site, key0, key1);
         ds[i] = p * (dot_rows(dout + (size_t)i * C, v, HS) * factor - delta[s]) * softmax_scale;
         pd[i] = p * factor;
     }

@@ -7,18 +7,18 @@
 
 #if DV == 1
 typedef float dv;
-#define LOAD_DV(p) (*(p))
+#define LOAD_DV(p)     (*(p))
 #define STORE_DV(v, p) (*(p) = (v))
 #else
 typedef JOIN(float, DV) dv;
-#define LOAD_DV(p) JOIN(vload, DV)(0, p)
+#define LOAD_DV(p)     JOIN(vload, DV)(0, p)
 #define STORE_DV(v, p) JOIN(vstore, DV)(v, 0, p)
 #endif
 #define ND (HS / DV)
 #define RQ 8 /* queries whose scores are computed together */
 
 #if VW > 1
-#define vec fv
+#define vec  fv
 #define SIDE VW
 #include "transpose.h"
 #endif
@@ -65,7 +65,8 @@ static inline void scores(__local float *out, int LD, __global const float *rows
         STORE_FULL(c[r] * factor, out + r * LD);
 }
 
-/* out[r] (+)= sum over n of weight[r w_row + k w_column] rows[k], for RO rows of which `count` exist. */
+/* out[r] (+)= sum over n of weight[r w_row + k w_column] rows[k], for RO rows of which `count`
+ * exist. */
 static inline void weighted_sum(__global float *out, size_t out_stride, int count, int add,
                                 __local const float *weight, int w_row, int w_column,
                                 __global const float *rows, size_t stride, int n) {
@@ -239,12 +240,13 @@ __kernel void attention_backward(__global float *restrict dqkv /* (T,3,NH,HS) */
                          key1);
         }
         for (int i = 0; i < n; i += RO)
-            weighted_sum(dq + (i0 + i) * stride, stride, n - i, 0, ds + i * LD, LD, 1, k, stride, S);
+            weighted_sum(dq + (i0 + i) * stride, stride, n - i, 0, ds + i * LD, LD, 1, k, stride,
+                         S);
         for (int j = 0; j < S; j += RO) {
             weighted_sum(dk + j * stride, stride, S - j, i0, ds + j, 1, LD, q + i0 * stride, stride,
                          n);
-            weighted_sum(dval + j * stride, stride, S - j, i0, p + j, 1, LD,
-                         dout + (size_t)i0 * C, C, n);
+            weighted_sum(dval + j * stride, stride, S - j, i0, p + j, 1, LD, dout + (size_t)i0 * C,
+                         C, n);
         }
     }
 }

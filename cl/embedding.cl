@@ -1,9 +1,10 @@
 /* r = word[id] + position[p] + type[0]; y = dropout(LayerNorm(r)).
- * Forward and backward: one group of LS items a token. r is not saved: backward gathers it again. */
+ * Forward and backward: one group of LS items a token. r is not saved: backward gathers it again.
+ */
 #include "common.h"
 
 static inline fv gather(__global const float *word, __global const float *position,
-                 __global const float *type, int c, int n) {
+                        __global const float *type, int c, int n) {
     return load(word + c, n) + load(position + c, n) + load(type + c, n);
 }
 
@@ -70,8 +71,8 @@ __kernel void embedding_backward_input(__global float *restrict r, __global floa
     }
 }
 
-/* Gradient rows of the word embedding. Group u owns the slot slots[u]: the sum of dr over the tokens
- * order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
+/* Gradient rows of the word embedding. Group u owns the slot slots[u]: the sum of dr over the
+ * tokens order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
  * gradient of a step and added to afterwards; row_step tells which. */
 __kernel void embedding_backward_words(__global float *restrict dword /* (R,C) */,
                                        __global int *restrict row_step, __global const float *dr,

@@ -2,9 +2,9 @@
  * and TILE_VECTORS vectors of TILE_WIDTH columns, multiplied by fma, one work-item a group.
  *
  * A group computes `group_rows` rows, tile below tile, in `group_panels` panels of as many columns
- * as a tile has: grid (panels / group_panels, M / group_rows). For each block of K and each panel it
- * copies the panel of B into local memory, zeros behind its last column, and runs all its tiles over
- * that. So every layout and every remainder has the same inner loop, and the copy, which
+ * as a tile has: grid (panels / group_panels, M / group_rows). For each block of K and each panel
+ * it copies the panel of B into local memory, zeros behind its last column, and runs all its tiles
+ * over that. So every layout and every remainder has the same inner loop, and the copy, which
  * transposes B for NT, costs little beside the tiles that use it. Groups side by side share their
  * block of A through the cache.
  *
@@ -23,13 +23,13 @@
 #include "gemm_tile.h"
 
 #ifdef TILE_A_TRANSPOSED
-#define A_SPACE __local
+#define A_SPACE  __local
 #define A_ROW(i) a[i]
-#define A_NEXT TILE_ROWS
+#define A_NEXT   TILE_ROWS
 #else
-#define A_SPACE __global
-#define A_ROW(i) a[(i) * lda]
-#define A_NEXT 1
+#define A_SPACE  __global
+#define A_ROW(i) a[lda * (i)]
+#define A_NEXT   1
 #endif
 
 #ifdef TILE_B_PACKED
@@ -55,7 +55,7 @@ inline void fetch(__global const float *B, int ldb, int rows, int columns) {
 /* A tile of n rows; + bias in the first block of K, + C from then on. A tile of a narrow last panel
  * goes by way of `scratch`. */
 #define LOAD_B(i, j) const vec b##j = load(j, b);
-#define FMA(i, j) c##i##_##j = fma(x, b##j, c##i##_##j);
+#define FMA(i, j)    c##i##_##j = fma(x, b##j, c##i##_##j);
 #define FMA_ROW(i)                                                                                 \
     {                                                                                              \
         const vec x = A_ROW(i);                                                                    \
@@ -207,11 +207,10 @@ inline void sum_panel(__global float *sums, __local const float *panel, int K, i
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_tile(__global float *C0, __global const float *restrict A,
-          __global const float *restrict B, __global const float *restrict bias0, int has_bias,
-          __global float *E0, __global float *restrict sums, int has_sums, int tanh_form,
-          int accumulate, int M, int N, int K0, int lda, int ldb, int ldc, int group_rows,
-          int group_panels, int depth) {
+gemm_tile(__global float *C0, __global const float *restrict A, __global const float *restrict B,
+          __global const float *restrict bias0, int has_bias, __global float *E0,
+          __global float *restrict sums, int has_sums, int tanh_form, int accumulate, int M, int N,
+          int K0, int lda, int ldb, int ldc, int group_rows, int group_panels, int depth) {
 #ifndef TILE_B_PACKED
     __local float panel[TILE_DEPTH * PANEL] __attribute__((aligned(64)));
 #endif
@@ -304,8 +303,8 @@ gemm_tile(__global float *C0, __global const float *restrict A,
 
 #ifdef TILE_B_PACKED
 /* to[n / PANEL][k][n % PANEL] = from[k][n], (K,N) with whole panels, or back. One item a panel. */
-__kernel void gemm_tile_pack(__global float *restrict to, __global const float *restrict from, int K,
-                             int N, int back) {
+__kernel void gemm_tile_pack(__global float *restrict to, __global const float *restrict from,
+                             int K, int N, int back) {
     const int n0 = get_global_id(0) * PANEL;
     if (n0 >= N)
         return;

@@ -16,14 +16,14 @@
  * epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
 #include "gemm_tile.h"
 
-#define uvec CAT(uint, TILE_WIDTH)
-#define as_vec CAT(as_float, TILE_WIDTH)
+#define uvec    CAT(uint, TILE_WIDTH)
+#define as_vec  CAT(as_float, TILE_WIDTH)
 #define as_uvec CAT(as_uint, TILE_WIDTH)
 
 /* Bits of a float to those of the nearest bf16, of two the even one, above 16 bits of no meaning; a
  * NaN stays one. */
 #define ROUND(x)                                                                                   \
-    select((x) + 0x7fffu + ((x) >> 16 & 1u), (x) | 0x400000u, ((x) & 0x7fffffffu) > 0x7f800000u)
+    select((x) + 0x7fffu + ((x) >> 16 & 1u), (x) | 0x400000u, (0x7fffffffu & (x)) > 0x7f800000u)
 #define PAIR(low, high) (ROUND(low) >> 16 | (ROUND(high) & 0xffff0000u))
 static inline uint pair(float low, float high) {
     const uint x = as_uint(low), y = as_uint(high);
@@ -39,8 +39,8 @@ static inline uvec pairs_along(vec x, vec y) {
     return to;
 }
 static inline uvec pairs(vec low, vec high) {
-    const uvec order = (uvec)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * 0x10001u +
-                       0x100000u;
+    const uvec order =
+        (uvec)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * 0x10001u + 0x100000u;
     uvec to;
     __asm__("vpermw %1, %2, %0" : "=v"(to) : "v"(pairs_along(low, high)), "v"(order));
     return to;
@@ -54,8 +54,8 @@ static inline uvec pairs(vec low, vec high) {
 static inline uvec pairs_along(vec x, vec y) {
     return pairs((vec)(x.even, y.even), (vec)(x.odd, y.odd));
 }
-#define LOWER(x) as_vec((x) << 16)
-#define UPPER(x) as_vec((x) & 0xffff0000u)
+#define LOWER(x)     as_vec((x) << 16)
+#define UPPER(x)     as_vec(0xffff0000u & (x))
 #define DOT(c, a, b) c = fma(LOWER(a), LOWER(b), fma(UPPER(a), UPPER(b), c));
 #endif
 
@@ -93,16 +93,17 @@ gemm_bf16_pairs(__global uint *restrict to, __global const float *restrict A, in
 
 #ifdef TILE_A_TRANSPOSED
 #define A_ROW(i) a[i]
-#define A_NEXT lda
-#define A_DOWN 1
+#define A_NEXT   lda
+#define A_DOWN   1
 #else
-#define A_ROW(i) a[(i) * lda]
-#define A_NEXT 1
-#define A_DOWN lda
+#define A_ROW(i) a[lda * (i)]
+#define A_NEXT   1
+#define A_DOWN   lda
 #endif
 
-/* A tile of n rows, of which `rows` are stored; + bias in the first block of K, + C from then on. */
-#define LOAD_B(i, j) const uvec b##j = load(j, b);
+/* A tile of n rows, of which `rows` are stored; + bias in the first block of K, + C from then on.
+ */
+#define LOAD_B(i, j)     const uvec b##j = load(j, b);
 #define DOT_VECTOR(i, j) DOT(c##i##_##j, x, b##j)
 #define DOT_ROW(i)                                                                                 \
     {                                                                                              \
@@ -122,7 +123,7 @@ gemm_bf16_pairs(__global uint *restrict to, __global const float *restrict A, in
             ROWS(n, STORE_ROW)                                                                     \
         } else {                                                                                   \
             ROWS(n, KEEP_ROW)                                                                      \
-            store_narrow(C, ldc, min(rows, n), columns, add, bias, scratch);                         \
+            store_narrow(C, ldc, min(rows, n), columns, add, bias, scratch);                       \
         }                                                                                          \
     }
 TILE(tile_rows, TILE_ROWS)

@@ -57,9 +57,9 @@ __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
 
 /* y again, from what the forward pass saved. */
 __kernel void layernorm_recompute(__global float *restrict y /* (T,C) */,
-                              __global const float *restrict r /* (T,C) */,
-                              __global const float *mean, __global const float *rstd,
-                              __global const float *gamma, __global const float *beta, int C) {
+                                  __global const float *restrict r /* (T,C) */,
+                                  __global const float *mean, __global const float *rstd,
+                                  __global const float *gamma, __global const float *beta, int C) {
     const int t = get_group_id(0);
     const float m = mean[t], s = rstd[t];
     r += (size_t)t * C, y += (size_t)t * C;

@@ -1,7 +1,8 @@
 /* Gradient norm, clipping, Adam and AdamW over flat arenas.
  * Rows: the word embedding's gradient and moments exist only for the rows that the data use;
- * ids[slot] is a slot's row in the table. A slot whose row_step is below 0 never had a gradient: its
- * moments are 0 and Adam's update is exactly 0. One whose row_step is not this step has gradient 0. */
+ * ids[slot] is a slot's row in the table. A slot whose row_step is below 0 never had a gradient:
+ * its moments are 0 and Adam's update is exactly 0. One whose row_step is not this step has
+ * gradient 0. */
 #include "common.h"
 
 static inline float sum_squares(__global const float *x, int first, int last) {
@@ -58,10 +59,11 @@ __kernel void norm_finish(__global float *clip, __global const float *partial, i
     clip[1] = norm;
 }
 
-/* The host rounds 1 - beta from double: 1 - 0.999f is off by 5e-5. step_size = lr / (1 - beta1^t), root2 = sqrt(1 - beta2^t). decay: AdamW's factor 1 - lr w on the
- * parameter; l2: Adam's w p added to the gradient. */
+/* The host rounds 1 - beta from double: 1 - 0.999f is off by 5e-5. step_size = lr / (1 - beta1^t),
+ * root2 = sqrt(1 - beta2^t). decay: AdamW's factor 1 - lr w on the parameter; l2: Adam's w p added
+ * to the gradient. */
 #define ADAM_PARAMETERS                                                                            \
-    float step_size, float root2, float one_minus_beta1, float beta2, float one_minus_beta2,        \
+    float step_size, float root2, float one_minus_beta1, float beta2, float one_minus_beta2,       \
         float eps, float decay, float l2
 static inline void adam_vector(__global float *p, fv g, __global float *m, __global float *v, int n,
                                ADAM_PARAMETERS) {
@@ -110,8 +112,7 @@ __kernel void adam_rows(__global float *restrict table /* (V,C) */,
     const float factor = row_step[r] == step ? clip[0] : 0.0f;
     table += (size_t)ids[r] * C;
     for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW)
-        adam_vector(table + c,
-                    factor != 0.0f ? load(g + row + c, C - c) * factor : (fv)(0.0f), m + row + c,
-                    v + row + c, C - c, step_size, root2, one_minus_beta1, beta2, one_minus_beta2,
-                    eps, decay, l2);
+        adam_vector(table + c, factor != 0.0f ? load(g + row + c, C - c) * factor : (fv)(0.0f),
+                    m + row + c, v + row + c, C - c, step_size, root2, one_minus_beta1, beta2,
+                    one_minus_beta2, eps, decay, l2);
 }
