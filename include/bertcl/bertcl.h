@@ -5,6 +5,7 @@
 #include <bertcl/data.h>
 #include <bertcl/report.h>
 #include <bertcl/hub.h>
+#include <bertcl/session.h>
 #include <bertcl/status.h>
 #include <bertcl/tagger.h>
 #include <bertcl/tokenizer.h>

@@ -3,7 +3,7 @@
 #ifndef BERTCL_TAGGER_H
 #define BERTCL_TAGGER_H
 
-#include <bertcl/status.h>
+#include <bertcl/session.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,10 +68,8 @@ typedef struct bcl_tagged {
 typedef bcl_status bcl_tagger_sink(void *context, const bcl_tagged *result);
 
 typedef struct bcl_tagger_options { /* all zero: the defaults */
-    const char *device;             /* id, see bertcl devices; NULL: the first GPU, else CPU */
-    const char *gemm;               /* NULL: the device's best */
-    const char *precision;          /* of matrix products: "fp32" (NULL), or "bf16" where the device
-                                     * computes it faster; see bcl_tagger_why_fp32 */
+    /* for bcl_tagger_open only, as in bcl_session_options */
+    const char *device, *gemm, *precision;
     bcl_aggregation aggregation;
     bcl_long long_texts;
     size_t stride;       /* pieces that windows overlap by; 0: a quarter of a window */
@@ -84,9 +82,14 @@ typedef struct bcl_tagger_options { /* all zero: the defaults */
 
 typedef struct bcl_tagger bcl_tagger;
 
-/* Opens a Hugging Face folder with a BERT token classifier on a device. The first one must
- * be the process's first OpenCL call; later ones must be on the same driver. */
-BCL_EXPORT bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
+/* A tagger over a session, which must outlive it. One at a time may use a session: a batch that is
+ * under way in one would be lost to the other. options may be NULL. Blocking. Errors: ARGUMENT (a
+ * length or stride that the model does not take), MEMORY, DEVICE_MEMORY. */
+BCL_EXPORT bcl_status bcl_tagger_create(bcl_tagger **out, bcl_session *session,
+                                        const bcl_tagger_options *options);
+/* Opens a session of its own for it: `model` is a folder or ORG/NAME[@REVISION], errors are those
+ * of bcl_session_open too. */
+BCL_EXPORT bcl_status bcl_tagger_open(bcl_tagger **out, const char *model,
                                       const bcl_tagger_options *options);
 /* Texts that are still waiting are dropped: flush first. Takes NULL. */
 BCL_EXPORT void bcl_tagger_free(bcl_tagger *tagger);

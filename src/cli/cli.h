@@ -5,6 +5,8 @@
 
 #include "ops/gemm/gemm.h"
 
+#include <bertcl/session.h>
+
 enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2 };
 
 typedef enum bcl_option_kind {
@@ -56,11 +58,15 @@ int bcl_cli_usage(const bcl_command *command, const char *format, ...)
  * downloaded if need be, with a bar on a terminal unless `quiet`. */
 bcl_status bcl_cli_model(char **folder, const char *model, bool quiet);
 
-/* Before the device is opened: tunes its matrix products for a few seconds if that was never done,
- * and says so unless `quiet`. Does nothing where gemm is given or tuning is off, and never fails.
- */
-void bcl_cli_tune_first_use(const char *device, const char *gemm, bcl_precision precision,
-                            bool quiet);
+/* What a session tells, as lines on stderr, and downloads as a bar on a terminal. Zero-initialise,
+ * fill in, and hand over as the session's context. */
+typedef struct bcl_cli_session {
+    bool quiet;
+    bool tell_device, tell_unused; /* the device; tensors that the model does not take */
+    char file[256];                /* that the bar is about; "": there is none */
+    double drawn;                  /* s */
+} bcl_cli_session;
+void bcl_cli_session_told(void *context, const bcl_session_event *event);
 
 /* The options as JSON, {name: value}, and back: those with a `given` pointer only. Restoring takes
  * what was not given on the command line; a value that was given must be the stored one. Texts

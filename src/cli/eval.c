@@ -111,12 +111,11 @@ out:
     return status;
 }
 
-static bcl_status run_models(eval_result *results, eval_model **models, bcl_device **device,
-                             const eval_options *o) {
+static bcl_status run_models(eval_result *results, eval_model **models, const eval_options *o) {
     bcl_status status = BCL_OK;
     const size_t sets = o->each ? o->data.count : 1, size = o->each ? 1 : o->data.count;
     for (size_t m = 0; m < o->models.count; m++) {
-        BCL_TRY(eval_model_load(&models[m], device, o, o->models.items[m]));
+        BCL_TRY(eval_model_load(&models[m], models[0], o, o->models.items[m]));
         for (size_t i = 0; i < sets; i++)
             BCL_TRY(score_model(results++, o, models[m], o->models.items[m],
                                 o->data.items + i * size, size));
@@ -129,17 +128,16 @@ static bcl_status run(const eval_options *o) {
     bcl_status status = BCL_OK;
     eval_result *results = NULL, second = {0};
     eval_model **models = NULL, *other = NULL;
-    bcl_device *device = NULL;
     const size_t count =
         o->pred.count ? o->pred.count : o->models.count * (o->each ? o->data.count : 1);
     BCL_NEW(results, count);
     BCL_NEW(models, o->models.count + 1);
     bcl_interrupt_catch();
-    BCL_TRY(o->pred.count ? run_files(results, o) : run_models(results, models, &device, o));
+    BCL_TRY(o->pred.count ? run_files(results, o) : run_models(results, models, o));
     if (o->pred2)
         BCL_TRY(score_files(&second, o, o->gold.items[0], o->pred2));
     if (o->compare) {
-        BCL_TRY(eval_model_load(&other, &device, o, o->compare));
+        BCL_TRY(eval_model_load(&other, models[0], o, o->compare));
         BCL_TRY(score_model(&second, o, other, o->compare, o->data.items, o->data.count));
     }
     if (o->errors_path)
@@ -156,7 +154,6 @@ out:
     for (size_t i = 0; models && i < o->models.count; i++)
         eval_model_free(models[i]);
     eval_model_free(other);
-    bcl_device_free(device);
     free(models);
     free(results);
     return status;

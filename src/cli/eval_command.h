@@ -50,8 +50,8 @@ void eval_result_free(eval_result *result);
 
 /* ---- eval_model.c ---- */
 typedef struct eval_model eval_model;
-/* *device is opened by the first call; models come first when things are freed. */
-bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_options *o,
+/* beside: one that is open, whose device this one shares; NULL: none. */
+bcl_status eval_model_load(eval_model **out, const eval_model *beside, const eval_options *o,
                            const char *path);
 void eval_model_free(eval_model *model);
 /* Labels and evaluation of a model on some paths. */

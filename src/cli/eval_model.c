@@ -2,15 +2,12 @@
 #include "cli/eval_command.h"
 
 #include "eval/predictions.h"
+#include "session/session.h"
 
 #include <cjson/cJSON.h>
 
 struct eval_model {
-    const char *path;
-    bcl_config config;
-    bcl_tokenizer *tokenizer;
-    bcl_device *device; /* the caller's */
-    bcl_model *model;
+    bcl_session *session;
     size_t max_length, stride; /* pieces */
 };
 
@@ -52,59 +49,50 @@ out:
     return status;
 }
 
-bcl_status eval_model_load(eval_model **out, bcl_device **device, const eval_options *o,
+bcl_status eval_model_load(eval_model **out, const eval_model *beside, const eval_options *o,
                            const char *path) {
     bcl_status status = BCL_OK;
-    bcl_load_report report = {0};
     eval_model *m = NULL;
-    char *folder = NULL;
-    bcl_precision precision;
-    BCL_TRY(bcl_precision_find(&precision, o->precision));
+    bcl_cli_session telling = {.quiet = o->quiet, .tell_unused = true};
+    const bcl_session_options options = {.model = path,
+                                         .device = o->device_id,
+                                         .gemm = o->gemm,
+                                         .precision = o->precision,
+                                         .beside = beside ? beside->session : NULL,
+                                         .tune = true,
+                                         .listener = bcl_cli_session_told,
+                                         .context = &telling};
     BCL_NEW(m, 1);
-    m->path = path;
-    BCL_TRY(bcl_cli_model(&folder, path, o->quiet));
-    BCL_TRY(bcl_model_folder_read(&m->config, &m->tokenizer, folder));
-    BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->config, m->tokenizer));
+    BCL_TRY(bcl_session_prepare(&m->session, &options));
+    BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->session->config,
+                               m->session->tokenizer));
     BCL_TRY(bcl_window_stride(&m->stride, (size_t)o->stride, m->max_length));
-    if (!*device) { /* one a process: its driver is the only one that is loaded */
-        bcl_cli_tune_first_use(o->device_id, o->gemm, precision, o->quiet);
-        BCL_TRY(bcl_device_open(device, o->device_id, false));
-    }
-    m->device = *device;
-    BCL_TRY(bcl_model_load(&m->model, m->device, &m->config, folder, o->gemm, precision, false, 0,
-                           &report));
-    BCL_TRY(bcl_model_pack(m->model, true));
-    if (report.why_fp32[0] && !o->quiet)
-        fprintf(stderr, "bertcl: %s\n", report.why_fp32);
-    for (size_t i = 0; i < report.unused_count && !o->quiet; i++)
-        fprintf(stderr, "model: %s is not used\n", report.unused[i]);
+    BCL_TRY(bcl_session_load(m->session, BCL_SESSION_FOR_INFERENCE, 0));
+    bcl_session_listen(m->session, NULL, NULL);
     *out = m;
     m = NULL;
 out:
-    free(folder);
     eval_model_free(m);
-    bcl_load_report_free(&report);
     return status;
 }
 
 void eval_model_free(eval_model *model) {
     if (!model)
         return;
-    bcl_model_free(model->model);
-    bcl_tokenizer_free(model->tokenizer);
-    bcl_config_free(&model->config);
+    bcl_session_free(model->session);
     free(model);
 }
 
 static bcl_status encode(bcl_dataset *out, const bcl_corpus *corpus, const eval_options *o,
                          const eval_model *m) {
     bcl_status status = BCL_OK;
+    const bcl_config *config = &m->session->config;
     int32_t *ids = NULL;
     BCL_NEW(ids, bcl_corpus_tag_count(corpus));
-    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)m->config.label_names,
-                                 (size_t)m->config.labels));
-    BCL_TRY(bcl_dataset_encode(out, corpus, NULL, bcl_corpus_size(corpus), m->tokenizer, ids,
-                               o->windows ? 0 : m->max_length,
+    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)config->label_names,
+                                 (size_t)config->labels));
+    BCL_TRY(bcl_dataset_encode(out, corpus, NULL, bcl_corpus_size(corpus), m->session->tokenizer,
+                               ids, o->windows ? 0 : m->max_length,
                                strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
     if (out->words_cut && !o->quiet && (o->json || o->table)) /* else it stands in the result */
         fprintf(stderr, EVAL_CUT "\n", out->words_cut, out->sentences_cut, m->max_length);
@@ -115,12 +103,13 @@ out:
 
 static bcl_status make_labels(eval_result *out, const eval_options *o, const eval_model *m,
                               const bcl_dataset *data, const int32_t *predicted) {
+    const bcl_config *config = &m->session->config;
     const bcl_predictions p = {.corpus = out->corpus,
                                .data = data,
                                .predicted = predicted,
-                               .tokenizer = m->tokenizer,
-                               .names = (const char *const *)m->config.label_names,
-                               .K = (size_t)m->config.labels,
+                               .tokenizer = m->session->tokenizer,
+                               .names = (const char *const *)config->label_names,
+                               .K = (size_t)config->labels,
                                .outside = "O"};
     if (!o->level || strcmp(o->level, "word"))
         return bcl_labels_of_pieces(&out->labels, &p);
@@ -133,7 +122,8 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
     bcl_tag_map *map = NULL;
     bcl_dataset data = {0};
     int32_t *predicted = NULL;
-    logits kept = {.K = (size_t)m->config.labels};
+    const bcl_config *config = &m->session->config;
+    logits kept = {.K = (size_t)config->labels};
     BCL_TRY(bcl_cli_map_create(&map, &o->maps));
     const bcl_corpus_options reading = {map, (size_t)o->tag_column};
     BCL_TRY(bcl_corpus_read(&out->corpus, paths, count, &reading));
@@ -150,13 +140,13 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
                                           .sink = o->logits_path ? keep_logits : NULL,
                                           .context = &kept,
                                           .predicted = predicted};
-    BCL_TRY(bcl_evaluate(&out->evaluation, m->model, &data,
-                         (const char *const *)m->config.label_names, (size_t)m->config.labels,
+    BCL_TRY(bcl_evaluate(&out->evaluation, m->session->model, &data,
+                         (const char *const *)config->label_names, (size_t)config->labels,
                          &options));
     out->has_evaluation = true;
     out->max_length = m->max_length;
-    out->device = bcl_device_about(m->device)->id;
-    out->precision = bcl_precision_name(bcl_model_precision(m->model));
+    out->device = bcl_session_device(m->session);
+    out->precision = bcl_session_precision(m->session);
     out->model = m;
     if (o->logits_path)
         BCL_TRY(write_logits(&kept, o->logits_path, &data));

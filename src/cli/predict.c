@@ -36,6 +36,7 @@ typedef struct job {
     const char *model, *format, *aggregation, *long_texts, *device, *gemm, *precision;
     int64_t stride, max_length, batch_tokens;
     bool words, document, byte_offsets, quiet;
+    bcl_session *session;
     bcl_tagger *tagger;
     bcl_predict_output output;
     bcl_json_words list;
@@ -277,14 +278,17 @@ static bcl_status open_tagger(job *j) {
     while (strcmp(j->format, formats[o->format]))
         o->format++;
     const char *aggregation = j->aggregation;
-    bcl_precision precision;
-    char *folder = NULL;
+    bcl_cli_session telling = {.quiet = j->quiet};
     if (!aggregation)
         aggregation = o->format == BCL_PREDICT_JSONL ? "none" : "first";
-    bcl_tagger_options options = {.device = j->device,
-                                  .gemm = j->gemm,
-                                  .precision = j->precision,
-                                  .long_texts = strcmp(j->long_texts, "window") ? BCL_LONG_TRUNCATE
+    const bcl_session_options session = {.model = j->model,
+                                         .device = j->device,
+                                         .gemm = j->gemm,
+                                         .precision = j->precision,
+                                         .tune = true,
+                                         .listener = bcl_cli_session_told,
+                                         .context = &telling};
+    bcl_tagger_options options = {.long_texts = strcmp(j->long_texts, "window") ? BCL_LONG_TRUNCATE
                                                                                 : BCL_LONG_WINDOW,
                                   .stride = (size_t)j->stride,
                                   .max_length = (size_t)j->max_length,
@@ -293,17 +297,12 @@ static bcl_status open_tagger(job *j) {
                                   .sink = bcl_predict_print,
                                   .context = o};
     BCL_TRY(bcl_aggregation_find(&options.aggregation, aggregation));
-    BCL_TRY(bcl_precision_find(&precision, j->precision));
-    BCL_TRY(bcl_cli_model(&folder, j->model, j->quiet));
-    bcl_cli_tune_first_use(j->device, j->gemm, precision, j->quiet);
-    BCL_TRY(bcl_tagger_open(&j->tagger, folder, &options));
-    if (bcl_tagger_why_fp32(j->tagger)[0] && !j->quiet)
-        fprintf(stderr, "bertcl: %s\n", bcl_tagger_why_fp32(j->tagger));
+    BCL_TRY(bcl_session_open(&j->session, &session));
+    BCL_TRY(bcl_tagger_create(&j->tagger, j->session, &options));
     o->byte_offsets = j->byte_offsets;
     o->documents = j->document;
     o->tagger = j->tagger;
 out:
-    free(folder);
     return status;
 }
 
@@ -389,6 +388,7 @@ int bcl_cli_predict(int argc, char **argv) {
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
     }
     bcl_tagger_free(j.tagger);
+    bcl_session_free(j.session);
     bcl_predict_output_free(&j.output);
     bcl_json_words_free(&j.list);
     bcl_string_free(&j.buffer);

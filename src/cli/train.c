@@ -1,5 +1,6 @@
 /* bertcl train: from a model, a corpus and a recipe to a run folder. */
 #include "cli/cli.h"
+#include "session/session.h"
 #include "train/train.h"
 
 #include <cjson/cJSON.h>
@@ -127,20 +128,18 @@ static void fill_options(bcl_option *options, settings *s) {
 typedef struct job {
     settings s;
     bcl_option options[MAX_OPTIONS];
-    cJSON *run; /* run.json when resuming */
-    char *run_path, *results_path, *checkpoint, *weights /* folder */;
+    cJSON *run;                                           /* run.json when resuming */
+    char *run_path, *results_path, *checkpoint, *weights; /* folder or hub name */
+    const char *precision_name;                           /* wanted, or the resumed run's */
     bcl_tag_map *map;
     bcl_corpus *corpus, *test_corpus;
     uint32_t *train_rows, *test_rows;
     size_t train_count, test_count, max_length;
     char **labels;
     size_t label_count;
-    bcl_config config;
-    bcl_tokenizer *tokenizer;
+    bcl_session *session;
+    bcl_cli_session telling;
     bcl_dataset train, test;
-    bcl_device *device;
-    bcl_model *model;
-    bcl_precision precision; /* wanted, or what the run that is resumed computes in */
     bcl_train_options recipe;
     bcl_train_plan plan;
     /* progress */
@@ -265,8 +264,8 @@ static bcl_status choose_labels(job *j) {
     for (int c = 0; c < 2 && corpora[c]; c++)
         for (size_t i = 0; i < bcl_corpus_tag_count(corpora[c]); i++) {
             const char *tag = bcl_corpus_tag(corpora[c], i);
-            if (find_name(j->config.label_names, (size_t)j->config.labels, tag) ==
-                (size_t)j->config.labels)
+            if (find_name(j->session->config.label_names, (size_t)j->session->config.labels, tag) ==
+                (size_t)j->session->config.labels)
                 covered = false;
             if (find_name(j->labels, j->label_count, tag) < j->label_count)
                 continue;
@@ -275,7 +274,8 @@ static bcl_status choose_labels(job *j) {
             j->label_count++;
         }
     if (!covered)
-        BCL_TRY(bcl_config_set_labels(&j->config, (const char *const *)j->labels, j->label_count));
+        BCL_TRY(bcl_config_set_labels(&j->session->config, (const char *const *)j->labels,
+                                      j->label_count));
 out:
     return status;
 }
@@ -285,26 +285,39 @@ static bcl_status encode(job *j, bcl_dataset *out, const bcl_corpus *corpus, con
     bcl_status status = BCL_OK;
     int32_t *ids = NULL;
     BCL_NEW(ids, bcl_corpus_tag_count(corpus));
-    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)j->config.label_names,
-                                 (size_t)j->config.labels));
+    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)j->session->config.label_names,
+                                 (size_t)j->session->config.labels));
     BCL_TRY(
-        bcl_dataset_encode(out, corpus, rows, count, j->tokenizer, ids, j->max_length,
+        bcl_dataset_encode(out, corpus, rows, count, j->session->tokenizer, ids, j->max_length,
                            strcmp(j->s.label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
 out:
     free(ids);
     return status;
 }
 
+static bcl_status open_session(job *j) {
+    j->telling = (bcl_cli_session){.quiet = j->s.quiet, .tell_device = true, .tell_unused = true};
+    return bcl_session_prepare(&j->session, &(bcl_session_options){.model = j->weights,
+                                                                   .device = j->s.device,
+                                                                   .gemm = j->s.gemm,
+                                                                   .precision = j->precision_name,
+                                                                   .tune = true,
+                                                                   .profile = j->s.profile,
+                                                                   .listener = bcl_cli_session_told,
+                                                                   .context = &j->telling});
+}
+
 static bcl_status prepare_data(job *j) {
     bcl_status status = BCL_OK;
     BCL_TRY(read_data(j));
-    BCL_TRY(bcl_model_folder_read(&j->config, &j->tokenizer, j->weights));
-    if (j->s.max_length > j->config.positions)
+    BCL_TRY(open_session(j));
+    if (j->s.max_length > j->session->config.positions)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "--max-length: found %lld, the model has %d positions",
-                 (long long)j->s.max_length, j->config.positions);
-    j->max_length = j->s.max_length                        ? (size_t)j->s.max_length
-                    : j->config.positions < DEFAULT_LENGTH ? (size_t)j->config.positions
-                                                           : DEFAULT_LENGTH;
+                 (long long)j->s.max_length, j->session->config.positions);
+    j->max_length = j->s.max_length ? (size_t)j->s.max_length
+                    : j->session->config.positions < DEFAULT_LENGTH
+                        ? (size_t)j->session->config.positions
+                        : DEFAULT_LENGTH;
     BCL_TRY(choose_labels(j));
     BCL_TRY(encode(j, &j->train, j->corpus, j->train_rows, j->train_count));
     if (j->test_corpus)
@@ -318,7 +331,7 @@ static bcl_status prepare_data(job *j) {
             mapped += bcl_corpus_raw_tag_total(j->corpus, i);
     }
     say(j, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels\n", j->train.count,
-        j->test.count, j->train.pieces, j->config.labels);
+        j->test.count, j->train.pieces, j->session->config.labels);
     if (mapped)
         say(j, "data: %llu words had stray tags and were mapped\n", (unsigned long long)mapped);
     if (j->train.words_cut + j->test.words_cut)
@@ -336,7 +349,7 @@ static bcl_status open_run(job *j) {
     bcl_status status = BCL_OK;
     settings *s = &j->s;
     const cJSON *options;
-    const char *precision = s->precision;
+    j->precision_name = s->precision;
     BCL_TRY(bcl_path_join(&j->run_path, s->out, "run.json"));
     BCL_TRY(bcl_path_join(&j->results_path, s->out, "results.json"));
     if (!s->resume && bcl_path_exists(s->out))
@@ -352,7 +365,7 @@ static bcl_status open_run(job *j) {
             BCL_TRY(bcl_json_text(&s->device, j->run, "device", NULL, j->run_path));
         if (!s->gemm)
             BCL_TRY(bcl_json_text(&s->gemm, j->run, "gemm", NULL, j->run_path));
-        BCL_TRY(bcl_json_text(&precision, j->run, "precision", "fp32", j->run_path));
+        BCL_TRY(bcl_json_text(&j->precision_name, j->run, "precision", "fp32", j->run_path));
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(j->run, "recompute")))
             s->recompute = true;
         BCL_TRY(bcl_checkpoint_newest(&j->checkpoint, s->out));
@@ -368,11 +381,10 @@ static bcl_status open_run(job *j) {
         if (!ours)
             BCL_FAIL(BCL_ERROR_EXISTS, "%s: holds files but no run.json, it is not a run", s->out);
     }
-    BCL_TRY(bcl_precision_find(&j->precision, precision));
     if (j->checkpoint)
         BCL_TRY(bcl_path_join(&j->weights, j->checkpoint, "model"));
     else if (s->model)
-        BCL_TRY(bcl_cli_model(&j->weights, s->model, s->quiet));
+        BCL_TRY(bcl_strdup(&j->weights, s->model));
 out:
     return status;
 }
@@ -407,15 +419,15 @@ static bcl_status begin_run(job *j) {
         run = cJSON_CreateObject();
         cJSON_AddStringToObject(run, "bertcl", BERTCL_VERSION);
         cJSON_AddItemToObject(run, "options", bcl_options_to_json(j->options));
-        cJSON_AddStringToObject(run, "device", bcl_device_about(j->device)->id);
-        cJSON_AddStringToObject(run, "gemm", bcl_model_gemm(j->model));
-        cJSON_AddStringToObject(run, "precision",
-                                bcl_precision_name(bcl_model_precision(j->model)));
+        cJSON_AddStringToObject(run, "device", bcl_session_device(j->session));
+        cJSON_AddStringToObject(run, "gemm", bcl_session_gemm(j->session));
+        cJSON_AddStringToObject(run, "precision", bcl_session_precision(j->session));
         cJSON_AddBoolToObject(run, "recompute", j->s.recompute);
         cJSON_AddItemToObject(run, "data", sizes_to_json(j));
         cJSON_AddItemToObject(
             run, "labels",
-            cJSON_CreateStringArray((const char *const *)j->config.label_names, j->config.labels));
+            cJSON_CreateStringArray((const char *const *)j->session->config.label_names,
+                                    j->session->config.labels));
         BCL_TRY(bcl_directory_create(j->s.out));
         BCL_TRY(bcl_json_write(run, j->run_path));
     }
@@ -444,9 +456,9 @@ static bcl_status write_results(job *j, const bcl_train_result *r) {
         cJSON_AddItemToObject(json, "eval", eval);
     }
     cJSON_AddNumberToObject(json, "peak_rss_mb", bcl_peak_rss_mb());
-    cJSON_AddStringToObject(json, "device", bcl_device_about(j->device)->id);
-    cJSON_AddStringToObject(json, "gemm", bcl_model_gemm(j->model));
-    cJSON_AddStringToObject(json, "precision", bcl_precision_name(bcl_model_precision(j->model)));
+    cJSON_AddStringToObject(json, "device", bcl_session_device(j->session));
+    cJSON_AddStringToObject(json, "gemm", bcl_session_gemm(j->session));
+    cJSON_AddStringToObject(json, "precision", bcl_session_precision(j->session));
     cJSON_AddNumberToObject(json, "seed", (double)j->s.seed);
     BCL_TRY(bcl_cli_profile_report(&j->profile, json));
     BCL_TRY(bcl_json_write(json, j->results_path));
@@ -490,7 +502,7 @@ out:
  * changes: none for it. */
 static bcl_status find_words(bool **used, size_t *count, const job *j) {
     bcl_status status = BCL_OK;
-    const size_t V = (size_t)j->config.vocabulary;
+    const size_t V = (size_t)j->session->config.vocabulary;
     BCL_NEW(*used, V);
     for (size_t i = 0; i < j->train.count; i++)
         for (int k = 0; k < j->train.samples[i].length; k++)
@@ -506,38 +518,28 @@ out:
 
 static bcl_status load_model(job *j) {
     bcl_status status = BCL_OK;
-    bcl_load_report loaded = {0};
+    bcl_session *session = j->session;
     bcl_memory memory;
     bool *used = NULL;
     size_t words;
     const double mib = 1024.0 * 1024.0;
     const bcl_capacity capacity = bcl_train_capacity(&j->plan, &j->recipe);
     BCL_TRY(find_words(&used, &words, j));
-    bcl_cli_tune_first_use(j->s.device, j->s.gemm, j->precision, j->s.quiet);
-    BCL_TRY(bcl_device_open(&j->device, j->s.device, j->s.profile));
-    BCL_TRY(bcl_memory_plan(&memory, j->device, &j->config, words, &capacity));
+    BCL_TRY(bcl_session_open_device(session));
+    BCL_TRY(bcl_memory_plan(&memory, session->device, &session->config, words, &capacity));
     if (j->s.profile)
-        bcl_cli_profile_start(&j->profile, j->device);
-    BCL_TRY(bcl_model_load(&j->model, j->device, &j->config, j->weights, j->s.gemm, j->precision,
-                           !j->checkpoint, (uint64_t)j->s.seed, &loaded));
-    if (loaded.why_fp32[0])
-        say(j, "bertcl: %s\n", loaded.why_fp32);
-    say(j, "device: %s (%s), matrix products by %s in %s\n", bcl_device_about(j->device)->id,
-        bcl_device_about(j->device)->name, bcl_model_gemm(j->model),
-        bcl_precision_name(bcl_model_precision(j->model)));
-    for (size_t i = 0; i < loaded.created_count; i++)
-        say(j, "model: %s is new\n", loaded.created[i]);
-    for (size_t i = 0; i < loaded.unused_count; i++)
-        say(j, "model: %s is not used\n", loaded.unused[i]);
+        bcl_cli_profile_start(&j->profile, session->device);
+    BCL_TRY(bcl_session_load(session,
+                             j->checkpoint ? BCL_SESSION_FOR_RESUMING : BCL_SESSION_FOR_TRAINING,
+                             (uint64_t)j->s.seed));
     say(j,
         "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
         "batches of up to %d tokens\n",
         (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
         capacity.tokens);
-    BCL_TRY(bcl_model_train_begin(j->model, used));
+    BCL_TRY(bcl_model_train_begin(session->model, used));
 out:
     free(used);
-    bcl_load_report_free(&loaded);
     return status;
 }
 
@@ -565,9 +567,9 @@ static bcl_status plan_run(job *j) {
                  .weight_decay = s->weight_decay,
                  .decoupled = !strcmp(s->optimizer, "adamw"),
                  .clip = (float)s->clip},
-        .hidden_dropout = dropout ? s->dropout : j->config.hidden_dropout,
-        .attention_dropout = dropout ? s->dropout : j->config.attention_dropout,
-        .classifier_dropout = dropout ? s->dropout : j->config.classifier_dropout,
+        .hidden_dropout = dropout ? s->dropout : j->session->config.hidden_dropout,
+        .attention_dropout = dropout ? s->dropout : j->session->config.attention_dropout,
+        .classifier_dropout = dropout ? s->dropout : j->session->config.classifier_dropout,
         .eval_sentences = (size_t)s->eval_batch,
     };
     return bcl_train_plan_create(&j->plan, &j->train, &j->recipe);
@@ -587,11 +589,11 @@ static bcl_status run_job(job *j) {
                                      .evaluated = on_evaluated,
                                      .evaluating = on_evaluating,
                                      .resumed = on_resumed};
-    const bcl_model_files files = {&j->config, j->tokenizer};
+    const bcl_model_files files = {&j->session->config, j->session->tokenizer};
     j->bar = !s->quiet && isatty(STDERR_FILENO);
     bcl_interrupt_catch();
-    BCL_TRY(bcl_train(&result, s->out, j->model, &files, &j->train, j->test.count ? &j->test : NULL,
-                      &j->recipe, &j->plan, &events));
+    BCL_TRY(bcl_train(&result, s->out, j->session->model, &files, &j->train,
+                      j->test.count ? &j->test : NULL, &j->recipe, &j->plan, &events));
     BCL_TRY(report(j, &result));
 out:
     clear_bar(j);
@@ -600,13 +602,10 @@ out:
 }
 
 static void free_job(job *j) {
-    bcl_model_free(j->model);
-    bcl_device_free(j->device);
     bcl_train_plan_free(&j->plan);
     bcl_dataset_free(&j->train);
     bcl_dataset_free(&j->test);
-    bcl_tokenizer_free(j->tokenizer);
-    bcl_config_free(&j->config);
+    bcl_session_free(j->session);
     bcl_strings_free(j->labels, j->label_count);
     free(j->train_rows);
     free(j->test_rows);

@@ -1,5 +1,4 @@
-/* bertcl tune: the fastest right matrix product of a device, measured and stored; and the short
- * tuning by which the first run on a device begins. */
+/* bertcl tune: the fastest right matrix product of a device, measured and stored. */
 #include "cli/cli.h"
 #include "model/files.h"
 #include "tune/tune.h"
@@ -16,12 +15,8 @@ static const bcl_command command = {
     "cache (BERTCL_CACHE_DIR, default ~/.cache/bertcl). Without one the first run tunes for a few "
     "seconds by itself; BERTCL_TUNE=off keeps it from that and from using what is stored."};
 
-/* MiniLM's and BERT base's */
-static const bcl_tune_layer usual_layers[] = {{384, 1536}, {768, 3072}};
-enum { USUAL_LAYERS = sizeof usual_layers / sizeof *usual_layers };
 /* Tokens of a small training batch and of a large one, or of evaluation. */
-static const int lengths[] = {120, 1024}, quick_lengths[] = {120, 480};
-static const double FIRST_USE_S = 3;
+static const int lengths[BCL_TUNE_LENGTHS] = {120, 1024};
 
 typedef struct settings {
     const char *device, *model, *precision;
@@ -107,10 +102,11 @@ static bcl_status run(const settings *s) {
     bcl_tune_layer layer;
     char *folder = NULL, *text = NULL, *path = NULL;
     cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "tunings");
-    bcl_tune_options options = {.layers = usual_layers,
-                                .layer_count = s->quick ? 1 : USUAL_LAYERS, /* as a first run */
-                                .lengths = s->quick ? quick_lengths : lengths,
-                                .length_count = 2,
+    bcl_tune_options options = {.layers = bcl_tune_usual_layers,
+                                .layer_count =
+                                    s->quick ? 1 : BCL_TUNE_USUAL_LAYERS, /* as a first run */
+                                .lengths = s->quick ? bcl_tune_quick_lengths : lengths,
+                                .length_count = BCL_TUNE_LENGTHS,
                                 .quick = s->quick,
                                 .progress = s->bar ? show_progress : NULL};
     if (s->model) {
@@ -172,58 +168,4 @@ int bcl_cli_tune(int argc, char **argv) {
     s.bar = !s.quiet && isatty(STDERR_FILENO);
     const bcl_status status = run(&s);
     return status ? bcl_cli_error(status) : BCL_EXIT_OK;
-}
-
-/* ---- the first run on a device ---- */
-
-/* Whether there is a place to store a tuning, so that not every run tunes again. */
-static bool can_store(const bcl_device_info *about, bcl_precision precision) {
-    char *path = NULL, *end;
-    bool can = false;
-    if (bcl_gemm_choice_path(&path, about, precision) || !path || !(end = strrchr(path, '/')))
-        goto out;
-    *end = 0;
-    can = !bcl_directory_create(path) && !access(path, W_OK);
-out:
-    free(path);
-    return can;
-}
-
-static void tune_first_use(const char *device, bcl_precision precision, bool quiet) {
-    bcl_device_info about;
-    bcl_gemm_choice stored;
-    bcl_tune_result result = {0};
-    if (!bcl_gemm_tuning_on() || bcl_device_find(&about, device))
-        return; /* opening the device will say what is wrong */
-    const bcl_gemm_stored found = bcl_gemm_choice_load(&stored, &about, precision);
-    if (found == BCL_GEMM_STORED || !strncmp(about.id, "oclgrind:", 9) ||
-        !can_store(&about, precision))
-        return;
-    if (found == BCL_GEMM_DAMAGED && !quiet)
-        fprintf(stderr, "bertcl: %s; tuning again\n", stored.reason);
-    if (!quiet)
-        fprintf(
-            stderr,
-            "bertcl: first use of %s in %s: tuning matrix products (at most %.0f s; bertcl tune "
-            "does it thoroughly)\n",
-            about.id, bcl_precision_name(precision), FIRST_USE_S);
-    const bcl_tune_options options = {.precision = precision,
-                                      .layers = usual_layers,
-                                      .layer_count = 1,
-                                      .lengths = quick_lengths,
-                                      .length_count = 2,
-                                      .quick = true,
-                                      .seconds = FIRST_USE_S};
-    /* What cannot be tuned or stored is not needed either: the device's default will do. */
-    if (!bcl_tune(&result, &about, &options))
-        (void)bcl_gemm_choice_save(NULL, &result.choice, &about, precision,
-                                   bcl_tune_result_json(&result));
-    bcl_tune_result_free(&result);
-}
-
-void bcl_cli_tune_first_use(const char *device, const char *gemm, bcl_precision precision,
-                            bool quiet) {
-    /* fp32 first: the others have to beat its best */
-    for (int p = BCL_PRECISION_FP32; !gemm && p <= (int)precision; p++)
-        tune_first_use(device, (bcl_precision)p, quiet);
 }

@@ -1,6 +1,7 @@
 /* Texts through the model: encoded, cut into windows, packed to batches, and handed out in order. A
  * batch is computed while the next one is filled. What scores mean is aggregate.c's. */
 #include "data/windows.h"
+#include "session/session.h"
 #include "tag/tag.h"
 
 enum {
@@ -30,10 +31,10 @@ typedef struct slot {
 } slot;
 
 struct bcl_tagger {
-    bcl_config config;
-    bcl_tokenizer *tokenizer;
-    bcl_device *device;
+    bcl_session *session, *own; /* own: the same if it is to be freed with the tagger, else NULL */
+    const bcl_tokenizer *tokenizer;
     bcl_model *model;
+    size_t K;
     bcl_tagger_options options;
     size_t max_length, stride, capacity, most_windows; /* of a batch */
     bcl_tag *tags;                                     /* (K) */
@@ -47,7 +48,6 @@ struct bcl_tagger {
     bcl_waiting *spare;
     size_t waiting, waiting_bytes;
     uint64_t number;
-    char why_fp32[BCL_GEMM_WHY];
 };
 
 /* ---- opening ---- */
@@ -60,11 +60,11 @@ static const char *type_of(const char *label) {
 
 static bcl_status make_tags(bcl_tagger *t) {
     bcl_status status = BCL_OK;
-    const size_t K = (size_t)t->config.labels;
+    const size_t K = t->K;
     BCL_NEW(t->tags, K);
     BCL_NEW(t->types, K);
     for (size_t k = 0; k < K; k++) {
-        const char *label = t->config.label_names[k];
+        const char *label = t->session->config.label_names[k];
         bcl_tag *tag = &t->tags[k];
         const bool prefixed = (label[0] == 'B' || label[0] == 'I') && label[1] == '-';
         const char *group = label + (prefixed ? 2 : 0);
@@ -95,7 +95,7 @@ out:
 static bcl_status set_lengths(bcl_tagger *t) {
     bcl_status status = BCL_OK;
     const bcl_tagger_options *o = &t->options;
-    BCL_TRY(bcl_sequence_limit(&t->max_length, o->max_length, &t->config, t->tokenizer));
+    BCL_TRY(bcl_sequence_limit(&t->max_length, o->max_length, &t->session->config, t->tokenizer));
     BCL_TRY(bcl_window_stride(&t->stride, o->stride, t->max_length));
     t->capacity = o->batch_tokens ? o->batch_tokens : BATCH_TOKENS;
     if (t->capacity < t->max_length)
@@ -114,7 +114,7 @@ static bcl_status make_slots(bcl_tagger *t) {
         slot *s = &t->slots[i];
         BCL_TRY(bcl_batch_create(&s->batch, (int)t->capacity, (int)t->most_windows));
         BCL_NEW(s->ids, t->capacity);
-        BCL_NEW(s->logits, t->capacity * (size_t)t->config.labels);
+        BCL_NEW(s->logits, t->capacity * t->K);
         BCL_NEW(s->samples, t->most_windows);
         BCL_NEW(s->windows, t->most_windows);
     }
@@ -123,42 +123,53 @@ static bcl_status make_slots(bcl_tagger *t) {
         t->which[i] = (uint32_t)i;
     BCL_TRY(bcl_model_reserve(
         t->model, &(bcl_capacity){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
-    BCL_TRY(bcl_model_pack(t->model, true));
 out:
     return status;
 }
 
-bcl_status bcl_tagger_open(bcl_tagger **out, const char *folder,
-                           const bcl_tagger_options *options) {
+bcl_status bcl_tagger_create(bcl_tagger **out, bcl_session *session,
+                             const bcl_tagger_options *options) {
     bcl_status status = BCL_OK;
-    bcl_load_report report = {0};
     bcl_tagger *t = NULL;
-    bcl_precision precision = BCL_PRECISION_FP32;
     BCL_NEW(t, 1);
     if (options)
         t->options = *options;
-    if (t->options.precision)
-        BCL_TRY(bcl_precision_find(&precision, t->options.precision));
+    t->session = session;
+    t->tokenizer = session->tokenizer;
+    t->model = session->model;
+    t->K = bcl_session_label_count(session);
     t->tail = &t->head;
-    BCL_TRY(bcl_model_folder_read(&t->config, &t->tokenizer, folder));
     BCL_TRY(set_lengths(t));
     BCL_TRY(make_tags(t));
     t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,
                                      .tags = t->tags,
-                                     .K = (size_t)t->config.labels,
+                                     .K = t->K,
                                      .aggregation = t->options.aggregation,
                                      .words = t->options.words};
-    BCL_NEW(t->aggregator.mean, t->aggregator.K);
-    BCL_TRY(bcl_device_open(&t->device, t->options.device, false));
-    BCL_TRY(bcl_model_load(&t->model, t->device, &t->config, folder, t->options.gemm, precision,
-                           false, 0, &report));
-    memcpy(t->why_fp32, report.why_fp32, sizeof t->why_fp32);
+    BCL_NEW(t->aggregator.mean, t->K);
     BCL_TRY(make_slots(t));
     *out = t;
     t = NULL;
 out:
-    bcl_load_report_free(&report);
     bcl_tagger_free(t);
+    return status;
+}
+
+bcl_status bcl_tagger_open(bcl_tagger **out, const char *model, const bcl_tagger_options *options) {
+    bcl_status status = BCL_OK;
+    bcl_session *session = NULL;
+    bcl_session_options opening = {.model = model};
+    if (options) {
+        opening.device = options->device;
+        opening.gemm = options->gemm;
+        opening.precision = options->precision;
+    }
+    BCL_TRY(bcl_session_open(&session, &opening));
+    BCL_TRY(bcl_tagger_create(out, session, options));
+    (*out)->own = session;
+    session = NULL;
+out:
+    bcl_session_free(session);
     return status;
 }
 
@@ -206,13 +217,10 @@ void bcl_tagger_free(bcl_tagger *t) {
     free_waiting(t->head);
     free_waiting(t->spare);
     bcl_aggregator_free(&t->aggregator);
-    bcl_model_free(t->model);
-    bcl_device_free(t->device);
-    bcl_tokenizer_free(t->tokenizer);
     free(t->tags);
     free(t->types);
     free(t->which);
-    bcl_config_free(&t->config);
+    bcl_session_free(t->own);
     free(t);
 }
 
@@ -244,7 +252,7 @@ out:
 /* Waits for a slot's batch and takes its scores. */
 static bcl_status finish(bcl_tagger *t, slot *s) {
     bcl_status status = BCL_OK;
-    const size_t K = (size_t)t->config.labels;
+    const size_t K = t->K;
     if (!s->event)
         return BCL_OK;
     cl_event event = s->event;
@@ -359,7 +367,7 @@ static bcl_status enqueue(bcl_tagger *t, void *user) {
     bcl_waiting *w = t->spare;
     choose_range(t, w);
     size_t scores;
-    if (!bcl_multiply(&scores, w->end - w->begin, (size_t)t->config.labels))
+    if (!bcl_multiply(&scores, w->end - w->begin, t->K))
         BCL_FAIL(BCL_ERROR_MEMORY, "a text of %zu pieces is too long", w->end - w->begin);
     BCL_TRY(bcl_grow(&w->scores, &w->scores_capacity, scores + 1, sizeof *w->scores));
     t->spare = w->next;
@@ -425,7 +433,7 @@ size_t bcl_tagger_waiting(const bcl_tagger *t) {
 }
 
 size_t bcl_tagger_label_count(const bcl_tagger *t) {
-    return (size_t)t->config.labels;
+    return t->K;
 }
 
 const char *bcl_tagger_label(const bcl_tagger *t, size_t id) {
@@ -445,13 +453,13 @@ size_t bcl_tagger_max_length(const bcl_tagger *t) {
 }
 
 const char *bcl_tagger_device(const bcl_tagger *t) {
-    return bcl_device_about(t->device)->id;
+    return bcl_session_device(t->session);
 }
 
 const char *bcl_tagger_precision(const bcl_tagger *t) {
-    return bcl_precision_name(bcl_model_precision(t->model));
+    return bcl_session_precision(t->session);
 }
 
 const char *bcl_tagger_why_fp32(const bcl_tagger *t) {
-    return t->why_fp32;
+    return bcl_session_why_fp32(t->session);
 }

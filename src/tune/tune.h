@@ -69,4 +69,17 @@ void bcl_tune_result_free(bcl_tune_result *result);
 /* The candidates as a JSON array. */
 struct cJSON *bcl_tune_result_json(const bcl_tune_result *result);
 
+/* ---- first use ---- */
+
+enum { BCL_TUNE_USUAL_LAYERS = 2 };
+extern const bcl_tune_layer
+    bcl_tune_usual_layers[BCL_TUNE_USUAL_LAYERS]; /* MiniLM's, BERT base's */
+extern const int bcl_tune_quick_lengths[BCL_TUNE_LENGTHS];
+
+/* Before a device is opened: tunes its matrix products for a few seconds if that was never done and
+ * stores the choice; told(), unless NULL, gets a line beforehand. Does nothing where tuning is off
+ * or nothing could be stored, and never fails. The process must not have made an OpenCL call. */
+void bcl_tune_first_use(const char *device, bcl_precision precision,
+                        void (*told)(void *context, const char *line), void *context);
+
 #endif

@@ -1,0 +1,71 @@
+/* What opening a model tells: lines, and a bar while its files are downloaded. */
+#include "cli/cli.h"
+
+#include <bertcl/hub.h>
+#include <bertcl/session.h>
+
+#include <unistd.h>
+
+static void draw(bcl_cli_session *c, const char *file, uint64_t done, uint64_t size) {
+    const double now = bcl_seconds();
+    const bool other = strcmp(c->file, file) != 0;
+    if (c->quiet || !isatty(STDERR_FILENO))
+        return;
+    if (!other && now - c->drawn < 0.1 && (!size || done < size))
+        return;
+    if (other && c->file[0])
+        fputc('\n', stderr);
+    c->drawn = now;
+    snprintf(c->file, sizeof c->file, "%s", file);
+    if (size)
+        fprintf(stderr, "\r%-26s %3.0f %%  %.1f of %.1f MB\033[K", file,
+                100 * (double)done / (double)size, (double)done / 1e6, (double)size / 1e6);
+    else
+        fprintf(stderr, "\r%-26s %.1f MB\033[K", file, (double)done / 1e6);
+}
+
+static void end_bar(bcl_cli_session *c) {
+    if (c->file[0])
+        fputc('\n', stderr);
+    c->file[0] = 0;
+}
+
+void bcl_cli_session_told(void *context, const bcl_session_event *e) {
+    bcl_cli_session *c = context;
+    switch (e->kind) {
+    case BCL_SESSION_DOWNLOAD:
+        draw(c, e->text, e->done, e->size);
+        break;
+    case BCL_SESSION_DOWNLOADED:
+        end_bar(c);
+        break;
+    case BCL_SESSION_TUNING:
+    case BCL_SESSION_PRECISION:
+        if (!c->quiet)
+            fprintf(stderr, "bertcl: %s\n", e->text);
+        break;
+    case BCL_SESSION_DEVICE:
+        if (!c->quiet && c->tell_device)
+            fprintf(stderr, "device: %s\n", e->text);
+        break;
+    case BCL_SESSION_NEW_TENSOR:
+        if (!c->quiet)
+            fprintf(stderr, "model: %s is new\n", e->text);
+        break;
+    case BCL_SESSION_UNUSED_TENSOR:
+        if (!c->quiet && c->tell_unused)
+            fprintf(stderr, "model: %s is not used\n", e->text);
+        break;
+    }
+}
+
+static void on_download(void *context, const char *file, uint64_t done, uint64_t size) {
+    draw(context, file, done, size);
+}
+
+bcl_status bcl_cli_model(char **folder, const char *model, bool quiet) {
+    bcl_cli_session c = {.quiet = quiet};
+    bcl_status status = bcl_hub_find(folder, model, on_download, &c);
+    end_bar(&c);
+    return status;
+}
