@@ -24,9 +24,15 @@ static void release_slabs(bcl_model *m) {
     m->slab_count = m->slab_bytes = 0;
 }
 
+static void release_block_views(bcl_model *m) {
+#define X(name, most, used) bcl_buffer_free(m->device, &m->batch.name);
+    BCL_BATCH_LISTS(X)
+#undef X
+    m->block_T = m->block_B = 0;
+}
+
 static void release_block(bcl_model *m) {
-    for (size_t i = 0; i < sizeof m->parts / sizeof *m->parts; i++)
-        bcl_buffer_free(m->device, &m->parts[i]);
+    release_block_views(m);
     bcl_buffer_free(m->device, &m->block);
 }
 
@@ -36,24 +42,31 @@ void bcl_model_release_activations(bcl_model *m) {
     release_block(m);
 }
 
-/* The batch's integers in one buffer; the views lie at the capacity's distances, rounded up. */
+bcl_status bcl_model_view_block(bcl_model *m, int tokens, int sentences) {
+    bcl_status status = BCL_OK;
+    bcl_batch_place places[BCL_BATCH_LIST_COUNT], *place = places;
+    if (tokens == m->block_T && sentences == m->block_B)
+        return BCL_OK;
+    release_block_views(m);
+    bcl_batch_places(places, tokens, sentences);
+#define X(name, most, used)                                                                        \
+    BCL_TRY(bcl_buffer_view(&m->batch.name, m->block, place->offset, place->size));                \
+    place++;
+    BCL_BATCH_LISTS(X)
+#undef X
+    m->block_T = tokens;
+    m->block_B = sentences;
+out:
+    return status;
+}
+
 static bcl_status reserve_block(bcl_model *m, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
-    size_t offsets[9], sizes[9];
+    bcl_batch_place places[BCL_BATCH_LIST_COUNT];
+    const size_t bytes = bcl_batch_places(places, capacity->tokens, capacity->sentences);
     release_block(m);
-    BCL_TRY(bcl_buffer_create(&m->block, m->device, bcl_batch_offsets(offsets, sizes, capacity),
-                              "a batch's tokens"));
-    for (int i = 0; i < 9; i++)
-        BCL_TRY(bcl_buffer_view(&m->parts[i], m->block, offsets[i], sizes[i]));
-    m->batch = (bcl_batch_layout){.ids = m->parts[0],
-                                  .positions = m->parts[1],
-                                  .samples = m->parts[2],
-                                  .sentence_of = m->parts[3],
-                                  .labels = m->parts[4],
-                                  .order = m->parts[5],
-                                  .unique_slots = m->parts[6],
-                                  .unique_starts = m->parts[7],
-                                  .starts = m->parts[8]};
+    BCL_TRY(bcl_buffer_create(&m->block, m->device, bytes, "a batch's tokens"));
+    BCL_TRY(bcl_model_view_block(m, capacity->tokens, capacity->sentences));
 out:
     return status;
 }

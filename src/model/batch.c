@@ -1,22 +1,43 @@
 /* Packs sentences end to end, with the lists that the embedding's gradient needs. */
-#include "model/model.h"
+#include "model/internal.h"
+
+size_t bcl_batch_places(bcl_batch_place places[BCL_BATCH_LIST_COUNT], int tokens, int sentences) {
+    const size_t T = (size_t)tokens, B = (size_t)sentences;
+#define X(name, most, used) most,
+    const size_t counts[BCL_BATCH_LIST_COUNT] = {BCL_BATCH_LISTS(X)};
+#undef X
+    size_t end = 0;
+    for (int i = 0; i < BCL_BATCH_LIST_COUNT; i++) {
+        places[i] = (bcl_batch_place){end, counts[i] * sizeof(int32_t)};
+        end += (places[i].size + BCL_VIEW_UNIT - 1) / BCL_VIEW_UNIT * BCL_VIEW_UNIT;
+    }
+    return end;
+}
+
+size_t bcl_batch_used(const bcl_batch *batch) {
+    const size_t T = (size_t)batch->T, B = (size_t)batch->B, U = (size_t)batch->U;
+#define X(name, most, used) used,
+    const size_t counts[BCL_BATCH_LIST_COUNT] = {BCL_BATCH_LISTS(X)};
+#undef X
+    bcl_batch_place places[BCL_BATCH_LIST_COUNT];
+    size_t end = 0;
+    bcl_batch_places(places, batch->capacity_T, batch->capacity_B);
+    for (int i = 0; i < BCL_BATCH_LIST_COUNT; i++)
+        if (counts[i])
+            end = places[i].offset + counts[i] * sizeof(int32_t);
+    return end;
+}
 
 bcl_status bcl_batch_create(bcl_batch *batch, int tokens, int sentences) {
     bcl_status status = BCL_OK;
+    bcl_batch_place places[BCL_BATCH_LIST_COUNT], *place = places;
     *batch = (bcl_batch){.capacity_T = tokens, .capacity_B = sentences};
-    const size_t n = (size_t)tokens;
-    BCL_NEW(batch->block, 8 * n + 1 + (size_t)sentences + 1);
-    BCL_NEW(batch->keys, n);
-    int32_t *p = batch->block;
-    batch->ids = p;
-    batch->positions = p += n;
-    batch->samples = p += n;
-    batch->sentence_of = p += n;
-    batch->labels = p += n;
-    batch->order = p += n;
-    batch->unique_slots = p += n;
-    batch->unique_starts = p += n;
-    batch->starts = p + n + 1;
+    const size_t bytes = bcl_batch_places(places, tokens, sentences);
+    BCL_NEW(batch->block, bytes / sizeof *batch->block);
+    BCL_NEW(batch->keys, (size_t)tokens);
+#define X(name, most, used) batch->name = batch->block + place++->offset / sizeof *batch->block;
+    BCL_BATCH_LISTS(X)
+#undef X
 out:
     if (status)
         bcl_batch_free(batch);

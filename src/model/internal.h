@@ -4,6 +4,10 @@
 
 #include "model/model.h"
 
+/* Every view of a larger buffer starts at a multiple of this many bytes, over any device's
+ * alignment. */
+enum { BCL_VIEW_UNIT = 1024 };
+
 /* A layer's tensors in one pass, forward or backward: what is kept is the same buffer in both, what
  * is computed again may lie elsewhere. memory.c says from when to when each is needed. */
 typedef struct bcl_layer_activations {
@@ -60,8 +64,21 @@ void bcl_memory_text(char *out, size_t size, const bcl_memory *memory,
                      const bcl_capacity *capacity);
 bcl_status bcl_memory_check(const bcl_memory *memory, const bcl_capacity *capacity,
                             bcl_device *device);
-/* Bytes of the batch's integers, and where each of the nine lists starts. */
-size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_capacity *capacity);
+
+/* ---- a batch's block, on the host and on the device ---- */
+
+#define X(name, most, used) +1
+enum { BCL_BATCH_LIST_COUNT = 0 BCL_BATCH_LISTS(X) };
+#undef X
+/* Where a list starts in the block, and its size; bytes. */
+typedef struct bcl_batch_place {
+    size_t offset, size;
+} bcl_batch_place;
+/* Places for batches of up to so many tokens and sentences, in the order of BCL_BATCH_LISTS, each
+ * where a view may start on any device. Returns the block's bytes. */
+size_t bcl_batch_places(bcl_batch_place places[BCL_BATCH_LIST_COUNT], int tokens, int sentences);
+/* Bytes of the block up to the end of what the batch uses. */
+size_t bcl_batch_used(const bcl_batch *batch);
 
 struct bcl_model {
     bcl_config config; /* numbers only */
@@ -80,9 +97,9 @@ struct bcl_model {
     int32_t *slot_of; /* (V), -1: none */
     int rows;         /* R */
     /* the last batch */
-    cl_mem block;    /* its integers */
-    cl_mem parts[9]; /* views of the block */
-    bcl_batch_layout batch;
+    cl_mem block;           /* its lists */
+    int block_T, block_B;   /* the batch's capacity that the views are for; 0: none are */
+    bcl_batch_layout batch; /* views of the block */
     /* what a step computes */
     bcl_capacity capacity; /* as reserved; tokens 0: nothing is */
     cl_mem *slabs;         /* the memory, see bcl_plan */
@@ -99,5 +116,7 @@ bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config 
 bcl_status bcl_model_check_plain(const bcl_model *m, const char *what);
 
 void bcl_model_release_activations(bcl_model *model);
+/* Makes the views of the block for batches of this capacity, unless they are. */
+bcl_status bcl_model_view_block(bcl_model *m, int tokens, int sentences);
 
 #endif

@@ -3,9 +3,6 @@
  */
 #include "model/internal.h"
 
-/* Every buffer starts at a multiple of this many bytes, over any device's alignment. */
-enum { UNIT = 1024 };
-
 #define MIB   1048576.0
 #define LOWER "--max-tokens, --batch or --max-length"
 
@@ -86,7 +83,7 @@ static int update_time(const planner *p) { /* behind the embeddings' gradients *
 }
 
 static size_t round_up(size_t bytes) {
-    return (bytes + UNIT - 1) / UNIT * UNIT;
+    return (bytes + BCL_VIEW_UNIT - 1) / BCL_VIEW_UNIT * BCL_VIEW_UNIT;
 }
 
 static size_t row_bytes(const bcl_config *c, width kind) {
@@ -302,7 +299,7 @@ bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config 
                            const bcl_layout *layout, const bcl_capacity *capacity, size_t slab) {
     bcl_status status = BCL_OK;
     planner p = {plan, a, config, layout, capacity};
-    *plan = (bcl_plan){.slab = slab / UNIT * UNIT, .time = update_time(&p)};
+    *plan = (bcl_plan){.slab = slab / BCL_VIEW_UNIT * BCL_VIEW_UNIT, .time = update_time(&p)};
     BCL_TRY(plan_kept(&p));
     if (capacity->training)
         BCL_TRY(plan_gradients(&p));
@@ -319,24 +316,13 @@ void bcl_plan_free(bcl_plan *plan) {
 
 /* ---- what it takes ---- */
 
-size_t bcl_batch_offsets(size_t offsets[9], size_t sizes[9], const bcl_capacity *capacity) {
-    const size_t T = (size_t)capacity->tokens, B = (size_t)capacity->sentences;
-    const size_t counts[9] = {T, T, T, T, T, T, T, T + 1, B + 1};
-    size_t end = 0;
-    for (int i = 0; i < 9; i++) {
-        offsets[i] = end;
-        sizes[i] = counts[i] * sizeof(int32_t);
-        end += round_up(sizes[i]);
-    }
-    return end;
-}
-
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
                         size_t words, const bcl_capacity *capacity, const bcl_plan *plan) {
     const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary, f = sizeof(float);
-    size_t offsets[9], sizes[9];
+    bcl_batch_place places[BCL_BATCH_LIST_COUNT];
     *out = (bcl_memory){.weights = (layout->dense + V * C) * f,
-                        .step = plan->bytes + bcl_batch_offsets(offsets, sizes, capacity)};
+                        .step = plan->bytes +
+                                bcl_batch_places(places, capacity->tokens, capacity->sentences)};
     if (capacity->training)
         out->moments = (2 * layout->dense + 3 * words * C + 2 * words) * f;
 }

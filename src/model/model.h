@@ -16,13 +16,15 @@ typedef struct bcl_sample {
     uint32_t number;       /* in its data set; dropout masks belong to it */
 } bcl_sample;
 
-/* Sentences packed on the host, in one block that is uploaded at once. */
+/* Sentences packed on the host, in one block that is uploaded at once. Needs neither a data set nor
+ * text: samples can point to any ids. */
 typedef struct bcl_batch {
     int T, B, longest, labelled, U;
     int capacity_T, capacity_B;
-    int32_t *block; /* all of these, in this order */
-    int32_t *ids, *positions, *samples, *sentence_of, *labels, *order, *unique_slots,
-        *unique_starts, *starts;
+    int32_t *block; /* the lists, see bcl_batch_places */
+#define X(name, most, used) int32_t *name;
+    BCL_BATCH_LISTS(X)
+#undef X
     uint64_t *keys; /* (capacity_T) for sorting */
 } bcl_batch;
 

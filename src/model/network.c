@@ -13,27 +13,15 @@ static const bcl_parameter *layer_parameters(const bcl_model *m, int layer) {
     return m->layout.parameters + BCL_FIRST_LAYER + layer * BCL_LAYER_PARAMETERS;
 }
 
+/* One write. Batches of another capacity than the last one's have their lists elsewhere. */
 static bcl_status upload(bcl_model *m, const bcl_batch *b) {
     bcl_status status = BCL_OK;
-    const size_t T = (size_t)b->T, U = (size_t)b->U;
-    const bool lists = U > 0;
-    const struct {
-        const int32_t *from;
-        size_t count;
-    } parts[9] = {
-        {b->ids, T},
-        {b->positions, T},
-        {b->samples, T},
-        {b->sentence_of, T},
-        {b->labels, T},
-        {b->order, lists ? T : 0},
-        {b->unique_slots, U},
-        {b->unique_starts, lists ? U + 1 : 0},
-        {b->starts, (size_t)b->B + 1},
-    };
-    for (int i = 0; i < 9; i++)
-        BCL_TRY(bcl_buffer_write(m->device, m->parts[i], 0, parts[i].from,
-                                 parts[i].count * sizeof(int32_t), false));
+    if (b->capacity_T > m->capacity.tokens || b->capacity_B > m->capacity.sentences)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "a batch of up to %d tokens and %d sentences exceeds the capacity of %d and %d",
+                 b->capacity_T, b->capacity_B, m->capacity.tokens, m->capacity.sentences);
+    BCL_TRY(bcl_model_view_block(m, b->capacity_T, b->capacity_B));
+    BCL_TRY(bcl_buffer_write(m->device, m->block, 0, b->block, bcl_batch_used(b), false));
     m->batch.T = b->T;
     m->batch.B = b->B;
     m->batch.U = b->U;
@@ -104,9 +92,6 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
-    if (batch->T > m->capacity.tokens || batch->B > m->capacity.sentences)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "a batch of %d tokens exceeds the capacity of %d", batch->T,
-                 m->capacity.tokens);
     BCL_TRY(upload(m, batch));
     BCL_TRY(bcl_embedding_forward(
         &m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p,

@@ -9,19 +9,27 @@
 #include "ocl/ocl.h"
 #include "ops/gemm/gemm.h"
 
-/* Where a packed batch's tokens lie; device buffers of int32. */
+/* The lists of int32 that a packed batch is, in the order in which they lie in its block:
+ * X(name, elements at most, elements in use), of T tokens, B sentences and U different words that
+ * have a gradient row, 0 without training. What only training uses stands last. */
+#define BCL_BATCH_LISTS(X)                                                                         \
+    X(ids, T, T)                           /* pieces */                                            \
+    X(positions, T, T)                     /* within the sentence */                               \
+    X(samples, T, T)                       /* the sentence's number in its data set: */            \
+                                           /* dropout belongs to it */                             \
+    X(sentence_of, T, T)                   /* 0..B-1 */                                            \
+    X(starts, B + 1, B + 1)                /* first token of each sentence */                      \
+    X(labels, T, T)                        /* below 0: not counted */                              \
+    X(order, T, U ? T : 0)                 /* tokens sorted by (id, t) */                          \
+    X(unique_slots, T, U)                  /* gradient row of each different id */                 \
+    X(unique_starts, T + 1, U ? U + 1 : 0) /* its tokens in order */
+
+/* The lists on the device. */
 typedef struct bcl_batch_layout {
-    int T, B, longest;    /* longest sentence, tokens */
-    cl_mem ids;           /* (T) */
-    cl_mem positions;     /* (T) within the sentence */
-    cl_mem samples;       /* (T) number of the sentence in its data set: dropout belongs to it */
-    cl_mem sentence_of;   /* (T) 0..B-1 */
-    cl_mem starts;        /* (B+1) first token of each sentence */
-    cl_mem labels;        /* (T), below 0: not counted */
-    cl_mem order;         /* (T) tokens sorted by (id, t) */
-    cl_mem unique_starts; /* (U+1) into order, by different id */
-    cl_mem unique_slots;  /* (U) gradient row of each */
-    int U;
+    int T, B, longest, U; /* longest sentence, tokens */
+#define X(name, most, used) cl_mem name;
+    BCL_BATCH_LISTS(X)
+#undef X
 } bcl_batch_layout;
 
 /* Everything that an operation needs besides its operands. */

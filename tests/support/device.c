@@ -162,19 +162,11 @@ void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, i
     OK(bcl_batch_create(&b->host, T, count));
     OK(bcl_batch_pack(&b->host, samples, which, count, slots));
     const bcl_batch *h = &b->host;
-    b->device = (bcl_batch_layout){.T = h->T,
-                                   .B = h->B,
-                                   .longest = h->longest,
-                                   .ids = ints(h->ids, T),
-                                   .positions = ints(h->positions, T),
-                                   .samples = ints(h->samples, T),
-                                   .sentence_of = ints(h->sentence_of, T),
-                                   .starts = ints(h->starts, count + 1),
-                                   .labels = ints(h->labels, T),
-                                   .order = ints(h->order, T),
-                                   .unique_starts = ints(h->unique_starts, h->U + 1),
-                                   .unique_slots = ints(h->unique_slots, h->U),
-                                   .U = h->U};
+    const int B = h->B, U = h->U;
+    b->device = (bcl_batch_layout){.T = T, .B = B, .longest = h->longest, .U = U};
+#define X(name, most, used) b->device.name = ints(h->name, used);
+    BCL_BATCH_LISTS(X)
+#undef X
     free(ids);
     free(labels);
     free(slots);
@@ -183,12 +175,9 @@ void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, i
 }
 
 void batch_end(test_batch *b) {
-    bcl_batch_layout *d = &b->device;
-    cl_mem *const all[] = {&d->ids,         &d->positions,     &d->samples,
-                           &d->sentence_of, &d->starts,        &d->labels,
-                           &d->order,       &d->unique_starts, &d->unique_slots};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        bcl_buffer_free(test_device, all[i]);
+#define X(name, most, used) bcl_buffer_free(test_device, &b->device.name);
+    BCL_BATCH_LISTS(X)
+#undef X
     bcl_batch_free(&b->host);
 }
 
