@@ -1,16 +1,39 @@
-/* The tensors of a model folder: one safetensors file, or the shards that an index names. */
-#include "model/files.h"
+/* The tensors of a model folder: one file, safetensors or PyTorch's, or the shards that an index
+ * names. */
+#include "model/torch_file.h"
 
 #include <assert.h>
 #include <cjson/cJSON.h>
 
-static const char single_name[] = "model.safetensors";
-static const char index_name[] = "model.safetensors.index.json";
+/* In the order of preference, which is transformers'. */
+static const struct {
+    const char *single, *index;
+} names[] = {
+    {"model.safetensors", "model.safetensors.index.json"},
+    {"pytorch_model.bin", "pytorch_model.bin.index.json"},
+};
 
+/* One file, of one kind or the other. */
 typedef struct shard {
-    char *name; /* the file's, without the folder */
+    char *name; /* without the folder */
     bcl_safetensors *st;
+    bcl_torch_file *torch;
 } shard;
+
+static size_t shard_size(const shard *s) {
+    return s->st ? bcl_safetensors_count(s->st) : bcl_torch_file_count(s->torch);
+}
+
+static const bcl_tensor *shard_at(const shard *s, size_t i) {
+    return s->st ? bcl_safetensors_at(s->st, i) : bcl_torch_file_at(s->torch, i);
+}
+
+static const bcl_tensor *shard_find(const shard *s, const char *name) {
+    for (size_t i = 0; s->torch && i < bcl_torch_file_count(s->torch); i++)
+        if (!strcmp(bcl_torch_file_at(s->torch, i)->name, name))
+            return bcl_torch_file_at(s->torch, i);
+    return s->st ? bcl_safetensors_find(s->st, name) : NULL;
+}
 
 /* A tensor's name and the shard that holds it. */
 typedef struct place {
@@ -58,7 +81,11 @@ static bcl_status open_shard(bcl_checkpoint *ck, size_t *out, const char *folder
     ck->shards[ck->shard_count] = (shard){0};
     ck->shard_count++;
     BCL_TRY(bcl_strdup(&ck->shards[*out].name, name));
-    BCL_TRY(bcl_safetensors_open(&ck->shards[*out].st, path));
+    const size_t n = strlen(name);
+    if (n > 4 && !strcmp(name + n - 4, ".bin"))
+        BCL_TRY(bcl_torch_file_open(&ck->shards[*out].torch, path));
+    else
+        BCL_TRY(bcl_safetensors_open(&ck->shards[*out].st, path));
 out:
     free(path);
     return status;
@@ -79,7 +106,7 @@ static bcl_status add_listed(bcl_checkpoint *ck, const cJSON *entry, const char 
                  "folder",
                  path, p.name, file);
     BCL_TRY(open_shard(ck, &p.shard, folder, file));
-    p.tensor = bcl_safetensors_find(ck->shards[p.shard].st, p.name);
+    p.tensor = shard_find(&ck->shards[p.shard], p.name);
     if (!p.tensor)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: weight_map: found no tensor \"%.100s\" in %.100s", path,
                  p.name, file);
@@ -127,8 +154,8 @@ static bcl_status open_sharded(bcl_checkpoint *ck, const char *folder, const cha
                  "%s: expected an object \"weight_map\" of tensor names and shards", path);
     cJSON_ArrayForEach(entry, map) BCL_TRY(add_listed(ck, entry, folder, path));
     for (size_t i = 0; i < ck->shard_count; i++)
-        for (size_t k = 0; k < bcl_safetensors_count(ck->shards[i].st); k++) {
-            const bcl_tensor *t = bcl_safetensors_at(ck->shards[i].st, k);
+        for (size_t k = 0; k < shard_size(&ck->shards[i]); k++) {
+            const bcl_tensor *t = shard_at(&ck->shards[i], k);
             BCL_TRY(add_place(ck, (place){.name = t->name, .shard = i, .tensor = t}));
         }
     BCL_TRY(resolve(ck, path));
@@ -137,10 +164,9 @@ out:
     return status;
 }
 
-/* No safetensors file: say what is there instead, and what to do. */
+/* No file that is read: say what is there instead, and what to do. */
 static bcl_status explain_missing(const char *folder) {
-    static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",
-                                         "tf_model.h5", "flax_model.msgpack", "model.onnx"};
+    static const char *const others[] = {"tf_model.h5", "flax_model.msgpack", "model.onnx"};
     bcl_status status = BCL_OK;
     char *path = NULL;
     if (!bcl_path_is_directory(folder))
@@ -152,13 +178,28 @@ static bcl_status explain_missing(const char *folder) {
             BCL_FAIL(BCL_ERROR_UNSUPPORTED,
                      "%s: found %s, expected %s: load the model with transformers once and "
                      "save_pretrained() it, which writes safetensors",
-                     folder, others[i], single_name);
+                     folder, others[i], names[0].single);
         free(path);
         path = NULL;
     }
-    status = bcl_fail(BCL_ERROR_IO, "%s: found neither %s nor %s", folder, single_name, index_name);
+    status = bcl_fail(BCL_ERROR_IO, "%s: found neither %s nor %s, nor an index of shards of either",
+                      folder, names[0].single, names[1].single);
 out:
     free(path);
+    return status;
+}
+
+static bcl_status open_single(bcl_checkpoint *ck, const char *folder, const char *name,
+                              const char *path) {
+    bcl_status status = BCL_OK;
+    size_t first;
+    BCL_TRY(open_shard(ck, &first, folder, name));
+    for (size_t i = 0; i < shard_size(&ck->shards[first]); i++) {
+        const bcl_tensor *t = shard_at(&ck->shards[first], i);
+        BCL_TRY(add_place(ck, (place){.name = t->name, .tensor = t}));
+    }
+    BCL_TRY(resolve(ck, path));
+out:
     return status;
 }
 
@@ -166,21 +207,24 @@ bcl_status bcl_checkpoint_open(bcl_checkpoint **out, const char *folder) {
     bcl_status status = BCL_OK;
     bcl_checkpoint *ck = NULL;
     char *single = NULL, *index = NULL;
-    size_t first;
+    bool found = false;
     *out = NULL;
     BCL_NEW(ck, 1);
-    BCL_TRY(bcl_path_join(&single, folder, single_name));
-    BCL_TRY(bcl_path_join(&index, folder, index_name));
-    if (bcl_path_exists(single)) {
-        BCL_TRY(open_shard(ck, &first, folder, single_name));
-        for (size_t i = 0; i < bcl_safetensors_count(ck->shards[0].st); i++) {
-            const bcl_tensor *t = bcl_safetensors_at(ck->shards[0].st, i);
-            BCL_TRY(add_place(ck, (place){.name = t->name, .tensor = t}));
-        }
-        BCL_TRY(resolve(ck, single));
-    } else if (bcl_path_exists(index))
-        BCL_TRY(open_sharded(ck, folder, index));
-    else
+    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++) {
+        BCL_TRY(bcl_path_join(&single, folder, names[i].single));
+        BCL_TRY(bcl_path_join(&index, folder, names[i].index));
+        found = true;
+        if (bcl_path_exists(single))
+            BCL_TRY(open_single(ck, folder, names[i].single, single));
+        else if (bcl_path_exists(index))
+            BCL_TRY(open_sharded(ck, folder, index));
+        else
+            found = false;
+        free(single);
+        free(index);
+        single = index = NULL;
+    }
+    if (!found)
         BCL_TRY(explain_missing(folder));
     *out = ck;
     ck = NULL;
@@ -196,6 +240,7 @@ void bcl_checkpoint_close(bcl_checkpoint *ck) {
         return;
     for (size_t i = 0; i < ck->shard_count; i++) {
         bcl_safetensors_close(ck->shards[i].st);
+        bcl_torch_file_close(ck->shards[i].torch);
         free(ck->shards[i].name);
     }
     free(ck->shards);

@@ -100,10 +100,12 @@ bcl_status bcl_safetensors_write_streamed(const char *path, const bcl_tensor *te
 
 /* ---- a model folder's tensors ---- */
 
-/* model.safetensors, else the shards of model.safetensors.index.json, as one table. */
+/* model.safetensors, else the shards of model.safetensors.index.json, else pytorch_model.bin or its
+ * shards, as one table. */
 typedef struct bcl_checkpoint bcl_checkpoint;
 
-/* A folder with PyTorch's pickles only is BCL_ERROR_UNSUPPORTED, one without any BCL_ERROR_IO. */
+/* A folder with weights of another kind only is BCL_ERROR_UNSUPPORTED, one without any
+ * BCL_ERROR_IO. */
 bcl_status bcl_checkpoint_open(bcl_checkpoint **out, const char *folder);
 void bcl_checkpoint_close(bcl_checkpoint *ck);
 size_t bcl_checkpoint_count(const bcl_checkpoint *ck);

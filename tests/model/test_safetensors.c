@@ -480,8 +480,10 @@ static void test_sharded(void **state) {
     char *folder = test_folder();
     bcl_checkpoint *ck = NULL;
     FAILS(bcl_checkpoint_open(&ck, folder), BCL_ERROR_IO, "found neither");
-    put(folder, "pytorch_model.bin", "x", 1);
+    put(folder, "tf_model.h5", "x", 1);
     FAILS(bcl_checkpoint_open(&ck, folder), BCL_ERROR_UNSUPPORTED, "save_pretrained");
+    put(folder, "pytorch_model.bin", "x", 1); /* read where there is no safetensors file */
+    FAILS(bcl_checkpoint_open(&ck, folder), BCL_ERROR_FORMAT, "pytorch_model.bin: found no zip");
     put_tensor(folder, "1", (const char *const[]){"a", "b", "c"}, 3);
     put_tensor(folder, "2", (const char *const[]){"c", "d"}, 2);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -34,6 +34,11 @@ CASES = [
     ("BF16", dict(hidden=112, heads=7, ff=93, layers=3, labels=11, std=0.1),
      dict(dtype=torch.bfloat16), MIXED),
     ("shards", dict(hidden=100, heads=1, ff=64, layers=2, labels=12, std=0.1), dict(shards=True), MIXED),
+    ("pickle", dict(hidden=96, heads=3, ff=100, layers=2, labels=5, std=0.2), dict(pickles="whole"), MIXED),
+    ("pickle, F16", dict(hidden=96, heads=3, ff=100, layers=2, labels=5, std=0.2),
+     dict(pickles="whole", dtype=torch.float16), MIXED),
+    ("pickles in shards", dict(hidden=60, heads=3, ff=61, layers=3, labels=4, std=0.2), dict(pickles="shards"), MIXED),
+    ("pickle of views", dict(hidden=64, heads=4, ff=33, layers=2, labels=3, std=0.2), dict(pickles="views"), MIXED),
     ("heads of 1 and 93", dict(hidden=93, heads=93, ff=7, layers=1, labels=2, std=0.3), {}, MIXED),
 ]  # fmt: skip
 failed = []

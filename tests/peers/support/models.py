@@ -78,8 +78,35 @@ def random_model(folder, *, seed, hidden=64, heads=4, ff=128, layers=2, labels=5
     return model
 
 
-def save_weights(model, folder, *, dtype=torch.float32, prefix=True, old_names=False, shards=False):
-    """Writes the weights as `dtype`, and leaves the model with what was written."""
+def save_pickles(model, folder, form):
+    """pytorch_model.bin by torch.save: whole, in shards with an index, or as strided views of one storage."""
+    tensors = model.state_dict()
+    if form == "views":
+        storage = torch.cat([t.t().flatten() if t.dim() == 2 else t.flatten() for t in tensors.values()])
+        at = 0
+        for name, t in tensors.items():
+            part = storage[at:at + t.numel()]
+            tensors[name] = part.view(*t.shape[::-1]).t() if t.dim() == 2 else part.view(t.shape)
+            at += t.numel()
+    if form != "shards":
+        torch.save(tensors, folder / "pytorch_model.bin")
+        return
+    names, index = list(tensors), {}
+    for i in range(3):
+        file = f"pytorch_model-{i + 1:05d}-of-00003.bin"
+        torch.save({name: tensors[name] for name in names[i::3]}, folder / file)
+        index.update(dict.fromkeys(names[i::3], file))
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+
+
+def save_weights(model, folder, *, dtype=torch.float32, prefix=True, old_names=False, shards=False, pickles=None):
+    """Writes the weights as `dtype`, and leaves the model with what was written. With `pickles` that is
+    what transformers loads from them."""
+    if pickles:
+        save_pickles(model.to(dtype), folder, pickles)
+        loaded = type(model).from_pretrained(folder, dtype=torch.float32)
+        model.float().load_state_dict(loaded.state_dict())
+        return
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(p.to(dtype))
