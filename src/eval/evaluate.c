@@ -2,20 +2,12 @@
  * which a sentence that fits is one; every row of a sentence is taken from one of them. */
 #include "eval/evaluate.h"
 
+#include "model/pipeline.h"
+
 #include <cjson/cJSON.h>
 
 /* Enough tokens to keep a device busy; more only costs memory. */
-enum { BATCH_TOKENS = 1024, SLOTS = 2 };
-
-/* One of two batches in flight: while the device computes one, the host packs the next. */
-typedef struct slot {
-    bcl_batch batch;
-    float *row_loss;
-    int32_t *predicted;
-    float *logits;
-    cl_event event;
-    size_t first; /* window */
-} slot;
+enum { BATCH_TOKENS = 1024 };
 
 typedef struct run {
     bcl_model *model;
@@ -28,34 +20,12 @@ typedef struct run {
     double loss;
     size_t labelled, right;
     uint32_t *which;
+    size_t first[BCL_PIPELINE_SLOTS]; /* window of the slot's batch */
 } run;
 
-static bcl_status make_slots(slot *slots, const run *r, size_t tokens, size_t sentences) {
-    bcl_status status = BCL_OK;
-    for (int i = 0; i < SLOTS; i++) {
-        BCL_TRY(bcl_batch_create(&slots[i].batch, (int)tokens, (int)sentences));
-        BCL_NEW(slots[i].row_loss, tokens);
-        BCL_NEW(slots[i].predicted, tokens);
-        if (r->options->sink)
-            BCL_NEW(slots[i].logits, tokens * (size_t)r->K);
-    }
-out:
-    return status;
-}
-
-static void free_slots(slot *slots) {
-    for (int i = 0; i < SLOTS; i++) {
-        (void)bcl_event_finish(&slots[i].event); /* the device may still write to the slot */
-        bcl_batch_free(&slots[i].batch);
-        free(slots[i].row_loss);
-        free(slots[i].predicted);
-        free(slots[i].logits);
-    }
-}
-
 /* Puts what window i of a batch says where its sentence wants it. */
-static bcl_status take_part(run *r, const slot *s, int i) {
-    const bcl_part *p = &r->windows.parts[s->first + (size_t)i];
+static bcl_status take_part(run *r, const bcl_slot *s, int i) {
+    const bcl_part *p = &r->windows.parts[r->first[s->index] + (size_t)i];
     const bcl_sample *x = &r->data->samples[p->sentence];
     const size_t row = (size_t)(s->batch.starts[i] + p->first), n = (size_t)(p->last - p->first);
     const size_t at = (size_t)p->at, K = (size_t)r->K;
@@ -71,13 +41,11 @@ static bcl_status take_part(run *r, const slot *s, int i) {
                : r->options->sink(r->options->context, p->sentence, r->joined, x->length);
 }
 
-/* Waits for a slot's batch and counts it. */
-static bcl_status finish(run *r, slot *s) {
+/* Counts a batch. */
+static bcl_status collect(void *context, bcl_slot *s) {
     bcl_status status = BCL_OK;
+    run *r = context;
     const bcl_batch *b = &s->batch;
-    if (!s->event)
-        return BCL_OK;
-    BCL_TRY(bcl_event_finish(&s->event));
     for (int t = 0; t < b->T; t++)
         if (b->labels[t] >= 0) {
             r->loss += (double)s->row_loss[t];
@@ -91,15 +59,19 @@ out:
     return status;
 }
 
-static bcl_status start(run *r, slot *s, size_t first, size_t n) {
+static bcl_status start(run *r, bcl_pipeline *pipeline, size_t first, size_t n) {
     bcl_status status = BCL_OK;
+    bcl_slot *s;
+    BCL_TRY(bcl_pipeline_next(&s, pipeline));
+    if (bcl_interrupted())
+        BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
     for (size_t i = 0; i < n; i++)
         r->which[i] = (uint32_t)(first + i);
-    s->first = first;
+    r->first[s->index] = first;
     BCL_TRY(bcl_batch_pack(&s->batch, r->windows.data.samples, r->which, (int)n, NULL));
     BCL_TRY(bcl_model_forward(r->model, &s->batch, NULL));
     BCL_TRY(bcl_model_loss(r->model, 0, false, false));
-    BCL_TRY(bcl_model_read_output(r->model, s->row_loss, s->predicted, s->logits, &s->event));
+    BCL_TRY(bcl_pipeline_send(pipeline));
 out:
     return status;
 }
@@ -120,29 +92,24 @@ static void measure(const run *r, size_t *tokens, size_t *sentences) {
     }
 }
 
-static bcl_status run_batches(run *r, slot *slots, bcl_evaluation *out) {
+static bcl_status run_batches(run *r, bcl_pipeline *pipeline, bcl_evaluation *out) {
     bcl_status status = BCL_OK;
     const bcl_dataset *data = &r->windows.data;
     double begin = bcl_seconds();
     size_t timed = data->pieces, batches = 0;
     for (size_t i = 0, n, tokens; i < data->count; i += n, batches++) {
-        slot *s = &slots[batches % SLOTS];
         n = bcl_dataset_take(data, NULL, i, data->count, r->options->sentences, batch_tokens(r),
                              &tokens);
-        BCL_TRY(finish(r, s));
-        if (bcl_interrupted())
-            BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
-        BCL_TRY(start(r, s, i, n));
+        BCL_TRY(start(r, pipeline, i, n));
         if (!batches && n < data->count) { /* the first batch compiles kernels */
-            BCL_TRY(finish(r, s));
+            BCL_TRY(bcl_pipeline_drain(pipeline));
             begin = bcl_seconds();
             timed -= tokens;
         }
         if (r->options->progress)
             r->options->progress(r->options->context, i + n, data->count);
     }
-    BCL_TRY(finish(r, &slots[batches % SLOTS]));
-    BCL_TRY(finish(r, &slots[(batches + 1) % SLOTS]));
+    BCL_TRY(bcl_pipeline_drain(pipeline));
     out->seconds = bcl_seconds() - begin;
     out->tokens_per_s = out->seconds > 0 ? (double)timed / out->seconds : 0;
 out:
@@ -153,7 +120,7 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
                         const char *const *names, size_t name_count,
                         const bcl_evaluate_options *options) {
     bcl_status status = BCL_OK;
-    slot slots[SLOTS] = {0};
+    bcl_pipeline *pipeline = NULL;
     size_t tokens, sentences;
     run r = {.model = model, .data = data, .options = options, .K = (int)name_count};
     *out = (bcl_evaluation){.tokens = data->pieces,
@@ -170,16 +137,23 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
         BCL_NEW(r.joined, (size_t)data->longest * name_count);
     measure(&r, &tokens, &sentences);
     BCL_NEW(r.which, sentences);
-    BCL_TRY(make_slots(slots, &r, tokens, sentences));
+    const bcl_pipeline_options two = {.outputs = BCL_OUTPUT_LABELS |
+                                                 (options->sink ? BCL_OUTPUT_LOGITS : 0),
+                                      .tokens = (int)tokens,
+                                      .sentences = (int)sentences,
+                                      .labels = r.K,
+                                      .collect = collect,
+                                      .context = &r};
+    BCL_TRY(bcl_pipeline_create(&pipeline, model, &two));
     BCL_TRY(bcl_model_reserve(model,
                               &(bcl_capacity){.tokens = (int)tokens, .sentences = (int)sentences}));
-    BCL_TRY(run_batches(&r, slots, out));
+    BCL_TRY(run_batches(&r, pipeline, out));
     out->labelled = r.labelled;
     out->loss = r.loss / (double)r.labelled;
     out->accuracy = (double)r.right / (double)r.labelled;
     BCL_TRY(bcl_report_create(&out->report, r.counts, 0.0));
 out:
-    free_slots(slots);
+    bcl_pipeline_free(pipeline);
     free(r.which);
     free(r.joined);
     bcl_windows_free(&r.windows);

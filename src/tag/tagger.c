@@ -1,12 +1,12 @@
 /* Texts through the model: encoded, cut into windows, packed to batches, and handed out in order. A
  * batch is computed while the next one is filled. What scores mean is aggregate.c's. */
 #include "data/windows.h"
+#include "model/pipeline.h"
 #include "session/session.h"
 #include "tag/tag.h"
 
 enum {
     BATCH_TOKENS = 1024, /* enough to keep a device busy; more only costs memory */
-    SLOTS = 2,
     MOST_WAITING = 4096, /* texts; those without a piece fill no batch */
     MOST_WAITING_BYTES =
         1 << 23,              /* of their arrays: of long texts that are cut, many fit a batch */
@@ -17,18 +17,16 @@ enum {
 typedef struct stretch {
     bcl_waiting *text;
     bcl_window window; /* pieces counted from text->begin */
-    size_t row;        /* of its [CLS] in the slot's ids */
+    size_t row;        /* of its [CLS] in the batch */
 } stretch;
 
-typedef struct slot {
-    bcl_batch batch;
+/* A batch that is being filled or computed. */
+typedef struct load {
     int32_t *ids;        /* (capacity) */
-    float *logits;       /* (capacity,K) */
     bcl_sample *samples; /* (window capacity) */
     stretch *windows;
     size_t window_count, tokens;
-    cl_event event; /* set while the device has it */
-} slot;
+} load;
 
 struct bcl_tagger {
     bcl_session *session, *own; /* own: the same if it is to be freed with the tagger, else NULL */
@@ -41,14 +39,84 @@ struct bcl_tagger {
     const char **types;                                /* (type_count) */
     size_t type_count;
     bcl_aggregator aggregator;
-    slot slots[SLOTS];
-    size_t filling;            /* the slot that takes windows */
-    uint32_t *which;           /* (most_windows) 0, 1, ... */
-    bcl_waiting *head, **tail; /* in the order of adding */
+    bcl_pipeline *pipeline;
+    load loads[BCL_PIPELINE_SLOTS]; /* by slot */
+    bcl_slot *filling;              /* the slot that takes windows */
+    uint32_t *which;                /* (most_windows) 0, 1, ... */
+    bcl_waiting *head, **tail;      /* in the order of adding */
     bcl_waiting *spare;
     size_t waiting, waiting_bytes;
     uint64_t number;
 };
+
+/* ---- texts ---- */
+
+static void free_arrays(bcl_waiting *w) {
+    bcl_string_free(&w->text);
+    bcl_encoding_free(&w->encoding);
+    free(w->scores);
+    free(w->word_bytes);
+    free(w->word_points);
+    *w = (bcl_waiting){.next = w->next};
+}
+
+/* Close enough: without the tokenizer's scratch. */
+static size_t bytes_of(const bcl_waiting *w) {
+    return w->text.capacity +
+           w->encoding.capacity * (sizeof *w->encoding.ids + sizeof *w->encoding.word_ids +
+                                   2 * sizeof *w->encoding.offsets) +
+           w->scores_capacity * sizeof *w->scores + w->word_bytes_capacity * sizeof *w->word_bytes +
+           w->word_points_capacity * sizeof *w->word_points;
+}
+
+static void free_waiting(bcl_waiting *w) {
+    for (bcl_waiting *next; w; w = next) {
+        next = w->next;
+        free_arrays(w);
+        free(w);
+    }
+}
+
+/* ---- results ---- */
+
+/* Hands out the texts at the head of the queue that are ready. */
+static bcl_status hand_out(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    while (t->head && !t->head->windows_left) {
+        bcl_waiting *w = t->head;
+        bcl_tagged result;
+        BCL_TRY(bcl_aggregate(&t->aggregator, w, &result));
+        t->head = w->next;
+        if (!t->head)
+            t->tail = &t->head;
+        w->next = t->spare;
+        t->spare = w;
+        t->waiting--;
+        t->waiting_bytes -= bytes_of(w);
+        if (t->options.sink)
+            BCL_TRY(t->options.sink(t->options.context, &result));
+        if (bytes_of(w) > MOST_KEPT_BYTES)
+            free_arrays(w);
+    }
+out:
+    return status;
+}
+
+/* Takes a batch's scores. */
+static bcl_status collect(void *context, bcl_slot *slot) {
+    bcl_tagger *t = context;
+    load *l = &t->loads[slot->index];
+    const size_t K = t->K;
+    for (size_t i = 0; i < l->window_count; i++) {
+        const stretch *v = &l->windows[i];
+        const bcl_window *w = &v->window;
+        memcpy(v->text->scores + w->lo * K, slot->logits + (v->row + 1 + w->lo - w->begin) * K,
+               (w->hi - w->lo) * K * sizeof(float));
+        v->text->windows_left--;
+    }
+    l->window_count = l->tokens = 0;
+    return hand_out(t);
+}
 
 /* ---- opening ---- */
 
@@ -108,21 +176,26 @@ out:
     return status;
 }
 
-static bcl_status make_slots(bcl_tagger *t) {
+static bcl_status make_batches(bcl_tagger *t) {
     bcl_status status = BCL_OK;
-    for (int i = 0; i < SLOTS; i++) {
-        slot *s = &t->slots[i];
-        BCL_TRY(bcl_batch_create(&s->batch, (int)t->capacity, (int)t->most_windows));
-        BCL_NEW(s->ids, t->capacity);
-        BCL_NEW(s->logits, t->capacity * t->K);
-        BCL_NEW(s->samples, t->most_windows);
-        BCL_NEW(s->windows, t->most_windows);
+    const bcl_capacity capacity = {.tokens = (int)t->capacity, .sentences = (int)t->most_windows};
+    const bcl_pipeline_options options = {.outputs = BCL_OUTPUT_LOGITS,
+                                          .tokens = capacity.tokens,
+                                          .sentences = capacity.sentences,
+                                          .labels = (int)t->K,
+                                          .collect = collect,
+                                          .context = t};
+    for (size_t i = 0; i < BCL_PIPELINE_SLOTS; i++) {
+        BCL_NEW(t->loads[i].ids, t->capacity);
+        BCL_NEW(t->loads[i].samples, t->most_windows);
+        BCL_NEW(t->loads[i].windows, t->most_windows);
     }
     BCL_NEW(t->which, t->most_windows);
     for (size_t i = 0; i < t->most_windows; i++)
         t->which[i] = (uint32_t)i;
-    BCL_TRY(bcl_model_reserve(
-        t->model, &(bcl_capacity){.tokens = (int)t->capacity, .sentences = (int)t->most_windows}));
+    BCL_TRY(bcl_pipeline_create(&t->pipeline, t->model, &options));
+    BCL_TRY(bcl_pipeline_next(&t->filling, t->pipeline));
+    BCL_TRY(bcl_model_reserve(t->model, &capacity));
 out:
     return status;
 }
@@ -147,7 +220,7 @@ bcl_status bcl_tagger_create(bcl_tagger **out, bcl_session *session,
                                      .aggregation = t->options.aggregation,
                                      .words = t->options.words};
     BCL_NEW(t->aggregator.mean, t->K);
-    BCL_TRY(make_slots(t));
+    BCL_TRY(make_batches(t));
     *out = t;
     t = NULL;
 out:
@@ -173,46 +246,14 @@ out:
     return status;
 }
 
-static void free_arrays(bcl_waiting *w) {
-    bcl_string_free(&w->text);
-    bcl_encoding_free(&w->encoding);
-    free(w->scores);
-    free(w->word_bytes);
-    free(w->word_points);
-    *w = (bcl_waiting){.next = w->next};
-}
-
-/* Close enough: without the tokenizer's scratch. */
-static size_t bytes_of(const bcl_waiting *w) {
-    return w->text.capacity +
-           w->encoding.capacity * (sizeof *w->encoding.ids + sizeof *w->encoding.word_ids +
-                                   2 * sizeof *w->encoding.offsets) +
-           w->scores_capacity * sizeof *w->scores + w->word_bytes_capacity * sizeof *w->word_bytes +
-           w->word_points_capacity * sizeof *w->word_points;
-}
-
-static void free_waiting(bcl_waiting *w) {
-    for (bcl_waiting *next; w; w = next) {
-        next = w->next;
-        free_arrays(w);
-        free(w);
-    }
-}
-
 void bcl_tagger_free(bcl_tagger *t) {
     if (!t)
         return;
-    for (int i = 0; i < SLOTS; i++) {
-        slot *s = &t->slots[i];
-        if (s->event) { /* the device may still write to the slot */
-            clWaitForEvents(1, &s->event);
-            clReleaseEvent(s->event);
-        }
-        bcl_batch_free(&s->batch);
-        free(s->ids);
-        free(s->logits);
-        free(s->samples);
-        free(s->windows);
+    bcl_pipeline_free(t->pipeline);
+    for (size_t i = 0; i < BCL_PIPELINE_SLOTS; i++) {
+        free(t->loads[i].ids);
+        free(t->loads[i].samples);
+        free(t->loads[i].windows);
     }
     free_waiting(t->head);
     free_waiting(t->spare);
@@ -224,74 +265,26 @@ void bcl_tagger_free(bcl_tagger *t) {
     free(t);
 }
 
-/* ---- results ---- */
+/* ---- batches ---- */
 
-/* Hands out the texts at the head of the queue that are ready. */
-static bcl_status hand_out(bcl_tagger *t) {
-    bcl_status status = BCL_OK;
-    while (t->head && !t->head->windows_left) {
-        bcl_waiting *w = t->head;
-        bcl_tagged result;
-        BCL_TRY(bcl_aggregate(&t->aggregator, w, &result));
-        t->head = w->next;
-        if (!t->head)
-            t->tail = &t->head;
-        w->next = t->spare;
-        t->spare = w;
-        t->waiting--;
-        t->waiting_bytes -= bytes_of(w);
-        if (t->options.sink)
-            BCL_TRY(t->options.sink(t->options.context, &result));
-        if (bytes_of(w) > MOST_KEPT_BYTES)
-            free_arrays(w);
-    }
-out:
-    return status;
-}
-
-/* Waits for a slot's batch and takes its scores. */
-static bcl_status finish(bcl_tagger *t, slot *s) {
-    bcl_status status = BCL_OK;
-    const size_t K = t->K;
-    if (!s->event)
-        return BCL_OK;
-    cl_event event = s->event;
-    s->event = NULL;
-    cl_int code = clWaitForEvents(1, &event);
-    clReleaseEvent(event);
-    BCL_CL(code);
-    for (size_t i = 0; i < s->window_count; i++) {
-        const stretch *v = &s->windows[i];
-        const bcl_window *w = &v->window;
-        memcpy(v->text->scores + w->lo * K, s->logits + (v->row + 1 + w->lo - w->begin) * K,
-               (w->hi - w->lo) * K * sizeof(float));
-        v->text->windows_left--;
-    }
-    s->window_count = s->tokens = 0;
-    BCL_TRY(hand_out(t));
-out:
-    return status;
-}
-
-/* Sends the slot that is being filled on its way and makes the other one ready. */
+/* Sends the batch that is being filled on its way and takes what the one before gave. */
 static bcl_status launch(bcl_tagger *t) {
     bcl_status status = BCL_OK;
-    slot *s = &t->slots[t->filling];
-    if (s->window_count) {
-        BCL_TRY(bcl_batch_pack(&s->batch, s->samples, t->which, (int)s->window_count, NULL));
-        BCL_TRY(bcl_model_forward(t->model, &s->batch, NULL));
-        BCL_TRY(bcl_model_read_logits(t->model, s->logits, &s->event));
-    }
-    t->filling = (t->filling + 1) % SLOTS;
-    BCL_TRY(finish(t, &t->slots[t->filling]));
+    const load *l = &t->loads[t->filling->index];
+    if (!l->window_count)
+        return bcl_pipeline_drain(t->pipeline);
+    BCL_TRY(bcl_batch_pack(&t->filling->batch, l->samples, t->which, (int)l->window_count, NULL));
+    BCL_TRY(bcl_model_forward(t->model, &t->filling->batch, NULL));
+    BCL_TRY(bcl_pipeline_send(t->pipeline));
+    BCL_TRY(bcl_pipeline_next(&t->filling, t->pipeline));
 out:
     return status;
 }
 
 bcl_status bcl_tagger_flush(bcl_tagger *t) {
     bcl_status status = BCL_OK;
-    for (int i = 0; i < SLOTS; i++)
-        BCL_TRY(launch(t));
+    BCL_TRY(launch(t));
+    BCL_TRY(bcl_pipeline_drain(t->pipeline));
     BCL_TRY(hand_out(t));
 out:
     return status;
@@ -302,17 +295,17 @@ out:
 static bcl_status add_window(bcl_tagger *t, bcl_waiting *w, const bcl_window *v) {
     bcl_status status = BCL_OK;
     const size_t length = v->end - v->begin + 2;
-    if (t->slots[t->filling].tokens + length > t->capacity ||
-        t->slots[t->filling].window_count == t->most_windows)
+    const load *full = &t->loads[t->filling->index];
+    if (full->tokens + length > t->capacity || full->window_count == t->most_windows)
         BCL_TRY(launch(t));
-    slot *s = &t->slots[t->filling];
-    int32_t *ids = s->ids + s->tokens;
+    load *l = &t->loads[t->filling->index];
+    int32_t *ids = l->ids + l->tokens;
     ids[0] = w->encoding.ids[0];
     memcpy(ids + 1, w->encoding.ids + w->begin + v->begin, (v->end - v->begin) * sizeof *ids);
     ids[length - 1] = w->encoding.ids[w->encoding.count - 1];
-    s->samples[s->window_count] = (bcl_sample){.ids = ids, .length = (int)length};
-    s->windows[s->window_count++] = (stretch){w, *v, s->tokens};
-    s->tokens += length;
+    l->samples[l->window_count] = (bcl_sample){.ids = ids, .length = (int)length};
+    l->windows[l->window_count++] = (stretch){w, *v, l->tokens};
+    l->tokens += length;
 out:
     return status;
 }

@@ -2,18 +2,18 @@
  * the loss of the batch before. */
 #include "train/train.h"
 
+#include "model/pipeline.h"
+
 #include <math.h>
 #include <unistd.h>
 
-enum { SLOTS = 2, UNTIMED_STEPS = 2 };
+enum { UNTIMED_STEPS = 2 };
 
 /* A batch that the device has. */
-typedef struct slot {
+typedef struct flight {
     const bcl_fed *fed;
-    float stats[4]; /* see bcl_model_read_stats; complete with the last batch of a step */
-    cl_event event;
     double lr;
-} slot;
+} flight;
 
 typedef struct trainer {
     const char *run;
@@ -25,8 +25,8 @@ typedef struct trainer {
     bcl_train_state state; /* as of the last step whose stats were read */
     const bcl_train_plan *plan;
     bcl_feed *feed;
-    slot slots[SLOTS];
-    size_t next_slot;
+    bcl_pipeline *pipeline;
+    flight flights[BCL_PIPELINE_SLOTS]; /* by slot */
     FILE *metrics;
     char *metrics_path;
     /* speed of this process: from the end of its second step, without evaluation and saving */
@@ -62,17 +62,17 @@ static bcl_status write_metrics(trainer *t, const char *line) {
 }
 
 /* Takes the stats of a finished step into the state, the metrics and the events. */
-static bcl_status account(trainer *t, const slot *s) {
+static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
     bcl_status status = BCL_OK;
     char line[512];
     const int64_t step = s->fed->step, epoch = bcl_train_plan_epoch(t->plan, step);
     const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
-    const double loss = (double)s->stats[0], right = (double)s->stats[1];
-    if (!isfinite(loss) || !isfinite((double)s->stats[3]))
+    const double loss = (double)stats[0], right = (double)stats[1];
+    if (!isfinite(loss) || !isfinite((double)stats[3]))
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "step %lld: the loss is %g and the gradient norm %g; a smaller --lr or a --clip "
                  "may help",
-                 (long long)step + 1, loss / labelled, (double)s->stats[3]);
+                 (long long)step + 1, loss / labelled, (double)stats[3]);
     t->state.epoch_loss += loss;
     t->state.epoch_right += right;
     t->state.epoch_labelled += (double)s->fed->labelled;
@@ -85,7 +85,7 @@ static bcl_status account(trainer *t, const slot *s) {
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g, "
              "\"grad_norm\": %.9g, \"tokens\": %zu}\n",
              (long long)step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
-             (double)s->stats[3], s->fed->tokens);
+             (double)stats[3], s->fed->tokens);
     BCL_TRY(write_metrics(t, line));
     if (t->events->step) {
         double rate = speed(t), spent = t->timed_seconds + bcl_seconds() - t->clock;
@@ -95,30 +95,20 @@ static bcl_status account(trainer *t, const slot *s) {
                           : 0;
         t->events->step(t->events->context,
                         &(bcl_train_step){t->state.step, t->plan->steps, epoch + 1, loss / labelled,
-                                          right / labelled, s->lr, (double)s->stats[3], rate,
-                                          left});
+                                          right / labelled, s->lr, (double)stats[3], rate, left});
     }
 out:
     return status;
 }
 
-static bcl_status finish(trainer *t, slot *s) {
+/* The stats are complete with the last batch of a step. */
+static bcl_status collect(void *context, bcl_slot *slot) {
     bcl_status status = BCL_OK;
-    if (!s->event)
-        return BCL_OK;
-    BCL_TRY(bcl_event_finish(&s->event));
-    if (s->fed->last)
-        BCL_TRY(account(t, s));
+    trainer *t = context;
+    const flight *f = &t->flights[slot->index];
+    if (f->fed->last)
+        BCL_TRY(account(t, f, slot->stats));
     bcl_feed_give_back(t->feed);
-out:
-    return status;
-}
-
-/* Waits for everything in flight, oldest first. */
-static bcl_status drain(trainer *t) {
-    bcl_status status = BCL_OK;
-    for (size_t i = 0; i < SLOTS; i++)
-        BCL_TRY(finish(t, &t->slots[(t->next_slot + i) % SLOTS]));
 out:
     return status;
 }
@@ -131,19 +121,17 @@ static bcl_status queue_step(trainer *t, int64_t step) {
     bcl_adam adam = t->o->adam;
     adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
     do {
-        slot *s = &t->slots[t->next_slot];
-        BCL_TRY(finish(t, s));
+        bcl_slot *slot;
+        BCL_TRY(bcl_pipeline_next(&slot, t->pipeline));
         BCL_TRY(bcl_feed_next(&fed, t->feed));
-        t->next_slot = (t->next_slot + 1) % SLOTS;
-        s->fed = fed;
-        s->lr = adam.lr;
+        t->flights[slot->index] = (flight){fed, adam.lr};
         const float weight = fed->labelled ? (float)(1.0 / (double)fed->labelled) : 0;
         BCL_TRY(bcl_model_forward(t->model, &fed->batch, &dropout));
         BCL_TRY(bcl_model_loss(t->model, weight, true, !fed->first));
         BCL_TRY(bcl_model_backward(t->model, &dropout, step, !fed->first));
         if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
-        BCL_TRY(bcl_model_read_stats(t->model, s->stats, &s->event));
+        BCL_TRY(bcl_pipeline_send(t->pipeline));
     } while (!fed->last);
 out:
     return status;
@@ -151,7 +139,7 @@ out:
 
 static bcl_status save(trainer *t) {
     bcl_status status = BCL_OK;
-    BCL_TRY(drain(t));
+    BCL_TRY(bcl_pipeline_drain(t->pipeline));
     clock_stop(t);
     if (fsync(fileno(t->metrics))) {
         status = bcl_fail_errno("%s: cannot write", t->metrics_path);
@@ -191,7 +179,7 @@ out:
 static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     char *model = NULL, *best = NULL;
-    BCL_TRY(drain(t));
+    BCL_TRY(bcl_pipeline_drain(t->pipeline));
     clock_stop(t);
     const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
     t->state.last_loss = t->state.epoch_loss / labelled;
@@ -257,6 +245,9 @@ static bcl_status prepare(trainer *t) {
             t->events->resumed(t->events->context, t->state.step);
     }
     BCL_TRY(open_metrics(t));
+    BCL_TRY(bcl_pipeline_create(
+        &t->pipeline, t->model,
+        &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
     BCL_TRY(bcl_feed_start(&t->feed, t->train, t->o, t->plan, bcl_model_slots(t->model),
                            t->state.step));
     clock_start(t);
@@ -334,9 +325,7 @@ bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
     BCL_TRY(bcl_path_join(&folder, run, "model"));
     BCL_TRY(bcl_folder_publish(from, folder));
 out:
-    for (int i = 0; i < SLOTS; i++)
-        (void)bcl_event_finish(&t.slots[i].event);
-    (void)bcl_device_finish(bcl_model_device(model));
+    bcl_pipeline_free(t.pipeline);
     bcl_feed_stop(t.feed);
     if (t.metrics)
         fclose(t.metrics);
