@@ -1,4 +1,4 @@
-/* What the commands share: the option parser, exit codes, the progress line.
+/* What the commands share: the option parser, commands of commands, exit codes.
  * A command parses, calls the library and prints; results go to stdout, all else to stderr. */
 #ifndef BCL_CLI_H
 #define BCL_CLI_H
@@ -33,6 +33,7 @@ typedef struct bcl_option {
     const char *choices;
     double min, max; /* both 0: no limit */
     bool *given;     /* set if the option was given; may be NULL */
+    bool may_grow;   /* a number: a run that is resumed may be given a larger one */
 } bcl_option;
 
 typedef struct bcl_command {
@@ -42,12 +43,17 @@ typedef struct bcl_command {
     const char *details; /* paragraphs behind the options, may be NULL */
 } bcl_command;
 
-/* Reads argv[first..]. Options are `--name value`, `--name=value` and `--` to end them. Returns -1
- * to go on, or the exit code to leave with: 0 after --help (printed on stdout), 2 after an error
- * (one line on stderr). Lists are freed by bcl_list_free. */
+/* Reads argv[first..]. Options are `--name value`, `--name=value`, `--no-name` for a flag and `--`
+ * to end them; --help, --config FILE.json and --print-config are every command's. Returns -1 to go
+ * on, or the exit code to leave with: 0 after --help or --print-config (printed on stdout), 1 or 2
+ * after an error (one line on stderr). Lists are freed by bcl_list_free. Must be the first thing
+ * that a command does: manual pages and completion are made by calling each command only that far.
+ */
 int bcl_options_parse(const bcl_command *command, const bcl_option *options, int argc, char **argv,
                       int first);
 void bcl_list_free(bcl_list *list);
+/* At the program's end: the texts of configuration files. */
+void bcl_options_release(void);
 /* "bertcl: MESSAGE" on stderr; returns the exit code that goes with the status. */
 int bcl_cli_error(bcl_status status);
 /* "bertcl NAME: MESSAGE" with a hint at --help; returns BCL_EXIT_USAGE. */
@@ -68,9 +74,10 @@ typedef struct bcl_cli_session {
 } bcl_cli_session;
 void bcl_cli_session_told(void *context, const bcl_session_event *event);
 
-/* The options as JSON, {name: value}, and back: those with a `given` pointer only. Restoring takes
- * what was not given on the command line; a value that was given must be the stored one. Texts
- * point into the JSON afterwards. */
+/* The options as JSON, {name: value}, and back: those with a `given` pointer only; null is one that
+ * was not given. Restoring takes what was not given on the command line; a value that was given
+ * must be the stored one, or larger where the option may grow. Texts point into the JSON
+ * afterwards. */
 struct cJSON;
 struct cJSON *bcl_options_to_json(const bcl_option *options);
 bcl_status bcl_options_restore(const bcl_option *options, const struct cJSON *stored,
@@ -109,6 +116,30 @@ typedef struct bcl_cli_maps {
             .choices = "un-ner|none", .given = &(maps).given[2]                                    \
     }
 bcl_status bcl_cli_map_create(struct bcl_tag_map **out, const bcl_cli_maps *maps);
+
+/* ---- commands.c ---- */
+
+/* A command, or an action of a command such as data stats. */
+typedef struct bcl_cli_entry {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+    const char *summary;               /* a few words */
+    bool outlives_stdout; /* goes on when the reader of its output is gone: results are in files */
+} bcl_cli_entry;
+extern const bcl_cli_entry bcl_cli_commands[]; /* ends with a NULL name */
+
+/* Runs the action that argv[1] names: `family` is "data" and argv[0] its name. Knows --help, `help
+ * ACTION`, and what was probably meant. The actions end with a NULL name. */
+int bcl_cli_dispatch(const char *family, const bcl_cli_entry *actions, int argc, char **argv);
+
+/* While this is not NULL commands do nothing: they tell it of themselves and return 0. For the
+ * program that writes manual pages and completion at build time. */
+typedef struct bcl_cli_visitor {
+    void *context;
+    void (*family)(void *context, const char *family, const bcl_cli_entry *actions);
+    void (*command)(void *context, const bcl_command *command, const bcl_option *options);
+} bcl_cli_visitor;
+extern const bcl_cli_visitor *bcl_cli_visiting;
 
 /* One file each; argv[0] is the command's name. Each returns the exit code. */
 int bcl_cli_data(int argc, char **argv);

@@ -481,24 +481,10 @@ out:
 }
 
 int bcl_cli_data(int argc, char **argv) {
-    static const char usage[] =
-        "usage: bertcl data COMMAND PATH… [OPTION…]\n\n"
-        "  stats     what a corpus holds: sentences, tags, odd lines, duplicates\n"
-        "  prepare   clean, map tags, split, write\n\n"
-        "bertcl data COMMAND --help tells the options.\n";
-    if (argc > 1 && !strcmp(argv[1], "stats"))
-        return run_stats(argc, argv);
-    if (argc > 1 && !strcmp(argv[1], "prepare"))
-        return run_prepare(argc, argv);
-    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(usage, stdout);
-        return BCL_EXIT_OK;
-    }
-    if (argc > 1)
-        fprintf(stderr,
-                "bertcl data: found \"%s\", expected stats or prepare (see bertcl data --help)\n",
-                argv[1]);
-    else
-        fputs(usage, stderr);
-    return BCL_EXIT_USAGE;
+    static const bcl_cli_entry actions[] = {
+        {"stats", run_stats, "what a corpus holds: sentences, tags, odd lines, duplicates", false},
+        {"prepare", run_prepare, "clean, map tags, split, write", false},
+        {NULL, NULL, NULL, false},
+    };
+    return bcl_cli_dispatch("data", actions, argc, argv);
 }

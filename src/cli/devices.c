@@ -97,7 +97,7 @@ int bcl_cli_devices(int argc, char **argv) {
     bcl_device_info *devices = NULL;
     size_t count = 0, usable = 0;
     const bcl_option options[] = {
-        {BCL_OPTION_FLAG, "json", &json, NULL, "print a JSON array", NULL, 0, 0, NULL},
+        {BCL_OPTION_FLAG, "json", &json, NULL, "print a JSON array", .min = 0},
         {.kind = BCL_OPTION_END},
     };
     int code = bcl_options_parse(&command, options, argc, argv, 1);

@@ -1,15 +1,24 @@
-/* Table-driven long options with generated help. getopt_long knows neither lists nor ranges. */
-#include "cli/cli.h"
+/* Table-driven long options. getopt_long knows neither lists nor ranges. */
+#include "cli/options.h"
 
 #include <bertcl/data.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 
+const bcl_cli_visitor *bcl_cli_visiting;
+
 void bcl_list_free(bcl_list *list) {
     free(list->items);
     *list = (bcl_list){0};
+}
+
+bcl_status bcl_list_add(bcl_list *list, const char *text) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items));
+    list->items[list->count++] = text;
+out:
+    return status;
 }
 
 int bcl_cli_error(bcl_status status) {
@@ -17,122 +26,113 @@ int bcl_cli_error(bcl_status status) {
     return status == BCL_ERROR_ARGUMENT ? BCL_EXIT_USAGE : BCL_EXIT_FAILED;
 }
 
-int bcl_cli_usage(const bcl_command *command, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fprintf(stderr, "bertcl %s: ", command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, " (see bertcl %s --help)\n", command->name);
-    va_end(args);
+static int usage_error(const bcl_command *command) {
+    fprintf(stderr, "bertcl %s: %s (see bertcl %s --help)\n", command->name, bcl_message(),
+            command->name);
     return BCL_EXIT_USAGE;
 }
 
-/* Prints text in lines of at most 78 columns; the first starts at column `at`, others at `indent`.
- */
-static void print_wrapped(const char *text, size_t at, size_t indent) {
-    while (at < indent) {
-        putchar(' ');
-        at++;
-    }
-    while (*text) {
-        size_t n = strcspn(text, " \n");
-        if (at > indent && at + 1 + n > 78) {
-            printf("\n%*s", (int)indent, "");
-            at = indent;
-        } else if (at > indent) {
-            putchar(' ');
-            at++;
-        }
-        printf("%.*s", (int)n, text);
-        at += n;
-        text += n;
-        text += *text == ' ';
-        if (*text == '\n') {
-            printf("\n%*s", (int)indent, "");
-            at = indent;
-            text++;
-        }
-    }
-    putchar('\n');
+int bcl_cli_usage(const bcl_command *command, const char *format, ...) {
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    bcl_fail(BCL_ERROR_ARGUMENT, "%s", message);
+    return usage_error(command);
 }
 
-static void print_help(const bcl_command *command, const bcl_option *options) {
-    printf("usage: bertcl %s %s\n\n", command->name, command->usage);
-    print_wrapped(command->summary, 0, 0);
-    putchar('\n');
-    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++) {
-        if (o->kind == BCL_OPTION_GROUP) {
-            printf("%s:\n", o->help);
-            continue;
-        }
-        int n = o->name ? printf("  --%s%s%s", o->name, o->value_name ? " " : "",
-                                 o->value_name ? o->value_name : "")
-                        : printf("  %s", o->value_name);
-        if (n > 26) {
-            putchar('\n');
-            n = 0;
-        }
-        print_wrapped(o->help, (size_t)n, 28);
+/* ---- values ---- */
+
+/* The shortest decimal that reads back equal, without an exponent where that is usual. */
+static void print_limit(char *out, size_t size, double x) {
+    int digits = 1;
+    if (x == floor(x) && fabs(x) < 1e16) {
+        snprintf(out, size, "%.0f", x);
+        return;
     }
-    int n = printf("  --help");
-    print_wrapped("print this and exit", (size_t)n, 28);
-    if (command->details) {
-        putchar('\n');
-        print_wrapped(command->details, 0, 0);
-    }
+    do
+        snprintf(out, size, "%.*g", digits, x);
+    while (strtod(out, NULL) != x && ++digits <= 17);
 }
 
-static bool chosen(const char *choices, const char *value) {
-    size_t n = strlen(value);
-    for (const char *c = choices; *c; c += strcspn(c, "|"), c += *c == '|')
-        if (strcspn(c, "|") == n && !strncmp(c, value, n))
-            return true;
-    return false;
+bcl_status bcl_option_check_number(const bcl_option *o, double x, const char *found,
+                                   const char *at) {
+    char least[32], most[32];
+    if (!(o->min < o->max) || (x >= o->min && x <= o->max))
+        return BCL_OK;
+    print_limit(least, sizeof least, o->min);
+    print_limit(most, sizeof most, o->max);
+    return bcl_fail(BCL_ERROR_ARGUMENT, "%s: found %s, expected %s to %s", at, found, least, most);
 }
 
-static int set_value(const bcl_command *command, const bcl_option *o, const char *value) {
-    char *end = NULL;
-    bool limited = o->min < o->max;
+bcl_status bcl_option_check_text(const bcl_option *o, const char *text, const char *at) {
+    bcl_suggestion near = {.wrong = text, .size = strlen(text)};
+    if (o->choices) {
+        for (const char *c = o->choices; *c; c += strcspn(c, "|"), c += *c == '|')
+            if (strcspn(c, "|") == near.size && !strncmp(c, text, near.size))
+                return BCL_OK;
+        bcl_suggestion_offer_choices(&near, o->choices);
+        return bcl_fail(BCL_ERROR_ARGUMENT, "%s: found \"%s\", expected one of %s%s", at, text,
+                        o->choices, bcl_suggestion_text(&near, "", ""));
+    }
+    if (!*text)
+        return bcl_fail(BCL_ERROR_ARGUMENT, "%s: found an empty text, expected %s", at,
+                        o->value_name);
+    return BCL_OK;
+}
+
+static bcl_status set_int(const bcl_option *o, const char *text, const char *at) {
+    bcl_status status = BCL_OK;
+    char *end;
     errno = 0;
-    switch (o->kind) {
-    case BCL_OPTION_INT: {
-        long long x = strtoll(value, &end, 10);
-        if (!*value || *end || errno)
-            return bcl_cli_usage(command, "--%s: found \"%s\", expected a whole number", o->name,
-                                 value);
-        if (limited && ((double)x < o->min || (double)x > o->max))
-            return bcl_cli_usage(command, "--%s: found %s, expected %.0f to %.0f", o->name, value,
-                                 o->min, o->max);
-        *(int64_t *)o->value = x;
-        break;
-    }
-    case BCL_OPTION_REAL: {
-        double x = strtod(value, &end);
-        if (!*value || *end || !isfinite(x))
-            return bcl_cli_usage(command, "--%s: found \"%s\", expected a number", o->name, value);
-        if (limited && (x < o->min || x > o->max))
-            return bcl_cli_usage(command, "--%s: found %s, expected %g to %g", o->name, value,
-                                 o->min, o->max);
-        *(double *)o->value = x;
-        break;
-    }
-    case BCL_OPTION_TEXT:
-        if (o->choices && !chosen(o->choices, value))
-            return bcl_cli_usage(command, "--%s: found \"%s\", expected one of %s", o->name, value,
-                                 o->choices);
-        *(const char **)o->value = value;
-        break;
-    default: {
-        bcl_list *list = o->value;
-        if (bcl_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items))
-            return bcl_cli_error(BCL_ERROR_MEMORY);
-        list->items[list->count++] = value;
-    }
-    }
-    return -1;
+    const long long x = strtoll(text, &end, 10);
+    if (end == text || *end)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: found \"%s\", expected a whole number", at, text);
+    /* Limits are at most 2^53: beyond, a double would round into them. */
+    const double beyond = x < 0 ? -INFINITY : INFINITY;
+    const bool huge = errno || x > 9007199254740992 || x < -9007199254740992;
+    BCL_TRY(bcl_option_check_number(o, huge ? beyond : (double)x, text, at));
+    if (errno)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: found %s, expected a number of at most 63 bits", at,
+                 text);
+    *(int64_t *)o->value = x;
+out:
+    return status;
 }
 
-static const bcl_option *find_option(const bcl_option *options, const char *name, size_t size) {
+static bcl_status set_real(const bcl_option *o, const char *text, const char *at) {
+    bcl_status status = BCL_OK;
+    char *end;
+    const double x = strtod(text, &end);
+    if (end == text || *end || !isfinite(x))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: found \"%s\", expected a number", at, text);
+    BCL_TRY(bcl_option_check_number(o, x, text, at));
+    *(double *)o->value = x;
+out:
+    return status;
+}
+
+static bcl_status set_value(const bcl_option *o, const char *text) {
+    bcl_status status = BCL_OK;
+    char at[64];
+    snprintf(at, sizeof at, "%s%s", o->name ? "--" : "", o->name ? o->name : o->value_name);
+    if (o->kind == BCL_OPTION_INT)
+        return set_int(o, text, at);
+    if (o->kind == BCL_OPTION_REAL)
+        return set_real(o, text, at);
+    BCL_TRY(bcl_option_check_text(o, text, at));
+    if (o->kind == BCL_OPTION_LIST)
+        BCL_TRY(bcl_list_add(o->value, text));
+    else
+        *(const char **)o->value = text;
+out:
+    return status;
+}
+
+/* ---- the command line ---- */
+
+const bcl_option *bcl_option_find(const bcl_option *options, const char *name, size_t size) {
     for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++)
         if (o->kind != BCL_OPTION_GROUP &&
             (name ? o->name && strlen(o->name) == size && !memcmp(o->name, name, size) : !o->name))
@@ -140,52 +140,165 @@ static const bcl_option *find_option(const bcl_option *options, const char *name
     return NULL;
 }
 
+void bcl_options_offer(bcl_suggestion *s, const bcl_option *options) {
+    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++)
+        if (o->name)
+            bcl_suggestion_offer(s, o->name, strlen(o->name));
+}
+
+/* One reading of the words of the command line. */
+typedef struct reader {
+    const bcl_command *command;
+    const bcl_option *options, *words;
+    int argc, i;
+    char **argv;
+    bool ended; /* by "--" */
+    bcl_status status;
+    const bcl_option *list;    /* that takes the words that follow */
+    const bcl_option *current; /* what was found, with */
+    const char *value;         /* its text, and */
+    bool off;                  /* --no-NAME */
+} reader;
+
+static bcl_status unknown_option(const reader *r, const char *arg) {
+    const char *name = arg + strspn(arg, "-");
+    bcl_suggestion near = {.wrong = name, .size = strcspn(name, "=")};
+    bcl_options_offer(&near, r->options);
+    bcl_options_offer(&near, bcl_options_of_all);
+    return bcl_fail(BCL_ERROR_ARGUMENT, "unknown option %s%s", arg,
+                    bcl_suggestion_text(&near, "--", ""));
+}
+
+static const bcl_option *find_any(const reader *r, const char *name, size_t size) {
+    const bcl_option *o = bcl_option_find(r->options, name, size);
+    return o ? o : bcl_option_find(bcl_options_of_all, name, size);
+}
+
+static bcl_status read_option(reader *r, const char *arg) {
+    bcl_status status = BCL_OK;
+    const char *name = arg[1] == '-' ? arg + 2 : !strcmp(arg, "-h") ? "help" : "";
+    const size_t size = strcspn(name, "=");
+    r->current = size ? find_any(r, name, size) : NULL;
+    r->off = false;
+    if (!r->current && size > 3 && !strncmp(name, "no-", 3)) {
+        r->current = bcl_option_find(r->options, name + 3, size - 3);
+        r->off = r->current && r->current->kind == BCL_OPTION_FLAG;
+        r->current = r->off ? r->current : NULL;
+    }
+    if (!r->current)
+        return unknown_option(r, arg);
+    r->value = name[size] == '=' ? name + size + 1 : NULL;
+    if (r->current->kind == BCL_OPTION_FLAG) {
+        if (r->value)
+            BCL_FAIL(BCL_ERROR_ARGUMENT, "--%s takes no value", r->current->name);
+    } else if (!r->value) {
+        const char *next = r->i < r->argc ? r->argv[r->i] : NULL;
+        if (!next)
+            BCL_FAIL(BCL_ERROR_ARGUMENT, "--%s needs a value, expected %s", r->current->name,
+                     r->current->value_name);
+        if (!strncmp(next, "--", 2) && find_any(r, next + 2, strcspn(next + 2, "=")))
+            BCL_FAIL(BCL_ERROR_ARGUMENT,
+                     "--%s needs a value, expected %s, found the option %s; a value of that name "
+                     "is given as --%s=%s",
+                     r->current->name, r->current->value_name, next, r->current->name, next);
+        r->value = next;
+        r->i++;
+    }
+    /* A list takes the words that follow it, unless the command has words of its own. */
+    r->list = r->current->kind == BCL_OPTION_LIST && !r->words ? r->current : NULL;
+out:
+    return status;
+}
+
+/* The next option or word goes to `current`; false behind the last and after an error. */
+static bool read_next(reader *r) {
+    while (!r->status && r->i < r->argc) {
+        const char *arg = r->argv[r->i++];
+        if (!r->ended && !strcmp(arg, "--")) {
+            r->ended = true;
+            r->list = NULL;
+            continue;
+        }
+        if (!r->ended && arg[0] == '-' && arg[1]) {
+            r->status = read_option(r, arg);
+            return !r->status;
+        }
+        r->current = r->list ? r->list : r->words;
+        r->value = arg;
+        if (!r->current)
+            r->status = bcl_fail(BCL_ERROR_ARGUMENT, "unexpected word \"%s\"", arg);
+        return !r->status;
+    }
+    return false;
+}
+
+static bool is_of_all(const reader *r, const char *name) {
+    return !r->current->value && !strcmp(r->current->name, name);
+}
+
+/* --help and --print-config; all words are known or the first unknown one is told. */
+static bcl_status read_modes(reader r, bool *help, bool *print) {
+    while (!*help && read_next(&r)) {
+        *help = is_of_all(&r, "help");
+        *print = *print || is_of_all(&r, "print-config");
+    }
+    return r.status;
+}
+
+static bcl_status read_configs(reader r) {
+    const reader again = r;
+    while (!r.status && read_next(&r))
+        if (is_of_all(&r, "config"))
+            r.status = bcl_options_read_config(r.options, r.value);
+    /* a list of the command line takes the place of the file's */
+    for (reader l = again; !r.status && read_next(&l);)
+        if (l.current->kind == BCL_OPTION_LIST)
+            ((bcl_list *)l.current->value)->count = 0;
+    return r.status;
+}
+
+static bcl_status read_values(reader r) {
+    while (!r.status && read_next(&r)) {
+        if (!r.current->value) /* of all commands: done */
+            continue;
+        if (r.current->kind == BCL_OPTION_FLAG)
+            *(bool *)r.current->value = !r.off;
+        else
+            r.status = set_value(r.current, r.value);
+        if (r.current->given)
+            *r.current->given = true;
+    }
+    return r.status;
+}
+
 int bcl_options_parse(const bcl_command *command, const bcl_option *options, int argc, char **argv,
                       int first) {
-    const bcl_option *words = find_option(options, NULL, 0);
-    bool ended = false;
-    for (int i = first; i < argc; i++) {
-        const char *arg = argv[i];
-        if (!ended && !strcmp(arg, "--")) {
-            ended = true;
-            continue;
-        }
-        if (ended || arg[0] != '-' || !arg[1]) {
-            if (!words)
-                return bcl_cli_usage(command, "unexpected word \"%s\"", arg);
-            int code = set_value(command, words, arg);
-            if (code >= 0)
-                return code;
-            continue;
-        }
-        if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
-            print_help(command, options);
-            return BCL_EXIT_OK;
-        }
-        size_t size = arg[1] == '-' ? strcspn(arg + 2, "=") : 0;
-        const bcl_option *o = size ? find_option(options, arg + 2, size) : NULL;
-        if (!o)
-            return bcl_cli_usage(command, "unknown option %s", arg);
-        const char *inline_value = arg[2 + size] == '=' ? arg + 3 + size : NULL;
-        if (o->given)
-            *o->given = true;
-        if (o->kind == BCL_OPTION_FLAG) {
-            if (inline_value)
-                return bcl_cli_usage(command, "--%s takes no value", o->name);
-            *(bool *)o->value = true;
-            continue;
-        }
-        if (!inline_value && i + 1 >= argc)
-            return bcl_cli_usage(command, "--%s needs a value", o->name);
-        int code = set_value(command, o, inline_value ? inline_value : argv[++i]);
-        /* A list takes the words that follow it, unless the command has words of its own. */
-        while (code < 0 && o->kind == BCL_OPTION_LIST && !words && i + 1 < argc &&
-               argv[i + 1][0] != '-')
-            code = set_value(command, o, argv[++i]);
-        if (code >= 0)
-            return code;
+    const reader r = {.command = command,
+                      .options = options,
+                      .words = bcl_option_find(options, NULL, 0),
+                      .argc = argc,
+                      .i = first,
+                      .argv = argv};
+    bcl_status status = BCL_OK;
+    bool help = false, print = false;
+    if (bcl_cli_visiting) {
+        bcl_cli_visiting->command(bcl_cli_visiting->context, command, options);
+        return BCL_EXIT_OK;
+    }
+    BCL_TRY(read_modes(r, &help, &print));
+    if (help) {
+        bcl_options_print_help(command, options);
+        return BCL_EXIT_OK;
+    }
+    BCL_TRY(read_configs(r));
+    BCL_TRY(read_values(r));
+    if (print) {
+        BCL_TRY(bcl_options_print_config(options));
+        return BCL_EXIT_OK;
     }
     return -1;
+out:
+    return status == BCL_ERROR_ARGUMENT ? usage_error(command) : bcl_cli_error(status);
 }
 
 bcl_status bcl_cli_map_create(bcl_tag_map **out, const bcl_cli_maps *maps) {
@@ -200,99 +313,5 @@ bcl_status bcl_cli_map_create(bcl_tag_map **out, const bcl_cli_maps *maps) {
     for (size_t i = 0; i < maps->rules.count; i++)
         BCL_TRY(bcl_tag_map_add_rule(*out, maps->rules.items[i]));
 out:
-    return status;
-}
-
-static cJSON *value_to_json(const bcl_option *o) {
-    const bcl_list *list = o->value;
-    cJSON *array;
-    switch (o->kind) {
-    case BCL_OPTION_FLAG:
-        return cJSON_CreateBool(*(const bool *)o->value);
-    case BCL_OPTION_INT:
-        return cJSON_CreateNumber((double)*(const int64_t *)o->value);
-    case BCL_OPTION_REAL:
-        return cJSON_CreateNumber(*(const double *)o->value);
-    case BCL_OPTION_TEXT: {
-        const char *text = *(const char *const *)o->value;
-        return text ? cJSON_CreateString(text) : cJSON_CreateNull();
-    }
-    default:
-        array = cJSON_CreateArray();
-        for (size_t i = 0; i < list->count; i++)
-            cJSON_AddItemToArray(array, cJSON_CreateString(list->items[i]));
-        return array;
-    }
-}
-
-cJSON *bcl_options_to_json(const bcl_option *options) {
-    cJSON *json = cJSON_CreateObject();
-    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++)
-        if (o->name && o->given)
-            cJSON_AddItemToObject(json, o->name, value_to_json(o));
-    return json;
-}
-
-static bcl_status set_from_json(const bcl_option *o, const cJSON *item, const char *path) {
-    bcl_status status = BCL_OK;
-    bcl_list *list = o->value;
-    const bool right = o->kind == BCL_OPTION_FLAG   ? cJSON_IsBool(item)
-                       : o->kind == BCL_OPTION_TEXT ? cJSON_IsString(item) || cJSON_IsNull(item)
-                       : o->kind == BCL_OPTION_LIST ? cJSON_IsArray(item)
-                                                    : cJSON_IsNumber(item);
-    if (!right)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found another type than the option's", path,
-                 o->name);
-    if (o->kind == BCL_OPTION_FLAG)
-        *(bool *)o->value = cJSON_IsTrue(item);
-    else if (o->kind == BCL_OPTION_TEXT)
-        *(const char **)o->value = item->valuestring;
-    else if (o->kind == BCL_OPTION_INT)
-        *(int64_t *)o->value = (int64_t)item->valuedouble;
-    else if (o->kind == BCL_OPTION_REAL)
-        *(double *)o->value = item->valuedouble;
-    else {
-        const cJSON *word;
-        list->count = 0;
-        cJSON_ArrayForEach(word, item) {
-            if (!cJSON_IsString(word))
-                BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": expected strings", path, o->name);
-            BCL_TRY(bcl_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items));
-            list->items[list->count++] = word->valuestring;
-        }
-    }
-out:
-    return status;
-}
-
-bcl_status bcl_options_restore(const bcl_option *options, const cJSON *stored, const char *path) {
-    bcl_status status = BCL_OK;
-    cJSON *now = NULL;
-    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++) {
-        if (!o->name || !o->given)
-            continue;
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(stored, o->name);
-        if (!item)
-            continue;
-        if (!*o->given) {
-            BCL_TRY(set_from_json(o, item, path));
-            continue;
-        }
-        now = value_to_json(o);
-        if (!cJSON_Compare(now, item, 1)) {
-            char *was = cJSON_PrintUnformatted(item), *is = cJSON_PrintUnformatted(now);
-            status = bcl_fail(BCL_ERROR_ARGUMENT,
-                              "%s: --%s: the run was started with %s, found %s; leave it out or "
-                              "start another run",
-                              path, o->name, was ? was : "?", is ? is : "?");
-            cJSON_free(was);
-            cJSON_free(is);
-            goto out;
-        }
-        cJSON_Delete(now);
-        now = NULL;
-    }
-out:
-    cJSON_Delete(now);
     return status;
 }

@@ -1,0 +1,52 @@
+/* The terminal's width and abilities; text that is wrapped to it. */
+#include "cli/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+bool bcl_terminal_is(FILE *stream) {
+    const char *term = getenv("TERM");
+    return isatty(fileno(stream)) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+bool bcl_terminal_colour(FILE *stream) {
+    const char *none = getenv("NO_COLOR");
+    return bcl_terminal_is(stream) && (!none || !*none);
+}
+
+size_t bcl_terminal_columns(FILE *stream) {
+    enum { USUAL = 80, LEAST = 20, MOST = 10000 };
+    const char *text = getenv("COLUMNS");
+    struct winsize size = {0};
+    long columns = text ? strtol(text, NULL, 10) : 0;
+    if (columns <= 0 && !ioctl(fileno(stream), TIOCGWINSZ, &size))
+        columns = size.ws_col;
+    return columns <= 0 ? USUAL : columns < LEAST ? LEAST : columns > MOST ? MOST : (size_t)columns;
+}
+
+void bcl_print_wrapped(FILE *to, const char *text, size_t at, size_t indent, size_t width) {
+    if (at < indent) {
+        fprintf(to, "%*s", (int)(indent - at), "");
+        at = indent;
+    }
+    while (*text) {
+        const size_t n = strcspn(text, " \n"), columns = bcl_columns(text, n);
+        if (at > indent && at + 1 + columns > width) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (at > indent) {
+            fputc(' ', to);
+            at++;
+        }
+        fwrite(text, 1, n, to);
+        at += columns;
+        text += n;
+        text += *text == ' ';
+        if (*text == '\n') { /* the indent only where words follow: no line ends in spaces */
+            text++;
+            fprintf(to, "\n%*s", *text == '\n' ? 0 : (int)indent, "");
+            at = indent;
+        }
+    }
+    fputc('\n', to);
+}
