@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Counts of (gold, predicted) pairs over K labels; what every figure of the report comes from. Add
- * to it batch after batch. */
+ * to it batch after batch. Memory grows with K and the pairs that occur, not with K x K. */
 typedef struct bcl_counts bcl_counts;
 
 /* names: (K), copied; each once. */
@@ -48,8 +48,16 @@ BCL_EXPORT bcl_scores bcl_report_macro(const bcl_report *report);
 BCL_EXPORT bcl_scores bcl_report_weighted(const bcl_report *report);
 /* Correct over all: the mean over tokens, not over batches. */
 BCL_EXPORT double bcl_report_accuracy(const bcl_report *report);
-/* matrix[i * size + j]: tokens of gold label i predicted as j; owned by the report. */
-BCL_EXPORT const uint64_t *bcl_report_confusion(const bcl_report *report);
+/* A cell of the confusion matrix that is not 0: tokens of a gold label predicted as another or as
+ * itself, by their places in the report. */
+typedef struct bcl_confused {
+    uint32_t gold, pred;
+    uint64_t count;
+} bcl_confused;
+/* (*count) cells, by gold and then predicted label; owned by the report. */
+BCL_EXPORT const bcl_confused *bcl_report_confusion(const bcl_report *report, size_t *count);
+/* Up to so many labels the matrix is shown whole, beyond that as a list of its cells. */
+enum { BCL_CONFUSION_WHOLE = 256 };
 
 /* The text, to the last character; *out is for the caller to free(). digits: 0 to 30 (the
  * tutorial's is 4, scikit-learn's own default 2). */
@@ -59,7 +67,8 @@ BCL_EXPORT bcl_status bcl_report_text(char **out, const bcl_report *report, int 
  * of output_dict=True. */
 struct cJSON;
 BCL_EXPORT bcl_status bcl_report_json(struct cJSON **out, const bcl_report *report);
-/* {"labels": [...], "matrix": [[...], ...]}; rows are gold. */
+/* {"labels": [...], "matrix": [[...], ...]}; rows are gold. Of more than BCL_CONFUSION_WHOLE labels
+ * the matrix is null and "cells" is a list of [gold, predicted, count], numbers of labels. */
 BCL_EXPORT bcl_status bcl_report_confusion_json(struct cJSON **out, const bcl_report *report);
 
 /* ---- entities ---- */
@@ -73,9 +82,11 @@ typedef enum bcl_scheme {
     BCL_SCHEME_IOE1,
     BCL_SCHEME_IOE2,
     BCL_SCHEME_IOBES,
-    BCL_SCHEME_BILOU
+    BCL_SCHEME_BILOU,
+    BCL_SCHEME_IO /* the tag is the type, or stands behind I-: neighbours that are equal are one
+                   * entity. seqeval would take the type's first letter for a prefix */
 } bcl_scheme;
-/* "default", "auto", "IOB1", ... */
+/* "default", "auto", "IOB1", ..., "IO" */
 BCL_EXPORT const char *bcl_scheme_name(bcl_scheme scheme);
 /* Fails with BCL_ERROR_ARGUMENT on any other name. */
 BCL_EXPORT bcl_status bcl_scheme_find(bcl_scheme *out, const char *name);

@@ -50,6 +50,9 @@ typedef struct bcl_labels_options {
  * fails with BCL_ERROR_FORMAT and names the sentence and its line in both. options may be NULL. */
 BCL_EXPORT bcl_status bcl_labels_read(bcl_labels **out, const char *gold, const char *pred,
                                       const bcl_labels_options *options);
+/* "word<TAB>gold<TAB>predicted" lines with a blank one behind each sentence, as conlleval reads
+ * them. Complete or absent. */
+BCL_EXPORT bcl_status bcl_labels_write(const bcl_labels *labels, const char *path);
 /* Lines that first_pieces left out. */
 BCL_EXPORT size_t bcl_labels_left_out(const bcl_labels *labels);
 
@@ -72,11 +75,20 @@ typedef struct bcl_match_counts {
 /* nervaluate's precision, recall and F1; support is the number of gold entities. */
 BCL_EXPORT bcl_scores bcl_match_scores(bcl_match_counts counts, bcl_match match);
 
+/* The scheme of the labels' tags, by evidence (docs/evaluation.md has the rule): of the gold tags,
+ * and of the first `model` labels, which are those of a model. *counted is how its entities are
+ * counted: DEFAULT for IOB1 and IOB2, else *found itself. */
+BCL_EXPORT bcl_status bcl_labels_scheme(bcl_scheme *found, bcl_scheme *counted,
+                                        const bcl_labels *labels, size_t model);
+
 typedef struct bcl_score_options {
     bcl_scheme scheme;
     double zero_division; /* 0, 1 or NaN; to entities NaN is 1, as in seqeval */
     bool matches;         /* count matches */
     bool by_sentence;     /* keep the counts of each sentence: for breakdowns and intervals */
+    /* accuracy and report are of these labels of the same sentences instead, of pieces where
+     * entities are of words; they must live as long as the score. NULL: of the same */
+    const bcl_labels *report;
 } bcl_score_options;
 
 typedef struct bcl_score bcl_score;
@@ -147,10 +159,17 @@ typedef struct bcl_errors bcl_errors;
 BCL_EXPORT bcl_status bcl_errors_create(bcl_errors **out, const bcl_score *score);
 BCL_EXPORT void bcl_errors_free(bcl_errors *errors);
 BCL_EXPORT size_t bcl_errors_count(const bcl_errors *errors);
-/* The `most` most frequent groups with up to five of their sentences each, as text, or as one HTML
- * page if the path ends in .html or .htm. Complete or absent. */
+/* What is said on top. Texts may be NULL: not said. */
+typedef struct bcl_errors_about {
+    const char *model, *data; /* what was scored on what */
+    const char *entities;     /* how they were counted: "of words; IOBES, strict" */
+    size_t most;              /* groups that are shown, the most frequent first */
+} bcl_errors_about;
+
+/* The most frequent groups with up to five of their sentences each, as text, or as one HTML page if
+ * the path ends in .html or .htm. Complete or absent. */
 BCL_EXPORT bcl_status bcl_errors_write(const bcl_errors *errors, const char *path,
-                                       const char *title, size_t most);
+                                       const bcl_errors_about *about);
 
 #ifdef __cplusplus
 }

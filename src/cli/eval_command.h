@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "eval/evaluate.h"
+#include "eval/predictions.h"
 
 #include <bertcl/scoring.h>
 
@@ -19,12 +20,14 @@ typedef struct eval_options {
     const char *device_id, *gemm, *precision, *logits_path, *label_pieces, *long_sentences;
     int64_t max_length, stride, batch, max_tokens;
     bool windows; /* long_sentences is "window" */
+    bool constrain;
+    bcl_list calibrate;
     /* scores */
     const char *mode, *scheme, *level, *zero_division;
     bool mode_given, scheme_given;
     int64_t resamples, seed;
     /* what comes out */
-    const char *errors_path, *table;
+    const char *errors_path, *predictions_path, *table;
     int64_t errors_most, digits;
     bool digits_given, matches, confusion, breakdown, json, quiet;
 } eval_options;
@@ -34,19 +37,25 @@ typedef struct eval_result {
     char *name, *data; /* of the model or prediction; of the data */
     bcl_corpus *corpus;
     struct eval_model *model; /* that the pieces' texts belong to; may be NULL */
-    bcl_labels *labels;
+    bcl_labels *labels;       /* of the entities */
+    bcl_labels
+        *pieces; /* of accuracy and report, where those are of pieces and entities of words */
     bcl_score *score;
+    bcl_scheme found, counted; /* see bcl_labels_scheme; of files counted is what was asked for */
     /* of a model */
     bool has_evaluation;
     bcl_evaluation evaluation;
-    size_t words_without_piece, max_length;
-    const char *device, *precision;
+    size_t words_without_piece, max_length, model_labels;
+    const char *device, *precision, *label_pieces;
 } eval_result;
 void eval_result_free(eval_result *result);
 
 /* Words, sentences, pieces. */
 #define EVAL_CUT                                                                                   \
     "%zu words of %zu sentences are beyond %zu pieces and were cut; --long window scores them too"
+
+/* ---- eval_run.c ---- */
+bcl_status eval_run(const eval_options *o);
 
 /* ---- eval_model.c ---- */
 typedef struct eval_model eval_model;
@@ -58,7 +67,14 @@ void eval_model_free(eval_model *model);
 bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *model,
                           const char *const *paths, size_t count);
 
+/* Fits a temperature on --calibrate's data and writes it into the model's config.json. */
+bcl_status eval_model_calibrate(const eval_options *o, eval_model *model);
+
 /* ---- eval_print.c ---- */
+/* "word" or "piece": what the entities are of; NULL of files. */
+const char *eval_level(const eval_options *o, const eval_result *r);
+/* "IOBES, strict" */
+const char *eval_scheme_text(char out[BCL_SCHEME_TEXT], const eval_result *r);
 bcl_status eval_print_one(const eval_options *o, const eval_result *result,
                           const eval_result *second);
 /* {"results": [...]} */

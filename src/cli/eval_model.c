@@ -1,7 +1,7 @@
 /* bertcl eval's model part: a checkpoint's predictions on a data set as labelled sentences. */
 #include "cli/eval_command.h"
 
-#include "eval/predictions.h"
+#include "eval/words.h"
 #include "session/session.h"
 
 #include <cjson/cJSON.h>
@@ -11,17 +11,23 @@ struct eval_model {
     size_t max_length, stride; /* pieces */
 };
 
+/* What wants the logits of every sentence. */
 typedef struct logits {
-    float **items; /* by sentence */
+    float **items; /* by sentence; NULL: --logits is not asked for */
     size_t count, K;
+    bcl_word_reader *words; /* NULL: nothing is read of words */
 } logits;
 
-static bcl_status keep_logits(void *context, size_t sentence, const float *values, int length) {
+static bcl_status take_logits(void *context, size_t sentence, const float *values, int length) {
     bcl_status status = BCL_OK;
     logits *l = context;
     const size_t count = (size_t)length * l->K;
-    BCL_NEW(l->items[sentence], count);
-    memcpy(l->items[sentence], values, count * sizeof *values);
+    if (l->items) {
+        BCL_NEW(l->items[sentence], count);
+        memcpy(l->items[sentence], values, count * sizeof *values);
+    }
+    if (l->words)
+        BCL_TRY(bcl_word_reader_take(l->words, sentence, values, length));
 out:
     return status;
 }
@@ -83,80 +89,172 @@ void eval_model_free(eval_model *model) {
     free(model);
 }
 
-static bcl_status encode(bcl_dataset *out, const bcl_corpus *corpus, const eval_options *o,
-                         const eval_model *m) {
+static const char *const *labels_of(const eval_model *m) {
+    return (const char *const *)m->session->config.label_names;
+}
+
+/* As the model was trained, unless the command line says otherwise. */
+static bcl_label_pieces label_pieces(const eval_options *o, const eval_model *m) {
+    if (!o->label_pieces)
+        return m->session->config.label_pieces;
+    return strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST;
+}
+
+/* A data set on its way through a model. */
+typedef struct reading {
+    bcl_corpus *corpus;
+    bcl_dataset data;
+    int32_t *ids, *predicted;
+    bcl_transitions transitions;
+    bcl_predictions predictions;
+    bcl_word_reader words;
+    logits logits;
+} reading;
+
+static void free_reading(reading *x) {
+    for (size_t i = 0; i < x->logits.count; i++)
+        free(x->logits.items[i]);
+    free(x->logits.items);
+    free(x->ids);
+    free(x->predicted);
+    bcl_word_reader_free(&x->words);
+    bcl_transitions_free(&x->transitions);
+    bcl_dataset_free(&x->data);
+    bcl_corpus_free(x->corpus);
+}
+
+static bcl_status read_data(reading *x, const eval_options *o, const eval_model *m,
+                            const char *const *paths, size_t count) {
     bcl_status status = BCL_OK;
-    const bcl_config *config = &m->session->config;
-    int32_t *ids = NULL;
-    BCL_NEW(ids, bcl_corpus_tag_count(corpus));
-    BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)config->label_names,
-                                 (size_t)config->labels));
-    BCL_TRY(bcl_dataset_encode(out, corpus, NULL, bcl_corpus_size(corpus), m->session->tokenizer,
-                               ids, o->windows ? 0 : m->max_length,
-                               strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST));
-    if (out->words_cut && !o->quiet && (o->json || o->table)) /* else it stands in the result */
-        fprintf(stderr, EVAL_CUT "\n", out->words_cut, out->sentences_cut, m->max_length);
+    const size_t K = (size_t)m->session->config.labels;
+    bcl_tag_map *map = NULL;
+    BCL_TRY(bcl_cli_map_create(&map, &o->maps));
+    const bcl_corpus_options options = {map, (size_t)o->tag_column};
+    BCL_TRY(bcl_corpus_read(&x->corpus, paths, count, &options));
+    BCL_NEW(x->ids, bcl_corpus_tag_count(x->corpus));
+    BCL_TRY(bcl_corpus_label_ids(x->ids, x->corpus, labels_of(m), K));
+    BCL_TRY(bcl_dataset_encode(&x->data, x->corpus, NULL, bcl_corpus_size(x->corpus),
+                               m->session->tokenizer, x->ids, o->windows ? 0 : m->max_length,
+                               label_pieces(o, m)));
+    BCL_NEW(x->predicted, x->data.pieces);
+    x->logits.K = K;
+    x->predictions = (bcl_predictions){.corpus = x->corpus,
+                                       .data = &x->data,
+                                       .predicted = x->predicted,
+                                       .tokenizer = m->session->tokenizer,
+                                       .names = labels_of(m),
+                                       .K = K,
+                                       .outside = "O"};
 out:
-    free(ids);
+    bcl_tag_map_free(map);
     return status;
 }
 
-static bcl_status make_labels(eval_result *out, const eval_options *o, const eval_model *m,
-                              const bcl_dataset *data, const int32_t *predicted) {
-    const bcl_config *config = &m->session->config;
-    const bcl_predictions p = {.corpus = out->corpus,
-                               .data = data,
-                               .predicted = predicted,
-                               .tokenizer = m->session->tokenizer,
-                               .names = (const char *const *)config->label_names,
-                               .K = (size_t)config->labels,
-                               .outside = "O"};
-    if (!o->level || strcmp(o->level, "word"))
-        return bcl_labels_of_pieces(&out->labels, &p);
-    return bcl_labels_of_words(&out->labels, &out->words_without_piece, &p);
+/* The scheme of the model's own labels: what may be predicted does not depend on the data. */
+static bcl_status make_transitions(reading *x, const eval_options *o, const eval_model *m) {
+    const size_t K = (size_t)m->session->config.labels;
+    bcl_scheme scheme =
+        bcl_scheme_detect(&(bcl_scheme_evidence){.names = labels_of(m), .K = K, .model = K});
+    if (o->scheme_given && strcmp(o->scheme, "auto")) {
+        bcl_status status = bcl_scheme_find(&scheme, o->scheme);
+        if (status)
+            return status;
+    }
+    return bcl_transitions_create(&x->transitions, scheme, labels_of(m), K);
+}
+
+static bcl_status evaluate(bcl_evaluation *out, reading *x, const eval_options *o, eval_model *m) {
+    const bool sink = x->logits.items || x->words.transitions || x->words.calibration;
+    x->words.predictions = &x->predictions;
+    x->words.label_ids = x->ids;
+    x->logits.words = x->words.transitions || x->words.calibration ? &x->words : NULL;
+    const bcl_evaluate_options options = {.sentences = (size_t)o->batch,
+                                          .tokens = (size_t)o->max_tokens,
+                                          .max_length = m->max_length,
+                                          .stride = m->stride,
+                                          .sink = sink ? take_logits : NULL,
+                                          .context = &x->logits,
+                                          .predicted = x->predicted};
+    return bcl_evaluate(out, m->session->model, &x->data, labels_of(m),
+                        (size_t)m->session->config.labels, &options);
+}
+
+/* Without a level accuracy and report are of pieces, as in training, and entities of words. */
+static bcl_status make_labels(eval_result *out, const eval_options *o, const bcl_predictions *p) {
+    bcl_status status = BCL_OK;
+    const bool pieces = o->level && !strcmp(o->level, "piece");
+    if (!o->level)
+        BCL_TRY(bcl_labels_of_pieces(&out->pieces, p));
+    BCL_TRY(pieces ? bcl_labels_of_pieces(&out->labels, p)
+                   : bcl_labels_of_words(&out->labels, &out->words_without_piece, p));
+out:
+    return status;
 }
 
 bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m,
                           const char *const *paths, size_t count) {
     bcl_status status = BCL_OK;
-    bcl_tag_map *map = NULL;
-    bcl_dataset data = {0};
-    int32_t *predicted = NULL;
-    const bcl_config *config = &m->session->config;
-    logits kept = {.K = (size_t)config->labels};
-    BCL_TRY(bcl_cli_map_create(&map, &o->maps));
-    const bcl_corpus_options reading = {map, (size_t)o->tag_column};
-    BCL_TRY(bcl_corpus_read(&out->corpus, paths, count, &reading));
-    BCL_TRY(encode(&data, out->corpus, o, m));
-    BCL_NEW(predicted, data.pieces);
+    reading x = {0};
+    BCL_TRY(read_data(&x, o, m, paths, count));
+    if (x.data.words_cut && !o->quiet && (o->json || o->table)) /* else it stands in the result */
+        fprintf(stderr, EVAL_CUT "\n", x.data.words_cut, x.data.sentences_cut, m->max_length);
     if (o->logits_path) {
-        BCL_NEW(kept.items, data.count);
-        kept.count = data.count;
+        BCL_NEW(x.logits.items, x.data.count);
+        x.logits.count = x.data.count;
     }
-    const bcl_evaluate_options options = {.sentences = (size_t)o->batch,
-                                          .tokens = (size_t)o->max_tokens,
-                                          .max_length = m->max_length,
-                                          .stride = m->stride,
-                                          .sink = o->logits_path ? keep_logits : NULL,
-                                          .context = &kept,
-                                          .predicted = predicted};
-    BCL_TRY(bcl_evaluate(&out->evaluation, m->session->model, &data,
-                         (const char *const *)config->label_names, (size_t)config->labels,
-                         &options));
+    if (o->constrain) {
+        BCL_TRY(make_transitions(&x, o, m));
+        x.words.transitions = &x.transitions;
+    }
+    BCL_TRY(evaluate(&out->evaluation, &x, o, m));
     out->has_evaluation = true;
     out->max_length = m->max_length;
     out->device = bcl_session_device(m->session);
     out->precision = bcl_session_precision(m->session);
+    out->label_pieces = label_pieces(o, m) == BCL_LABEL_FIRST ? "first" : "all";
+    out->model_labels = (size_t)m->session->config.labels;
     out->model = m;
     if (o->logits_path)
-        BCL_TRY(write_logits(&kept, o->logits_path, &data));
-    BCL_TRY(make_labels(out, o, m, &data, predicted));
+        BCL_TRY(write_logits(&x.logits, o->logits_path, &x.data));
+    x.predictions.decoded = x.words.decoded;
+    BCL_TRY(make_labels(out, o, &x.predictions));
+    out->corpus = x.corpus; /* words of the labels point into it */
+    x.corpus = NULL;
 out:
-    for (size_t i = 0; i < kept.count; i++)
-        free(kept.items[i]);
-    free(kept.items);
-    free(predicted);
-    bcl_dataset_free(&data);
-    bcl_tag_map_free(map);
+    free_reading(&x);
+    return status;
+}
+
+static void print_calibrated(const bcl_calibrated *c, const eval_options *o, const char *path) {
+    if (o->quiet)
+        return;
+    fprintf(stderr,
+            "calibrated on %zu words: temperature %.4f, loss %.6f -> %.6f, calibration error %.4f "
+            "-> %.4f; written to %s\n",
+            c->words, c->temperature, c->loss_before, c->loss, c->error_before, c->error, path);
+    if (c->left_out)
+        fprintf(stderr, "%zu words beyond 256 MiB of logits were left out\n", c->left_out);
+}
+
+bcl_status eval_model_calibrate(const eval_options *o, eval_model *m) {
+    bcl_status status = BCL_OK;
+    reading x = {0};
+    bcl_calibration c = {0};
+    bcl_calibrated result;
+    bcl_evaluation evaluation = {0};
+    char *path = NULL;
+    BCL_TRY(bcl_path_join(&path, m->session->folder, "config.json"));
+    BCL_TRY(read_data(&x, o, m, o->calibrate.items, o->calibrate.count));
+    x.words.calibration = &c;
+    BCL_TRY(evaluate(&evaluation, &x, o, m));
+    BCL_TRY(bcl_calibration_fit(&result, &c));
+    BCL_TRY(bcl_config_set_temperature(m->session->folder, result.temperature));
+    m->session->config.temperature = result.temperature;
+    print_calibrated(&result, o, path);
+out:
+    free(path);
+    bcl_evaluation_free(&evaluation);
+    bcl_calibration_free(&c);
+    free_reading(&x);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "cli/eval_command.h"
 
 #include "eval/report.h"
+#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 
@@ -22,14 +23,24 @@ static bcl_status merge(cJSON *into, cJSON *from) {
     return status;
 }
 
-static const char *level_name(const eval_options *o, const eval_result *r) {
-    return o->level ? o->level : r->has_evaluation ? "piece" : NULL;
+const char *eval_level(const eval_options *o, const eval_result *r) {
+    return o->level ? o->level : r->has_evaluation ? "word" : NULL;
+}
+
+const char *eval_scheme_text(char out[BCL_SCHEME_TEXT], const eval_result *r) {
+    const bool lenient = r->counted == BCL_SCHEME_DEFAULT || r->counted == BCL_SCHEME_IO;
+    return bcl_scheme_text(out, lenient ? r->found : r->counted, r->counted);
+}
+
+/* What a model's accuracy and report are of. */
+static const char *report_level(const eval_result *r, const char *level) {
+    return r->pieces ? "piece" : level;
 }
 
 static bcl_status result_json(cJSON **out, const eval_options *o, const eval_result *r) {
     bcl_status status = BCL_OK;
     cJSON *json = NULL, *score = NULL, *item;
-    const char *level = level_name(o, r);
+    const char *level = eval_level(o, r);
     if (r->has_evaluation)
         BCL_TRY(bcl_evaluation_json(&json, &r->evaluation));
     else if (!(json = cJSON_CreateObject()))
@@ -41,6 +52,12 @@ static bcl_status result_json(cJSON **out, const eval_options *o, const eval_res
         bcl_report_put(json, r->has_evaluation ? "model" : "pred", cJSON_CreateString(r->name)));
     BCL_TRY(bcl_report_put(json, r->has_evaluation ? "data" : "gold", cJSON_CreateString(r->data)));
     if (r->has_evaluation) {
+        BCL_TRY(bcl_report_put(json, "report_level", cJSON_CreateString(report_level(r, level))));
+        if ((r->counted == BCL_SCHEME_DEFAULT || r->counted == BCL_SCHEME_IO) &&
+            r->found != BCL_SCHEME_DEFAULT)
+            BCL_TRY(bcl_report_put(json, "scheme", cJSON_CreateString(bcl_scheme_name(r->found))));
+        BCL_TRY(bcl_report_put(json, "constrained", cJSON_CreateBool(o->constrain)));
+        BCL_TRY(bcl_report_put(json, "label_pieces", cJSON_CreateString(r->label_pieces)));
         BCL_TRY(bcl_report_put(json, "words_without_piece",
                                cJSON_CreateNumber((double)r->words_without_piece)));
         BCL_TRY(bcl_report_put(json, "long", cJSON_CreateString(o->long_sentences)));
@@ -73,18 +90,58 @@ static bcl_status print_json(cJSON *json) {
     return BCL_OK;
 }
 
+static void print_padded(const char *text, size_t width) {
+    char shown[1024];
+    bcl_printable(shown, sizeof shown, text);
+    const size_t columns = bcl_columns(shown, strlen(shown));
+    printf("%*s%s", (int)(columns < width ? width - columns : 0), "", shown);
+}
+
+static size_t label_width(const bcl_report *r) {
+    char shown[1024];
+    size_t width = strlen("gold\\pred");
+    for (size_t i = 0; i < bcl_report_size(r); i++) {
+        bcl_printable(shown, sizeof shown, bcl_report_label(r, i));
+        const size_t n = bcl_columns(shown, strlen(shown));
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+/* Gold, predicted, count a line: too many labels for a matrix. */
+static void print_cells(const bcl_report *r, size_t width) {
+    size_t count;
+    const bcl_confused *cells = bcl_report_confusion(r, &count);
+    for (size_t i = 0; i < count; i++) {
+        print_padded(bcl_report_label(r, cells[i].gold), width);
+        printf(" ");
+        print_padded(bcl_report_label(r, cells[i].pred), width);
+        printf(" %llu\n", (unsigned long long)cells[i].count);
+    }
+    printf("\n");
+}
+
 static void print_confusion(const bcl_report *r) {
-    size_t k = bcl_report_size(r), width = 9;
-    const uint64_t *matrix = bcl_report_confusion(r);
-    for (size_t i = 0; i < k; i++)
-        width = strlen(bcl_report_label(r, i)) > width ? strlen(bcl_report_label(r, i)) : width;
-    printf("%*s", (int)width, "gold\\pred");
-    for (size_t j = 0; j < k; j++)
-        printf(" %*s", (int)width, bcl_report_label(r, j));
+    const size_t k = bcl_report_size(r), width = label_width(r);
+    size_t count;
+    const bcl_confused *cell = bcl_report_confusion(r, &count), *end = cell + count;
+    if (k > BCL_CONFUSION_WHOLE) {
+        print_cells(r, width);
+        return;
+    }
+    print_padded("gold\\pred", width);
+    for (size_t j = 0; j < k; j++) {
+        printf(" ");
+        print_padded(bcl_report_label(r, j), width);
+    }
     for (size_t i = 0; i < k; i++) {
-        printf("\n%*s", (int)width, bcl_report_label(r, i));
-        for (size_t j = 0; j < k; j++)
-            printf(" %*llu", (int)width, (unsigned long long)matrix[i * k + j]);
+        printf("\n");
+        print_padded(bcl_report_label(r, i), width);
+        for (size_t j = 0; j < k; j++) {
+            const bool here = cell < end && cell->gold == i && cell->pred == j;
+            printf(" %*llu", (int)width, here ? (unsigned long long)cell->count : 0ull);
+            cell += here;
+        }
     }
     printf("\n\n");
 }
@@ -109,7 +166,14 @@ static bcl_status print_text(const eval_options *o, const eval_result *r) {
     BCL_TRY(bcl_entity_report_text(&entities, bcl_score_entities(r->score), digits));
     if (r->has_evaluation)
         print_evaluation(r);
-    printf("%s\n%s\n", report, entities);
+    if (r->has_evaluation) {
+        char scheme[BCL_SCHEME_TEXT];
+        const char *level = eval_level(o, r);
+        printf("Labels of %ss\n%s\nEntities of %ss: %s%s\n%s\n", report_level(r, level), report,
+               level, eval_scheme_text(scheme, r), o->constrain ? ", constrained" : "", entities);
+    } else {
+        printf("%s\n%s\n", report, entities);
+    }
     if (o->confusion)
         print_confusion(bcl_score_report(r->score));
     if (o->matches) {

@@ -2,6 +2,7 @@
 #include "cli/eval_command.h"
 
 #include "eval/report.h"
+#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -19,6 +20,8 @@ enum {
     F1_LOW,
     F1_HIGH,
     MACRO_F1,
+    LEVEL,
+    SCHEME,
     WORDS_CUT,
     COLUMNS
 };
@@ -27,7 +30,7 @@ static const char *const headings[COLUMNS] = {
     [TOKENS] = "tokens",       [LOSS] = "loss",       [ACCURACY] = "accuracy",
     [PRECISION] = "precision", [RECALL] = "recall",   [F1] = "f1-score",
     [F1_LOW] = "f1 low",       [F1_HIGH] = "f1 high", [MACRO_F1] = "macro f1",
-    [WORDS_CUT] = "words cut"};
+    [LEVEL] = "entities",      [SCHEME] = "scheme",   [WORDS_CUT] = "words cut"};
 
 typedef struct row {
     char *cells[COLUMNS];
@@ -62,7 +65,8 @@ static bcl_status fill(row *r, const eval_options *o, const eval_result *x) {
     BCL_TRY(bcl_strdup(&r->cells[MODEL], x->name));
     BCL_TRY(bcl_strdup(&r->cells[DATA], x->data));
     BCL_TRY(bcl_format(&r->cells[SENTENCES], "%zu", bcl_labels_size(x->labels)));
-    BCL_TRY(bcl_format(&r->cells[TOKENS], "%zu", bcl_labels_tokens(x->labels)));
+    BCL_TRY(
+        bcl_format(&r->cells[TOKENS], "%zu", bcl_labels_tokens(x->pieces ? x->pieces : x->labels)));
     if (x->has_evaluation)
         BCL_TRY(number(&r->cells[LOSS], x->evaluation.loss, digits));
     if (x->has_evaluation && x->evaluation.words_cut)
@@ -73,23 +77,29 @@ static bcl_status fill(row *r, const eval_options *o, const eval_result *x) {
     BCL_TRY(number(&r->cells[F1], micro.f1, digits));
     BCL_TRY(number(&r->cells[MACRO_F1], bcl_entity_report_macro(bcl_score_entities(x->score)).f1,
                    digits));
+    if (x->has_evaluation) {
+        char scheme[BCL_SCHEME_TEXT];
+        BCL_TRY(bcl_format(&r->cells[LEVEL], "of %ss", eval_level(o, x)));
+        BCL_TRY(bcl_strdup(&r->cells[SCHEME], eval_scheme_text(scheme, x)));
+    }
     if (o->resamples)
         BCL_TRY(add_interval(r, o, x, digits));
 out:
     return status;
 }
 
-/* What a terminal shows: code points. */
+/* What a terminal shows. */
 static size_t shown(const char *text) {
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
+    char out[1024];
+    bcl_printable(out, sizeof out, text);
+    return bcl_columns(out, strlen(out));
 }
 
 static void print_cell(const char *text, size_t width, bool left) {
     size_t n = shown(text), pad = n < width ? width - n : 0;
-    printf("%*s%s%*s", left ? 0 : (int)pad, "", text, left ? (int)pad : 0, "");
+    printf("%*s", left ? 0 : (int)pad, "");
+    bcl_printable_put(stdout, text, strlen(text));
+    printf("%*s", left ? (int)pad : 0, "");
 }
 
 static void print_aligned(const row *rows, size_t count, const bool *used, bool markdown) {

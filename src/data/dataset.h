@@ -25,11 +25,6 @@ typedef struct bcl_dataset {
     int longest;                     /* pieces */
 } bcl_dataset;
 
-typedef enum bcl_label_pieces {
-    BCL_LABEL_ALL,  /* every piece of a word has the word's label */
-    BCL_LABEL_FIRST /* only its first piece counts */
-} bcl_label_pieces;
-
 /* Encodes sentences `rows` (NULL: the first `count`) of a corpus. label_ids: by the corpus' tags;
  * NULL: no labels. max_length: pieces, specials included; 0: no limit. */
 bcl_status bcl_dataset_encode(bcl_dataset *out, const bcl_corpus *corpus, const uint32_t *rows,

@@ -3,6 +3,7 @@
  * chapters 13 (percentile intervals) and 16 (tests); Koehn, EMNLP 2004, for two systems. */
 #include "eval/report.h"
 #include "eval/figures.h"
+#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -17,12 +18,15 @@ struct bcl_bootstrap {
     bool paired;
 };
 
+enum { MOST_BYTES = 1 << 28, MOST_FIGURES = 1 << 27 };
 enum { BLOCK = 8 }; /* words that are added up at a time, in registers: a cache line */
 
 /* The rows of one score or of two, side by side, several counts in one word: adding words adds
- * counts as long as no count overflows its lane, so at most `stretch` rows are added at a time. */
+ * counts as long as no count overflows its lane, so at most `stretch` rows are added at a time. Of
+ * so many labels that this would take more than MOST_BYTES, rows are added cell by cell. */
 typedef struct packed {
-    uint64_t *words; /* (n, stride) */
+    const bcl_rows *sparse[2]; /* where words is NULL */
+    uint64_t *words;           /* (n, stride) */
     size_t n, stride, width, lanes;
     unsigned lane_bits;
     size_t stretch;
@@ -30,16 +34,16 @@ typedef struct packed {
 
 static uint32_t largest(const bcl_rows *r) {
     uint32_t most = 1;
-    for (size_t i = 0; i < r->sentences * r->width; i++)
-        most = r->data[i] > most ? r->data[i] : most;
+    for (size_t i = 0; i < r->starts[r->sentences]; i++)
+        most = r->cells[i].count > most ? r->cells[i].count : most;
     return most;
 }
 
 static void pack_score(packed *p, const bcl_rows *r, size_t column) {
     for (size_t i = 0; i < r->sentences; i++)
-        for (size_t c = 0; c < r->width; c++) {
-            size_t at = column + c;
-            p->words[i * p->stride + at / p->lanes] |= (uint64_t)r->data[i * r->width + c]
+        for (size_t c = r->starts[i]; c < r->starts[i + 1]; c++) {
+            const size_t at = column + r->cells[c].column;
+            p->words[i * p->stride + at / p->lanes] |= (uint64_t)r->cells[c].count
                                                        << (at % p->lanes * p->lane_bits);
         }
 }
@@ -48,7 +52,9 @@ static bcl_status pack(packed *out, const bcl_score *first, const bcl_score *sec
     bcl_status status = BCL_OK;
     uint32_t most = largest(&first->rows);
     size_t cells;
-    *out = (packed){.n = first->rows.sentences, .width = first->rows.width};
+    *out = (packed){.sparse = {&first->rows, second ? &second->rows : NULL},
+                    .n = first->rows.sentences,
+                    .width = first->rows.width};
     if (second) {
         out->width += second->rows.width;
         most = largest(&second->rows) > most ? largest(&second->rows) : most;
@@ -58,8 +64,8 @@ static bcl_status pack(packed *out, const bcl_score *first, const bcl_score *sec
     out->stretch = (out->lane_bits == 16 ? UINT16_MAX : UINT32_MAX) / most;
     out->stride = (out->width + out->lanes - 1) / out->lanes;
     out->stride = (out->stride + BLOCK - 1) / BLOCK * BLOCK;
-    if (!bcl_multiply(&cells, out->n, out->stride))
-        BCL_FAIL(BCL_ERROR_MEMORY, "bootstrap: %zu sentences are too many", out->n);
+    if (!bcl_multiply(&cells, out->n, out->stride) || cells > MOST_BYTES / sizeof *out->words)
+        return BCL_OK;
     BCL_NEW(out->words, cells);
     pack_score(out, &first->rows, 0);
     if (second)
@@ -114,10 +120,23 @@ static void add_rows(uint64_t *out, const uint64_t *words, const size_t *drawn, 
     memcpy(out, sums, sizeof sums);
 }
 
-static void resample(worker *w, size_t number) {
+static void add_cells(uint64_t *sum, const bcl_rows *r, size_t sentence) {
+    for (size_t c = r->starts[sentence]; c < r->starts[sentence + 1]; c++)
+        sum[r->cells[c].column] += r->cells[c].count;
+}
+
+static void add_sparse(worker *w, uint64_t start) {
     const packed *p = w->rows;
-    const uint64_t start = bcl_mix64(w->seed ^ bcl_mix64(number));
-    memset(w->sum, 0, p->width * sizeof *w->sum);
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t sentence = draw(start, i, p->n);
+        add_cells(w->sum, p->sparse[0], sentence);
+        if (p->sparse[1])
+            add_cells(w->sum + p->sparse[0]->width, p->sparse[1], sentence);
+    }
+}
+
+static void add_packed(worker *w, uint64_t start) {
+    const packed *p = w->rows;
     for (size_t i = 0, end; i < p->n; i = end) {
         end = i + p->stretch < p->n ? i + p->stretch : p->n;
         for (size_t k = i; k < end; k++)
@@ -126,6 +145,15 @@ static void resample(worker *w, size_t number) {
             add_rows(w->partial + c, p->words + c, w->drawn, end - i);
         unpack(w->sum, w->partial, p);
     }
+}
+
+static void resample(worker *w, size_t number) {
+    const uint64_t start = bcl_mix64(w->seed ^ bcl_mix64(number));
+    memset(w->sum, 0, w->rows->width * sizeof *w->sum);
+    if (w->rows->words)
+        add_packed(w, start);
+    else
+        add_sparse(w, start);
     bcl_figures_compute(w->values + number * w->figures, &w->first, w->sum);
     if (w->others)
         bcl_figures_compute(w->others + number * w->figures, &w->second,
@@ -267,8 +295,7 @@ static bcl_status measure(bcl_bootstrap *b, const bcl_score *score, bool other) 
     BCL_NEW(values, b->figures.count);
     BCL_TRY(bcl_figure_maker_create(&maker, &b->figures, score));
     for (size_t i = 0; i < r->sentences; i++)
-        for (size_t c = 0; c < r->width; c++)
-            sum[c] += r->data[i * r->width + c];
+        add_cells(sum, r, i);
     bcl_figures_compute(values, &maker, sum);
     for (size_t f = 0; f < b->figures.count; f++)
         *(other ? &b->intervals[f].other : &b->intervals[f].value) = values[f];
@@ -283,7 +310,7 @@ static bcl_status check(const bcl_score *first, const bcl_score *second, size_t 
     const bcl_labels *a = first->labels, *b = second ? second->labels : a;
     if (!resamples)
         return bcl_fail(BCL_ERROR_ARGUMENT, "bootstrap: found 0 resamples, expected at least 1");
-    if (!first->rows.data || (second && !second->rows.data))
+    if (!first->options.by_sentence || (second && !second->options.by_sentence))
         return bcl_fail(BCL_ERROR_ARGUMENT, "bootstrap: the scores were made without by_sentence");
     if (a->count != b->count)
         return bcl_fail(BCL_ERROR_ARGUMENT,
@@ -312,8 +339,11 @@ bcl_status bcl_bootstrap_create(bcl_bootstrap **out, const bcl_score *first,
         b->intervals[f].row = name->row;
         b->intervals[f].metric = name->metric;
     }
-    if (!bcl_multiply(&cells, resamples, b->figures.count))
-        BCL_FAIL(BCL_ERROR_MEMORY, "bootstrap: %zu resamples are too many", resamples);
+    if (!bcl_multiply(&cells, resamples, b->figures.count) || cells > MOST_FIGURES)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "bootstrap: found %zu resamples of %zu figures, expected at most %d in all; take "
+                 "at most %zu resamples",
+                 resamples, b->figures.count, MOST_FIGURES, MOST_FIGURES / b->figures.count);
     BCL_NEW(values, cells);
     if (second)
         BCL_NEW(others, cells);
@@ -408,10 +438,11 @@ out:
 static bcl_status add_line(bcl_string *text, const bcl_bootstrap *b, const bcl_interval *x,
                            int digits) {
     bcl_status status = BCL_OK;
+    char row[256];
     const char *group = !x->group ? "" : strcmp(x->group, "report") ? "entities" : "labels";
-    BCL_TRY(bcl_string_addf(text, "%-8s %-16s %-9s  %.*f [%.*f, %.*f]", group, x->row,
-                            x->metric ? x->metric : "", digits, x->value, digits, x->low, digits,
-                            x->high));
+    BCL_TRY(bcl_string_addf(text, "%-8s %-16s %-9s  %.*f [%.*f, %.*f]", group,
+                            bcl_printable(row, sizeof row, x->row), x->metric ? x->metric : "",
+                            digits, x->value, digits, x->low, digits, x->high));
     if (b->paired)
         BCL_TRY(bcl_string_addf(text, "  %.*f [%.*f, %.*f]  %+.*f [%+.*f, %+.*f]  %.4f", digits,
                                 x->other, digits, x->other_low, digits, x->other_high, digits,

@@ -1,6 +1,7 @@
 /* Scores by document and by sentence length, from the counts of each sentence. */
 #include "eval/report.h"
 #include "eval/score.h"
+#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 
@@ -22,19 +23,24 @@ typedef struct breakdown {
     size_t document_count;
 } breakdown;
 
-static void add_row(part *p, const bcl_rows *r, const uint32_t *row) {
+static void add_row(part *p, const bcl_rows *r, size_t sentence) {
     p->sentences++;
-    p->tokens += row[BCL_ROW_TOKENS];
-    p->right += row[BCL_ROW_RIGHT];
-    for (size_t i = 0; i < 3 * r->types; i++)
-        p->entities[i % 3] += row[BCL_ROW_TYPES + i];
+    for (size_t i = r->starts[sentence]; i < r->starts[sentence + 1]; i++) {
+        const bcl_row_cell *c = &r->cells[i];
+        if (c->column == BCL_ROW_TOKENS)
+            p->tokens += c->count;
+        else if (c->column == BCL_ROW_RIGHT)
+            p->right += c->count;
+        else if (c->column < BCL_ROW_TYPES + 3 * r->types)
+            p->entities[(c->column - BCL_ROW_TYPES) % 3] += c->count;
+    }
 }
 
 static bcl_status compute(breakdown *out, const bcl_score *s) {
     bcl_status status = BCL_OK;
     const bcl_rows *r = &s->rows;
     *out = (breakdown){.document_count = s->labels->document_count};
-    if (!r->data)
+    if (!s->options.by_sentence)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "breakdown: the score was made without by_sentence");
     BCL_NEW(out->documents, out->document_count);
     for (size_t i = 0; i < out->document_count; i++)
@@ -42,13 +48,13 @@ static bcl_status compute(breakdown *out, const bcl_score *s) {
     for (size_t i = 0; i < LENGTHS; i++)
         out->lengths[i].name = lengths[i].name;
     for (size_t i = 0; i < r->sentences; i++) {
-        const uint32_t *row = r->data + i * r->width;
+        const uint32_t tokens = bcl_rows_at(r, i, BCL_ROW_TOKENS);
         size_t length = 0;
-        while (row[BCL_ROW_TOKENS] > lengths[length].most)
+        while (tokens > lengths[length].most)
             length++;
-        add_row(&out->lengths[length], r, row);
+        add_row(&out->lengths[length], r, i);
         if (s->labels->sentences[i].document < out->document_count)
-            add_row(&out->documents[s->labels->sentences[i].document], r, row);
+            add_row(&out->documents[s->labels->sentences[i].document], r, i);
     }
 out:
     return status;
@@ -108,11 +114,12 @@ out:
 }
 
 static bcl_status part_line(bcl_string *text, const part *p, const bcl_score *s, int digits) {
+    char name[1024];
     bcl_scores x = scores(p, s);
-    return bcl_string_addf(text, "%9llu %9llu %9.*f %9.*f %9.*f %9.*f %9llu  %s\n",
-                           (unsigned long long)p->sentences, (unsigned long long)p->tokens, digits,
-                           accuracy(p), digits, x.precision, digits, x.recall, digits, x.f1,
-                           (unsigned long long)x.support, p->name);
+    return bcl_string_addf(
+        text, "%9llu %9llu %9.*f %9.*f %9.*f %9.*f %9llu  %s\n", (unsigned long long)p->sentences,
+        (unsigned long long)p->tokens, digits, accuracy(p), digits, x.precision, digits, x.recall,
+        digits, x.f1, (unsigned long long)x.support, bcl_printable(name, sizeof name, p->name));
 }
 
 static bcl_status heading(bcl_string *text, const char *last) {

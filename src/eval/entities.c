@@ -76,8 +76,14 @@ static const grammar grammars[] = {
                           {{P_ANY, P_B, EITHER}, {P_ANY, P_U, EITHER}},
                           {{P_B, P_I, SAME}, {P_B, P_L, SAME}, {P_I, P_I, SAME}, {P_I, P_L, SAME}},
                           {{P_U, P_ANY, EITHER}, {P_L, P_ANY, EITHER}}},
+    [BCL_SCHEME_IO] = {.name = "IO"},
 };
 #define SCHEMES (sizeof grammars / sizeof *grammars)
+
+/* Scanned as conlleval does. */
+static bool is_lenient(bcl_scheme scheme) {
+    return scheme == BCL_SCHEME_DEFAULT || scheme == BCL_SCHEME_IO;
+}
 
 enum { STARTS = 1, GOES_ON = 2, ENDS = 4 }; /* of an entity between two tags */
 
@@ -121,8 +127,8 @@ bcl_status bcl_scheme_find(bcl_scheme *out, const char *name) {
             return BCL_OK;
         }
     return bcl_fail(BCL_ERROR_ARGUMENT,
-                    "scheme: found \"%s\", expected default, auto, IOB1, IOB2, IOE1, IOE2, IOBES "
-                    "or BILOU",
+                    "scheme: found \"%s\", expected default, auto, IOB1, IOB2, IOE1, IOE2, "
+                    "IOBES, BILOU or IO",
                     name);
 }
 
@@ -149,11 +155,15 @@ static size_t first_character(const char *name) {
 }
 
 static bcl_status parse_tag(tag *out, bcl_entities *e, const char *name) {
-    bool strict = e->scheme != BCL_SCHEME_DEFAULT;
+    bool strict = !is_lenient(e->scheme);
     const char *type = name + first_character(name), *dash = strchr(type, '-');
     size_t n;
     *out = (tag){0};
-    if (strict) { /* the dashes at both ends fall away */
+    if (e->scheme == BCL_SCHEME_IO) { /* all of it, or what stands behind "I-" */
+        out->prefix = !strcmp(name, "O") ? 'O' : 'I';
+        type = name + (name[0] == 'I' && name[1] == '-' && name[2] ? 2 : 0);
+        n = strlen(type);
+    } else if (strict) { /* the dashes at both ends fall away */
         type += strspn(type, "-");
         for (n = strlen(type); n && type[n - 1] == '-';)
             n--;
@@ -231,7 +241,7 @@ bcl_status bcl_entities_create(bcl_entities **out, const char *const *names, siz
     for (size_t i = 0; i < k; i++)
         BCL_TRY(parse_tag(&e->tags[i], e, names[i]));
     BCL_NEW(e->totals, e->types.count);
-    if (e->scheme != BCL_SCHEME_DEFAULT)
+    if (!is_lenient(e->scheme))
         make_moves(e);
     /* Before the first token stands an O whose type is no type, not even that of O. */
     e->gold.prev = e->pred.prev = (tag){.prefix = 'O', .type = UINT32_MAX};
@@ -266,6 +276,10 @@ const bcl_entity_totals *bcl_entities_totals(const bcl_entities *entities, char 
     *types = entities->types.items;
     *count = entities->types.count;
     return entities->totals;
+}
+
+size_t bcl_entities_type(const bcl_entities *e, const char *type) {
+    return bcl_names_find(&e->types, type, strlen(type));
 }
 
 bcl_entity_view bcl_entities_view(const bcl_entities *e) {
@@ -350,7 +364,7 @@ bcl_status bcl_entities_add(bcl_entities *entities, const int32_t *gold, const i
         e->invalid += e->tags[pred[i]].invalid;
     }
     e->base = e->gold.at;
-    if (e->scheme == BCL_SCHEME_DEFAULT) {
+    if (is_lenient(e->scheme)) {
         BCL_TRY(scan_default(&e->gold, e, gold, n));
         BCL_TRY(scan_default(&e->pred, e, pred, n));
     } else {

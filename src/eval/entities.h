@@ -27,5 +27,7 @@ bcl_entity_view bcl_entities_view(const bcl_entities *entities);
  * made an entity are among them, with zeros. */
 const bcl_entity_totals *bcl_entities_totals(const bcl_entities *entities, char *const **types,
                                              size_t *count);
+/* A type's place among them, or SIZE_MAX. */
+size_t bcl_entities_type(const bcl_entities *entities, const char *type);
 
 #endif

@@ -137,7 +137,7 @@ bcl_status bcl_entity_report_json(cJSON **out, const bcl_entity_report *report) 
     if (!json)
         BCL_FAIL(BCL_ERROR_MEMORY, "report: out of memory");
     for (size_t i = 0; i < report->count; i++)
-        BCL_TRY(bcl_report_put_scores(json, report->types[i], report->scores[i]));
+        BCL_TRY(bcl_report_add_scores(json, report->types[i], report->scores[i]));
     BCL_TRY(bcl_report_put_scores(json, "micro avg", report->micro));
     BCL_TRY(bcl_report_put_scores(json, "macro avg", report->macro));
     BCL_TRY(bcl_report_put_scores(json, "weighted avg", report->weighted));

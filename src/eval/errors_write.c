@@ -1,5 +1,7 @@
 /* Entity errors as text or as one HTML page without scripts or anything from elsewhere. */
 #include "eval/errors.h"
+#include "util/html.h"
+#include "util/printable.h"
 
 enum { SHOWN_SENTENCES = 5, LONG = 100, AROUND = 40 }; /* a group; tokens */
 
@@ -16,25 +18,11 @@ static bcl_status put(page *p, const char *literal) {
     return bcl_string_add(&p->text, literal, strlen(literal));
 }
 
-/* What comes from the data. In HTML nothing in it can be markup; control characters, which HTML
- * does not allow and terminals obey, become U+FFFD. */
+/* What comes from the data: in HTML nothing in it can be markup, in text nothing is obeyed by a
+ * terminal. */
 static bcl_status put_data(page *p, const char *data) {
-    bcl_status status = BCL_OK;
-    for (const char *c = data; *c; c++) {
-        const char *as = NULL;
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            as = "\xEF\xBF\xBD";
-        else if (p->html)
-            as = *c == '&'    ? "&amp;"
-                 : *c == '<'  ? "&lt;"
-                 : *c == '>'  ? "&gt;"
-                 : *c == '"'  ? "&quot;"
-                 : *c == '\'' ? "&#39;"
-                              : NULL;
-        BCL_TRY(as ? put(p, as) : bcl_string_add(&p->text, c, 1));
-    }
-out:
-    return status;
+    return p->html ? bcl_html_text(&p->text, data)
+                   : bcl_printable_add(&p->text, data, strlen(data));
 }
 
 static bcl_status put_token(page *p, bcl_labelled s, size_t i) {
@@ -50,14 +38,18 @@ static bool right(bcl_marked m, const bcl_marked *others, size_t n) {
     return false;
 }
 
-static bcl_status open_mark(page *p, bcl_marked m, bool is_right) {
-    bcl_status status = BCL_OK;
+static bcl_status open_mark(page *p, bool is_right) {
     if (p->html)
-        BCL_TRY(put(p, is_right ? "<mark><b>" : "<mark class=\"bad\"><b>"));
-    else
-        BCL_TRY(put(p, is_right ? "[" : "*["));
-    BCL_TRY(put_data(p, m.type));
-    BCL_TRY(put(p, p->html ? "</b> " : " "));
+        return put(p, is_right ? "<mark>" : "<mark class=\"bad\">");
+    return put(p, is_right ? "[" : "*[");
+}
+
+/* The type stands behind the words. */
+static bcl_status close_mark(page *p, const char *type) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(put(p, p->html ? " <b>" : " "));
+    BCL_TRY(put_data(p, type));
+    BCL_TRY(put(p, p->html ? "</b></mark>" : "]"));
 out:
     return status;
 }
@@ -67,6 +59,7 @@ static bcl_status put_side(page *p, bcl_labelled s, size_t from, size_t to, cons
                            size_t n, const bcl_marked *others, size_t other_count) {
     bcl_status status = BCL_OK;
     size_t k = 0, end = 0;
+    const char *type = NULL;
     if (from)
         BCL_TRY(put(p, "\xE2\x80\xA6 "));
     for (size_t i = from; i < to; i++) {
@@ -76,11 +69,12 @@ static bcl_status put_side(page *p, bcl_labelled s, size_t from, size_t to, cons
             k++;
         if (i >= end && k < n && marks[k].start == i) {
             end = marks[k].end;
-            BCL_TRY(open_mark(p, marks[k], right(marks[k], others, other_count)));
+            type = marks[k].type;
+            BCL_TRY(open_mark(p, right(marks[k], others, other_count)));
         }
         BCL_TRY(put_token(p, s, i));
         if (end && (i + 1 == end || (i + 1 == to && end > to))) {
-            BCL_TRY(put(p, p->html ? "</mark>" : "]"));
+            BCL_TRY(close_mark(p, type));
             end = 0;
         }
     }
@@ -106,13 +100,15 @@ static bcl_status put_sentence(page *p, const bcl_error *error) {
         from = a > AROUND ? a - AROUND : 0;
         to = b + AROUND < to ? b + AROUND : to;
     }
-    BCL_TRY(put(p, p->html ? "<div class=\"s\"><p class=\"at\">" : "   "));
+    BCL_TRY(put(p, p->html ? "<div class=\"case\"><p class=\"soft small\">" : "   "));
     if (s.file)
         BCL_TRY(put_data(p, s.file));
     BCL_TRY(bcl_string_addf(&p->text, ":%zu", s.line));
-    BCL_TRY(put(p, p->html ? "</p>\n<p><i>gold</i> " : "\n      gold  "));
+    BCL_TRY(put(p, p->html ? "</p>\n<p dir=\"auto\"><span class=\"soft small\">gold</span> "
+                           : "\n      gold  "));
     BCL_TRY(put_side(p, s, from, to, gold, n, pred, m));
-    BCL_TRY(put(p, p->html ? "</p>\n<p><i>predicted</i> " : "\n      pred  "));
+    BCL_TRY(put(p, p->html ? "</p>\n<p dir=\"auto\"><span class=\"soft small\">predicted</span> "
+                           : "\n      pred  "));
     BCL_TRY(put_side(p, s, from, to, pred, m, gold, n));
     BCL_TRY(put(p, p->html ? "</p></div>\n" : "\n"));
 out:
@@ -153,7 +149,7 @@ static bcl_status put_group(page *p, size_t number) {
         BCL_TRY(put_sentence(p, e + i));
     if (g->count > shown)
         BCL_TRY(bcl_string_addf(
-            &p->text, p->html ? "<p class=\"at\">and %zu more</p>\n" : "   and %zu more\n",
+            &p->text, p->html ? "<p class=\"soft small\">and %zu more</p>\n" : "   and %zu more\n",
             g->count - shown));
     BCL_TRY(put(p, "\n"));
 out:
@@ -163,7 +159,8 @@ out:
 static bcl_status put_kinds(page *p) {
     bcl_status status = BCL_OK;
     const bcl_errors *e = p->errors;
-    BCL_TRY(put(p, p->html ? "<h2>By kind</h2>\n<table>\n<tr><th>errors</th><th>kind</th><th>gold"
+    BCL_TRY(put(p, p->html ? "<h2>By kind</h2>\n<div class=\"scroll\"><table>\n<tr><th "
+                             "class=\"n\">errors</th><th>kind</th><th>gold"
                              "</th><th>predicted</th></tr>\n"
                            : "By kind\n"));
     for (size_t i = 0; i < e->classes.count; i++) {
@@ -176,51 +173,35 @@ static bcl_status put_kinds(page *p) {
         BCL_TRY(put_data(p, x->pred.type ? x->pred.type : ""));
         BCL_TRY(put(p, p->html ? "</td></tr>\n" : "\n"));
     }
-    BCL_TRY(put(p, p->html ? "</table>\n<h2>Most frequent</h2>\n" : "\nMost frequent\n\n"));
+    BCL_TRY(put(p, p->html ? "</table></div>\n<h2>Most frequent</h2>\n" : "\nMost frequent\n\n"));
 out:
     return status;
 }
 
-static const char style[] =
-    ":root{color-scheme:light dark;--text:#1d1d1f;--back:#fff;--soft:#666;--line:#d8d8dc;"
-    "--ok:#d9efdc;--bad:#ffd9d4;--edge:#b3261e}\n"
-    "@media(prefers-color-scheme:dark){:root{--text:#e6e6e8;--back:#17181a;--soft:#a0a0a6;"
-    "--line:#3a3b3f;--ok:#1f4428;--bad:#5c2320;--edge:#ff8a80}}\n"
-    "body{font:16px/1.55 system-ui,sans-serif;color:var(--text);background:var(--back);"
-    "max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\n"
-    "h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem;margin:1.5rem 0 "
-    ".3rem}\n"
-    "p{margin:.2rem 0}.at{color:var(--soft);font-size:.85rem}\n"
-    ".s{border-left:3px solid var(--line);padding-left:.8rem;margin:.5rem 0}\n"
-    ".s p+p{padding-left:5.5rem;text-indent:-5.5rem}\n"
-    ".s i{display:inline-block;min-width:5.2rem;color:var(--soft);font-style:normal;"
-    "font-size:.85rem;text-indent:0}\n"
-    "mark{color:inherit;background:var(--ok);padding:.05rem .3rem;border-radius:.25rem;"
-    "-webkit-box-decoration-break:clone;box-decoration-break:clone}\n"
-    "mark.bad{background:var(--bad);outline:1px solid var(--edge)}mark "
-    "b{font-size:.72rem;letter-spacing:.03em}\n"
-    "table{border-collapse:collapse}td,th{border-bottom:1px solid var(--line);padding:.2rem "
-    ".8rem .2rem 0;text-align:left}.n{text-align:right;font-variant-numeric:tabular-nums}\n";
-
-static bcl_status put_head(page *p, const char *title) {
+static bcl_status put_head(page *p, const bcl_errors_about *about) {
     bcl_status status = BCL_OK;
     const bcl_errors *e = p->errors;
+    const bcl_html_fact facts[] = {
+        {"Model", about->model}, {"Data", about->data}, {"Entities", about->entities}};
     if (p->html) {
-        BCL_TRY(put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                       "style-src 'unsafe-inline'\">\n<meta name=\"viewport\" "
-                       "content=\"width=device-width\">\n<title>Entity errors</title>\n<style>\n"));
-        BCL_TRY(put(p, style));
-        BCL_TRY(put(p, "</style>\n</head>\n<body>\n<h1>"));
+        BCL_TRY(bcl_html_open(&p->text, "Entity errors", facts, sizeof facts / sizeof *facts));
+        BCL_TRY(put(p, "<p>"));
+    } else {
+        BCL_TRY(put(p, "Entity errors\n"));
+        for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+            if (facts[i].value) {
+                BCL_TRY(bcl_string_addf(&p->text, "%s: ", facts[i].name));
+                BCL_TRY(put_data(p, facts[i].value));
+                BCL_TRY(put(p, "\n"));
+            }
     }
-    BCL_TRY(put_data(p, title));
-    BCL_TRY(put(p, p->html ? "</h1>\n<p>" : "\n"));
     BCL_TRY(bcl_string_addf(&p->text,
                             "%zu errors in %zu of %zu sentences; %zu gold entities, %zu predicted, "
                             "%zu right.",
                             e->count, e->sentences, e->score->labels->count, e->gold, e->pred,
                             e->right));
-    BCL_TRY(put(p, p->html ? "</p>\n" : " *[ marks what differs.\n\n"));
+    BCL_TRY(
+        put(p, p->html ? " An outline marks what differs.</p>\n" : " *[ marks what differs.\n\n"));
 out:
     return status;
 }
@@ -230,12 +211,12 @@ static bool is_html(const char *path) {
     return dot && (!strcmp(dot, ".html") || !strcmp(dot, ".htm"));
 }
 
-bcl_status bcl_errors_write(const bcl_errors *errors, const char *path, const char *title,
-                            size_t most) {
+bcl_status bcl_errors_write(const bcl_errors *errors, const char *path,
+                            const bcl_errors_about *about) {
     bcl_status status = BCL_OK;
     page p = {.errors = errors, .html = is_html(path)};
-    size_t shown = errors->keys.count < most ? errors->keys.count : most;
-    BCL_TRY(put_head(&p, title));
+    size_t shown = errors->keys.count < about->most ? errors->keys.count : about->most;
+    BCL_TRY(put_head(&p, about));
     if (errors->count)
         BCL_TRY(put_kinds(&p));
     for (size_t i = 0; i < shown; i++)
@@ -246,7 +227,7 @@ bcl_status bcl_errors_write(const bcl_errors *errors, const char *path, const ch
                                        : "%zu rarer ones are not shown.\n",
                                 errors->keys.count - shown));
     if (p.html)
-        BCL_TRY(put(&p, "</body>\n</html>\n"));
+        BCL_TRY(bcl_html_close(&p.text));
     BCL_TRY(bcl_file_write(path, p.text.data, p.text.size));
 out:
     bcl_string_free(&p.text);

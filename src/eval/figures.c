@@ -60,21 +60,14 @@ void bcl_figures_free(bcl_figures *figures) {
 bcl_status bcl_figure_maker_create(bcl_figure_maker *out, const bcl_figures *figures,
                                    const bcl_score *score) {
     bcl_status status = BCL_OK;
-    char *const *types;
-    size_t n;
     const size_t most =
         score->rows.labels > figures->type_count ? score->rows.labels : figures->type_count;
     *out = (bcl_figure_maker){.figures = figures, .score = score};
-    bcl_entities_totals(score->entities, &types, &n);
     BCL_NEW(out->type_at, figures->type_count);
     BCL_NEW(out->scores, most);
     BCL_NEW(out->work, 3 * most);
-    for (size_t i = 0; i < figures->type_count; i++) {
-        out->type_at[i] = SIZE_MAX;
-        for (size_t k = 0; k < n; k++)
-            if (!strcmp(types[k], figures->types[i]))
-                out->type_at[i] = k;
-    }
+    for (size_t i = 0; i < figures->type_count; i++)
+        out->type_at[i] = bcl_entities_type(score->entities, figures->types[i]);
 out:
     if (status)
         bcl_figure_maker_free(out);

@@ -2,6 +2,8 @@
  * of scores. */
 #include "eval/labels.h"
 
+#include "data/scheme.h"
+
 #include <pthread.h>
 
 bcl_status bcl_labels_create(bcl_labels **out) {
@@ -126,6 +128,87 @@ bcl_status bcl_labels_corpus_documents(bcl_labels *labels, const bcl_corpus *cor
     }
 out:
     free(name);
+    return status;
+}
+
+/* ---- the scheme ---- */
+
+/* Entities of the gold that begin with I-: behind another type, or behind nothing. */
+static uint64_t count_inside_starts(const bcl_labels *l, const bcl_tag_parts *parts) {
+    uint64_t count = 0;
+    for (size_t s = 0; s < l->count; s++) {
+        const bcl_labelled x = bcl_labels_sentence(l, s);
+        for (size_t i = 0; i < x.size; i++) {
+            const bcl_tag_parts now = parts[x.gold[i]];
+            if (now.prefix != 'I')
+                continue;
+            const bcl_tag_parts before = i ? parts[x.gold[i - 1]] : (bcl_tag_parts){'O', 'O', ""};
+            count += (before.prefix != 'B' && before.prefix != 'I') ||
+                     strcmp(before.type, now.type) != 0;
+        }
+    }
+    return count;
+}
+
+bcl_status bcl_labels_scheme(bcl_scheme *found, bcl_scheme *counted, const bcl_labels *l,
+                             size_t model) {
+    bcl_status status = BCL_OK;
+    uint64_t *seen = NULL, starts = 0;
+    bcl_tag_parts *parts = NULL;
+    BCL_NEW(seen, l->names.count);
+    BCL_NEW(parts, l->names.count);
+    for (size_t k = 0; k < l->names.count; k++)
+        parts[k] = bcl_tag_read(l->names.items[k]);
+    for (size_t i = 0; i < l->tokens; i++) {
+        seen[l->gold[i]]++;
+        starts += parts[l->gold[i]].prefix != 'O' && parts[l->gold[i]].prefix != 'I';
+    }
+    const uint64_t inside = count_inside_starts(l, parts);
+    const bcl_scheme_evidence evidence = {.names = (const char *const *)l->names.items,
+                                          .K = l->names.count,
+                                          .seen = seen,
+                                          .model = model,
+                                          .inside_start = inside * 100 >= starts ? inside : 0};
+    *found = bcl_scheme_detect(&evidence);
+    *counted = bcl_scheme_counted(*found);
+out:
+    free(seen);
+    free(parts);
+    return status;
+}
+
+/* ---- writing ---- */
+
+/* What would end a column or a line becomes a space. */
+static bcl_status add_column(bcl_string *out, const char *text) {
+    const size_t at = out->size;
+    bcl_status status = bcl_string_add(out, text, strlen(text));
+    for (size_t i = at; !status && i < out->size; i++)
+        if (strchr("\t\n\r", out->data[i]))
+            out->data[i] = ' ';
+    return status;
+}
+
+bcl_status bcl_labels_write(const bcl_labels *l, const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_writer w = {0};
+    bcl_string text = {0};
+    BCL_TRY(bcl_writer_open(&w, path));
+    for (size_t s = 0; s < l->count; s++) {
+        const bcl_labelled x = bcl_labels_sentence(l, s);
+        text.size = 0;
+        for (size_t i = 0; i < x.size; i++) {
+            BCL_TRY(add_column(&text, x.words && x.words[i] ? x.words[i] : "?"));
+            BCL_TRY(bcl_string_addf(&text, "\t%s\t%s\n", l->names.items[x.gold[i]],
+                                    l->names.items[x.pred[i]]));
+        }
+        BCL_TRY(bcl_string_add(&text, "\n", 1));
+        BCL_TRY(bcl_writer_write(&w, text.data, text.size));
+    }
+    BCL_TRY(bcl_writer_commit(&w));
+out:
+    bcl_writer_discard(&w);
+    bcl_string_free(&text);
     return status;
 }
 

@@ -5,18 +5,26 @@
 
 #include <cjson/cJSON.h>
 
+/* Pairs of two labels, in a table that is open to search; a key is gold << 32 | predicted. */
+typedef struct pair {
+    uint64_t key, count; /* count 0: free */
+} pair;
+
 struct bcl_counts {
     char **names; /* (K) */
     size_t k;
-    uint64_t *matrix; /* (K,K), gold by predicted */
+    uint64_t *gold, *pred, *right; /* (K) */
+    pair *wrong;                   /* (slots), a power of two */
+    size_t wrong_count, slots;
     uint64_t total;
 };
 
 struct bcl_report {
     char **labels; /* (K), sorted; only those that occur */
     size_t k;
-    bcl_scores *scores; /* (K) */
-    uint64_t *matrix;   /* (K,K) */
+    bcl_scores *scores;  /* (K) */
+    bcl_confused *cells; /* (cell_count) */
+    size_t cell_count;
     bcl_scores macro, weighted;
     double accuracy;
     uint64_t total;
@@ -27,11 +35,12 @@ struct bcl_report {
 bcl_status bcl_counts_create(bcl_counts **out, const char *const *names, size_t k) {
     bcl_status status = BCL_OK;
     bcl_counts *c = NULL;
-    size_t cells;
-    if (!k || !bcl_multiply(&cells, k, k))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "counts: found %zu labels, expected at least 1", k);
+    if (!k || k > INT32_MAX)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "counts: found %zu labels, expected 1 to %d", k, INT32_MAX);
     BCL_NEW(c, 1);
-    BCL_NEW(c->matrix, cells);
+    BCL_NEW(c->gold, k);
+    BCL_NEW(c->pred, k);
+    BCL_NEW(c->right, k);
     BCL_NEW(c->names, k);
     for (; c->k < k; c->k++)
         BCL_TRY(bcl_strdup(&c->names[c->k], names[c->k]));
@@ -42,19 +51,65 @@ out:
     return status;
 }
 
+static pair *find(const bcl_counts *c, uint64_t key) {
+    size_t at = (size_t)bcl_mix64(key) & (c->slots - 1);
+    while (c->wrong[at].count && c->wrong[at].key != key)
+        at = (at + 1) & (c->slots - 1);
+    return &c->wrong[at];
+}
+
+/* Keeps half of the slots free. */
+static bcl_status grow(bcl_counts *c) {
+    bcl_status status = BCL_OK;
+    pair *old = c->wrong;
+    const size_t count = c->slots;
+    if (c->wrong_count * 2 < c->slots)
+        return BCL_OK;
+    c->slots = count ? 2 * count : 256;
+    BCL_NEW(c->wrong, c->slots);
+    for (size_t i = 0; i < count; i++)
+        if (old[i].count)
+            *find(c, old[i].key) = old[i];
+    free(old);
+    old = NULL;
+out:
+    if (status) {
+        c->wrong = old;
+        c->slots = count;
+    }
+    return status;
+}
+
+static bcl_status add_wrong(bcl_counts *c, uint32_t gold, uint32_t pred) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(grow(c));
+    pair *p = find(c, (uint64_t)gold << 32 | pred);
+    c->wrong_count += !p->count;
+    p->key = (uint64_t)gold << 32 | pred;
+    p->count++;
+out:
+    return status;
+}
+
 bcl_status bcl_counts_add(bcl_counts *counts, const int32_t *gold, const int32_t *pred, size_t n) {
-    size_t k = counts->k;
+    bcl_status status = BCL_OK;
+    bcl_counts *c = counts;
     for (size_t i = 0; i < n; i++) {
         if (gold[i] < 0)
             continue;
-        if ((size_t)gold[i] >= k || pred[i] < 0 || (size_t)pred[i] >= k)
-            return bcl_fail(BCL_ERROR_ARGUMENT,
-                            "counts: found label ids %d and %d, expected 0 to %zu", gold[i],
-                            pred[i], k - 1);
-        counts->matrix[(size_t)gold[i] * k + (size_t)pred[i]]++;
-        counts->total++;
+        if ((size_t)gold[i] >= c->k || pred[i] < 0 || (size_t)pred[i] >= c->k)
+            BCL_FAIL(BCL_ERROR_ARGUMENT, "counts: found label ids %d and %d, expected 0 to %zu",
+                     gold[i], pred[i], c->k - 1);
+        if (gold[i] == pred[i])
+            c->right[gold[i]]++;
+        else
+            BCL_TRY(add_wrong(c, (uint32_t)gold[i], (uint32_t)pred[i]));
+        c->gold[gold[i]]++;
+        c->pred[pred[i]]++;
+        c->total++;
     }
-    return BCL_OK;
+out:
+    return status;
 }
 
 uint64_t bcl_counts_total(const bcl_counts *counts) {
@@ -65,7 +120,10 @@ void bcl_counts_free(bcl_counts *counts) {
     if (!counts)
         return;
     bcl_strings_free(counts->names, counts->k);
-    free(counts->matrix);
+    free(counts->gold);
+    free(counts->pred);
+    free(counts->right);
+    free(counts->wrong);
     free(counts);
 }
 
@@ -73,24 +131,6 @@ void bcl_counts_free(bcl_counts *counts) {
 
 static double divide(double numerator, double denominator, double zero_division) {
     return denominator == 0 ? zero_division : numerator / denominator;
-}
-
-static void score_labels(bcl_report *r, double zero_division) {
-    uint64_t correct = 0;
-    for (size_t i = 0; i < r->k; i++) {
-        uint64_t gold = 0, predicted = 0, hits = r->matrix[i * r->k + i];
-        for (size_t j = 0; j < r->k; j++) {
-            gold += r->matrix[i * r->k + j];
-            predicted += r->matrix[j * r->k + i];
-        }
-        double tp = (double)hits, t = (double)gold, p = (double)predicted;
-        r->scores[i] = (bcl_scores){.precision = divide(tp, p, zero_division),
-                                    .recall = divide(tp, t, zero_division),
-                                    .f1 = divide(2 * tp, t + p, zero_division),
-                                    .support = gold};
-        correct += hits;
-    }
-    r->accuracy = (double)correct / (double)r->total;
 }
 
 typedef struct named {
@@ -103,36 +143,67 @@ static int compare_named(const void *a, const void *b) {
     return strcmp(((const named *)a)->name, ((const named *)b)->name);
 }
 
-static bool occurs(const bcl_counts *c, size_t i) {
-    for (size_t j = 0; j < c->k; j++)
-        if (c->matrix[i * c->k + j] || c->matrix[j * c->k + i])
-            return true;
-    return false;
+static int compare_cells(const void *a, const void *b) {
+    const bcl_confused *x = a, *y = b;
+    return x->gold != y->gold ? (x->gold > y->gold ? 1 : -1)
+                              : (x->pred > y->pred) - (x->pred < y->pred);
+}
+
+/* present (k): the labels of the report. */
+static bcl_status make_cells(bcl_report *r, const bcl_counts *c, const named *present, size_t k) {
+    bcl_status status = BCL_OK;
+    uint32_t *place = NULL;
+    BCL_NEW(place, c->k);
+    BCL_NEW(r->cells, k + c->wrong_count);
+    for (size_t i = 0; i < k; i++) {
+        place[present[i].id] = (uint32_t)i;
+        if (c->right[present[i].id])
+            r->cells[r->cell_count++] =
+                (bcl_confused){(uint32_t)i, (uint32_t)i, c->right[present[i].id]};
+    }
+    for (size_t i = 0; i < c->slots; i++)
+        if (c->wrong[i].count)
+            r->cells[r->cell_count++] =
+                (bcl_confused){place[c->wrong[i].key >> 32], place[c->wrong[i].key & UINT32_MAX],
+                               c->wrong[i].count};
+    qsort(r->cells, r->cell_count, sizeof *r->cells, compare_cells);
+out:
+    free(place);
+    return status;
+}
+
+static bcl_scores score(const bcl_counts *c, size_t id, double zero_division) {
+    const double tp = (double)c->right[id], t = (double)c->gold[id], p = (double)c->pred[id];
+    return (bcl_scores){.precision = divide(tp, p, zero_division),
+                        .recall = divide(tp, t, zero_division),
+                        .f1 = divide(2 * tp, t + p, zero_division),
+                        .support = c->gold[id]};
 }
 
 bcl_status bcl_report_create(bcl_report **out, const bcl_counts *counts, double zero_division) {
     bcl_status status = BCL_OK;
     bcl_report *r = NULL;
     named *present = NULL;
+    uint64_t right = 0;
     size_t k = 0;
     if (!counts->total)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "report: found no label, expected at least one");
     BCL_NEW(present, counts->k);
     for (size_t i = 0; i < counts->k; i++)
-        if (occurs(counts, i))
+        if (counts->gold[i] || counts->pred[i])
             present[k++] = (named){counts->names[i], i};
     qsort(present, k, sizeof *present, compare_named);
     BCL_NEW(r, 1);
     BCL_NEW(r->labels, k);
     BCL_NEW(r->scores, k);
-    BCL_NEW(r->matrix, k * k);
     r->total = counts->total;
-    for (; r->k < k; r->k++)
+    for (; r->k < k; r->k++) {
         BCL_TRY(bcl_strdup(&r->labels[r->k], present[r->k].name));
-    for (size_t i = 0; i < k; i++)
-        for (size_t j = 0; j < k; j++)
-            r->matrix[i * k + j] = counts->matrix[present[i].id * counts->k + present[j].id];
-    score_labels(r, zero_division);
+        r->scores[r->k] = score(counts, present[r->k].id, zero_division);
+        right += counts->right[present[r->k].id];
+    }
+    r->accuracy = (double)right / (double)r->total;
+    BCL_TRY(make_cells(r, counts, present, k));
     BCL_TRY(bcl_scores_average(&r->macro, r->scores, k, false));
     BCL_TRY(bcl_scores_average(&r->weighted, r->scores, k, true));
     *out = r;
@@ -148,7 +219,7 @@ void bcl_report_free(bcl_report *report) {
         return;
     bcl_strings_free(report->labels, report->k);
     free(report->scores);
-    free(report->matrix);
+    free(report->cells);
     free(report);
 }
 
@@ -176,8 +247,9 @@ double bcl_report_accuracy(const bcl_report *report) {
     return report->accuracy;
 }
 
-const uint64_t *bcl_report_confusion(const bcl_report *report) {
-    return report->matrix;
+const bcl_confused *bcl_report_confusion(const bcl_report *report, size_t *count) {
+    *count = report->cell_count;
+    return report->cells;
 }
 
 /* ---- text ---- */
@@ -212,7 +284,7 @@ bcl_status bcl_report_json(cJSON **out, const bcl_report *report) {
     if (!json)
         BCL_FAIL(BCL_ERROR_MEMORY, "report: out of memory");
     for (size_t i = 0; i < report->k; i++)
-        BCL_TRY(bcl_report_put_scores(json, report->labels[i], report->scores[i]));
+        BCL_TRY(bcl_report_add_scores(json, report->labels[i], report->scores[i]));
     BCL_TRY(bcl_report_put(json, "accuracy", cJSON_CreateNumber(report->accuracy)));
     BCL_TRY(bcl_report_put_scores(json, "macro avg", report->macro));
     BCL_TRY(bcl_report_put_scores(json, "weighted avg", report->weighted));
@@ -230,19 +302,40 @@ static bool add_to_array(cJSON *array, cJSON *item) {
     return false;
 }
 
+static bool add_row(cJSON *matrix, const bcl_report *r, size_t i, const bcl_confused **cell) {
+    const bcl_confused *end = r->cells + r->cell_count;
+    cJSON *row = cJSON_CreateArray();
+    bool ok = add_to_array(matrix, row);
+    for (size_t j = 0; ok && j < r->k; j++) {
+        const bool here = *cell < end && (*cell)->gold == i && (*cell)->pred == j;
+        ok = add_to_array(row, cJSON_CreateNumber(here ? (double)(*cell)->count : 0));
+        *cell += here;
+    }
+    return ok;
+}
+
+static bool add_cell(cJSON *cells, const bcl_confused *c) {
+    cJSON *item = cJSON_CreateArray();
+    return add_to_array(cells, item) && add_to_array(item, cJSON_CreateNumber(c->gold)) &&
+           add_to_array(item, cJSON_CreateNumber(c->pred)) &&
+           add_to_array(item, cJSON_CreateNumber((double)c->count));
+}
+
 bcl_status bcl_report_confusion_json(cJSON **out, const bcl_report *report) {
     bcl_status status = BCL_OK;
+    const bool whole = report->k <= BCL_CONFUSION_WHOLE;
     cJSON *json = cJSON_CreateObject();
     cJSON *labels = cJSON_AddArrayToObject(json, "labels");
-    cJSON *matrix = cJSON_AddArrayToObject(json, "matrix");
-    bool ok = labels && matrix;
-    for (size_t i = 0; ok && i < report->k; i++) {
-        cJSON *row = cJSON_CreateArray();
+    cJSON *matrix =
+        whole ? cJSON_AddArrayToObject(json, "matrix") : cJSON_AddNullToObject(json, "matrix");
+    cJSON *cells = whole ? NULL : cJSON_AddArrayToObject(json, "cells");
+    const bcl_confused *cell = report->cells;
+    bool ok = labels && matrix && (whole || cells);
+    for (size_t i = 0; ok && i < report->k; i++)
         ok = add_to_array(labels, cJSON_CreateString(report->labels[i])) &&
-             add_to_array(matrix, row);
-        for (size_t j = 0; ok && j < report->k; j++)
-            ok = add_to_array(row, cJSON_CreateNumber((double)report->matrix[i * report->k + j]));
-    }
+             (!whole || add_row(matrix, report, i, &cell));
+    for (size_t i = 0; ok && cells && i < report->cell_count; i++)
+        ok = add_cell(cells, &report->cells[i]);
     if (!ok)
         BCL_FAIL(BCL_ERROR_MEMORY, "report: out of memory");
     *out = json;

@@ -26,6 +26,8 @@ bcl_status bcl_report_add_accuracy(bcl_string *s, size_t width, double accuracy,
                                    int digits, bool real);
 /* object[key] = item, which is taken over; an item of that name is replaced where it stands. */
 bcl_status bcl_report_put(struct cJSON *object, const char *key, struct cJSON *item);
+/* The same where the key is new: no look-up, so that many labels take no longer each. */
+bcl_status bcl_report_add_scores(struct cJSON *object, const char *key, bcl_scores x);
 bcl_status bcl_report_put_scores(struct cJSON *object, const char *key, bcl_scores x);
 
 #endif

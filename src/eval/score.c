@@ -1,6 +1,7 @@
 /* Everything that is counted of labelled sentences, and its JSON. */
 #include "eval/report.h"
 #include "eval/score.h"
+#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 
@@ -24,65 +25,26 @@ out:
     return status;
 }
 
-static bcl_status make_rows(bcl_score *s, size_t types) {
-    bcl_status status = BCL_OK;
-    bcl_rows *r = &s->rows;
-    size_t cells;
-    r->sentences = s->labels->count;
-    r->types = types;
-    r->labels = s->labels->names.count;
-    r->width = BCL_ROW_TYPES + 3 * r->types + 3 * r->labels;
-    if (!bcl_multiply(&cells, r->sentences, r->width))
-        BCL_FAIL(BCL_ERROR_MEMORY, "score: %zu sentences of %zu labels are too many", r->sentences,
-                 r->labels);
-    BCL_NEW(r->data, cells);
-out:
-    return status;
-}
-
-/* before: (types) the totals when the sentence was begun. */
-static void fill_row(uint32_t *row, const bcl_rows *r, const bcl_labelled *s,
-                     const bcl_entity_totals *now, const bcl_entity_totals *before) {
-    row[BCL_ROW_TOKENS] = (uint32_t)s->size;
-    uint32_t *at = row + BCL_ROW_TYPES;
-    for (size_t t = 0; t < r->types; t++, at += 3) {
-        at[0] = (uint32_t)(now[t].gold - before[t].gold);
-        at[1] = (uint32_t)(now[t].pred - before[t].pred);
-        at[2] = (uint32_t)(now[t].both - before[t].both);
-    }
-    for (size_t i = 0; i < s->size; i++) {
-        at[3 * s->gold[i]]++;
-        at[3 * s->pred[i] + 1]++;
-        at[3 * s->gold[i] + 2] += s->gold[i] == s->pred[i];
-        row[BCL_ROW_RIGHT] += s->gold[i] == s->pred[i];
-    }
-}
-
 static bcl_status count(bcl_score *s) {
     bcl_status status = BCL_OK;
-    bcl_entity_totals *before = NULL;
     char *const *types;
     size_t type_count;
     const bcl_entity_totals *totals = bcl_entities_totals(s->entities, &types, &type_count);
-    BCL_NEW(before, type_count);
     if (s->options.by_sentence)
-        BCL_TRY(make_rows(s, type_count));
+        BCL_TRY(bcl_rows_create(&s->rows, s->labels->count, type_count, s->reported->names.count));
     if (s->options.matches)
         BCL_TRY(bcl_matches_create(&s->matches, type_count));
     for (size_t i = 0; i < s->labels->count; i++) {
-        bcl_labelled x = bcl_labels_sentence(s->labels, i);
-        if (s->rows.data)
-            memcpy(before, totals, type_count * sizeof *before);
+        const bcl_labelled x = bcl_labels_sentence(s->labels, i);
+        const bcl_labelled reported = bcl_labels_sentence(s->reported, i);
         BCL_TRY(bcl_entities_add(s->entities, x.gold, x.pred, x.size));
-        if (s->rows.data)
-            fill_row(s->rows.data + i * s->rows.width, &s->rows, &x, totals, before);
-        if (s->options.matches) {
-            bcl_entity_view view = bcl_entities_view(s->entities);
+        const bcl_entity_view view = bcl_entities_view(s->entities);
+        if (s->options.by_sentence)
+            BCL_TRY(bcl_rows_add(&s->rows, &reported, &view, totals));
+        if (s->options.matches)
             BCL_TRY(bcl_matches_add(&s->matches, &view));
-        }
     }
 out:
-    free(before);
     return status;
 }
 
@@ -90,14 +52,19 @@ bcl_status bcl_score_create(bcl_score **out, const bcl_labels *labels,
                             const bcl_score_options *options) {
     bcl_status status = BCL_OK;
     bcl_score *s = NULL;
-    if (!labels->tokens)
+    const bcl_labels *reported = options->report ? options->report : labels;
+    if (!reported->tokens)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "score: found no token, expected at least one");
+    if (reported->count != labels->count)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "score: found %zu and %zu sentences, expected the same number",
+                 reported->count, labels->count);
     BCL_NEW(s, 1);
     s->labels = labels;
+    s->reported = reported;
     s->options = *options;
-    BCL_TRY(bcl_counts_create(&s->counts, (const char *const *)labels->names.items,
-                              labels->names.count));
-    BCL_TRY(bcl_counts_add(s->counts, labels->gold, labels->pred, labels->tokens));
+    BCL_TRY(bcl_counts_create(&s->counts, (const char *const *)reported->names.items,
+                              reported->names.count));
+    BCL_TRY(bcl_counts_add(s->counts, reported->gold, reported->pred, reported->tokens));
     BCL_TRY(bcl_report_create(&s->report, s->counts, options->zero_division));
     BCL_TRY(make_entities(s));
     BCL_TRY(count(s));
@@ -118,7 +85,7 @@ void bcl_score_free(bcl_score *score) {
     bcl_entities_free(score->entities);
     bcl_entity_report_free(score->entity_report);
     bcl_matches_free(&score->matches);
-    free(score->rows.data);
+    bcl_rows_free(&score->rows);
     free(score);
 }
 
@@ -132,6 +99,12 @@ const bcl_entity_report *bcl_score_entities(const bcl_score *score) {
     return score->entity_report;
 }
 
+bcl_entity_report *bcl_score_take_entities(bcl_score *score) {
+    bcl_entity_report *report = score->entity_report;
+    score->entity_report = NULL;
+    return report;
+}
+
 bcl_scheme bcl_score_scheme(const bcl_score *score) {
     return bcl_entities_scheme(score->entities);
 }
@@ -141,15 +114,12 @@ uint64_t bcl_score_unknown_tags(const bcl_score *score) {
 }
 
 bcl_match_counts bcl_score_matches(const bcl_score *score, bcl_match match, const char *type) {
-    char *const *types;
-    size_t n;
+    const size_t i = type ? bcl_entities_type(score->entities, type) : SIZE_MAX;
     if (!type)
         return score->matches.all[match];
-    bcl_entities_totals(score->entities, &types, &n);
-    for (size_t i = 0; i < n && score->matches.types; i++)
-        if (!strcmp(types[i], type))
-            return score->matches.types[i * BCL_MATCH_COUNT + (size_t)match];
-    return (bcl_match_counts){0};
+    return i == SIZE_MAX || !score->matches.types
+               ? (bcl_match_counts){0}
+               : score->matches.types[i * BCL_MATCH_COUNT + (size_t)match];
 }
 
 /* ---- JSON ---- */
@@ -175,13 +145,14 @@ static bcl_status counts_json(cJSON *json, const bcl_score *s) {
         all.pred += totals[i].pred;
         all.both += totals[i].both;
     }
-    const uint64_t *matrix = bcl_report_confusion(s->report);
     uint64_t right = 0;
-    for (size_t i = 0, k = bcl_report_size(s->report); i < k; i++)
-        right += matrix[i * k + i];
+    size_t cell_count;
+    const bcl_confused *cells = bcl_report_confusion(s->report, &cell_count);
+    for (size_t i = 0; i < cell_count; i++)
+        right += cells[i].gold == cells[i].pred ? cells[i].count : 0;
     BCL_TRY(add_object(&counts, json, "counts"));
     BCL_TRY(add_number(counts, "sentences", (double)s->labels->count));
-    BCL_TRY(add_number(counts, "tokens", (double)s->labels->tokens));
+    BCL_TRY(add_number(counts, "tokens", (double)s->reported->tokens));
     BCL_TRY(add_number(counts, "correct", (double)right));
     BCL_TRY(add_object(&entities, counts, "entities"));
     BCL_TRY(add_number(entities, "gold", (double)all.gold));
@@ -229,7 +200,8 @@ static bcl_status matches_json(cJSON *json, const bcl_score *s) {
         const char *type = bcl_entity_report_type(s->entity_report, i);
         for (int m = 0; m < BCL_MATCH_COUNT; m++)
             counts[m] = bcl_score_matches(s, (bcl_match)m, type);
-        BCL_TRY(add_object(&item, types, type));
+        if (!(item = cJSON_AddObjectToObject(types, type))) /* a new key: no look-up */
+            BCL_FAIL(BCL_ERROR_MEMORY, "score: out of memory");
         BCL_TRY(match_json(item, counts));
     }
 out:
@@ -239,7 +211,7 @@ out:
 bcl_status bcl_score_json(cJSON **out, const bcl_score *s) {
     bcl_status status = BCL_OK;
     cJSON *json = cJSON_CreateObject(), *item = NULL;
-    bool strict = bcl_score_scheme(s) != BCL_SCHEME_DEFAULT;
+    bool strict = bcl_score_scheme(s) != BCL_SCHEME_DEFAULT && bcl_score_scheme(s) != BCL_SCHEME_IO;
     BCL_TRY(add_number(json, "accuracy", bcl_report_accuracy(s->report)));
     BCL_TRY(bcl_report_json(&item, s->report));
     BCL_TRY(bcl_report_put(json, "report", item));
@@ -265,12 +237,14 @@ out:
 
 static bcl_status matches_row(bcl_string *out, const char *name, const char *kind,
                               bcl_match_counts c, bcl_match match, int digits) {
+    char shown[256];
     bcl_scores x = bcl_match_scores(c, match);
     return bcl_string_addf(out, "%-16s %-9s %9llu %9llu %9llu %9llu %9llu  %9.*f %9.*f %9.*f\n",
-                           name, kind, (unsigned long long)c.correct,
-                           (unsigned long long)c.incorrect, (unsigned long long)c.partial,
-                           (unsigned long long)c.missing, (unsigned long long)c.spurious, digits,
-                           x.precision, digits, x.recall, digits, x.f1);
+                           bcl_printable(shown, sizeof shown, name), kind,
+                           (unsigned long long)c.correct, (unsigned long long)c.incorrect,
+                           (unsigned long long)c.partial, (unsigned long long)c.missing,
+                           (unsigned long long)c.spurious, digits, x.precision, digits, x.recall,
+                           digits, x.f1);
 }
 
 bcl_status bcl_score_matches_text(char **out, const bcl_score *s, int digits) {

@@ -4,18 +4,11 @@
 
 #include "eval/labels.h"
 #include "eval/matches.h"
-
-/* Counts of one sentence, in a row of `width` numbers: tokens, right ones, then (gold, predicted,
- * both) of every entity type and of every label. Everything that is scored is a sum of rows. */
-typedef struct bcl_rows {
-    uint32_t *data; /* (sentences, width) */
-    size_t sentences, width, types, labels;
-} bcl_rows;
-
-enum { BCL_ROW_TOKENS, BCL_ROW_RIGHT, BCL_ROW_TYPES };
+#include "eval/rows.h"
 
 struct bcl_score {
-    const bcl_labels *labels;
+    const bcl_labels *labels;   /* of the entities */
+    const bcl_labels *reported; /* of accuracy and report */
     bcl_score_options options;
     bcl_counts *counts;
     bcl_report *report;
@@ -24,6 +17,9 @@ struct bcl_score {
     bcl_matches matches;
     bcl_rows rows;
 };
+
+/* The entities' report, which is the caller's then. */
+bcl_entity_report *bcl_score_take_entities(bcl_score *score);
 
 /* NaN is 1 to seqeval, as everything but 0 is. */
 double bcl_entity_zero_division(double zero_division);

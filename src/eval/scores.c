@@ -2,6 +2,8 @@
  * last bit and the text to the last character. */
 #include "eval/report.h"
 
+#include "util/printable.h"
+
 #include <cjson/cJSON.h>
 #include <math.h>
 
@@ -74,19 +76,30 @@ static size_t code_points(const char *text) {
     return n;
 }
 
+/* The same of what is shown of it: control characters are escaped. */
+static size_t shown_points(const char *text) {
+    char shown[1024];
+    return code_points(bcl_printable(shown, sizeof shown, text));
+}
+
 size_t bcl_report_width(char *const *labels, size_t n, int digits) {
     size_t width = strlen("weighted avg");
     if ((size_t)digits > width)
         width = (size_t)digits;
     for (size_t i = 0; i < n; i++)
-        if (code_points(labels[i]) > width)
-            width = code_points(labels[i]);
+        if (shown_points(labels[i]) > width)
+            width = shown_points(labels[i]);
     return width;
 }
 
 static bcl_status add_name(bcl_string *s, const char *name, size_t width) {
-    size_t n = code_points(name);
-    return bcl_string_addf(s, "%*s%s ", (int)(n < width ? width - n : 0), "", name);
+    bcl_status status = BCL_OK;
+    const size_t n = shown_points(name);
+    BCL_TRY(bcl_string_addf(s, "%*s", (int)(n < width ? width - n : 0), ""));
+    BCL_TRY(bcl_printable_add(s, name, strlen(name)));
+    BCL_TRY(bcl_string_add(s, " ", 1));
+out:
+    return status;
 }
 
 static bcl_status add_number(bcl_string *s, double x, int digits) {
@@ -142,7 +155,7 @@ bcl_status bcl_report_put(cJSON *object, const char *key, cJSON *item) {
     return bcl_fail(BCL_ERROR_MEMORY, "report: out of memory");
 }
 
-bcl_status bcl_report_put_scores(cJSON *object, const char *key, bcl_scores x) {
+static cJSON *scores_json(bcl_scores x) {
     cJSON *item = cJSON_CreateObject();
     if (!cJSON_AddNumberToObject(item, "precision", x.precision) ||
         !cJSON_AddNumberToObject(item, "recall", x.recall) ||
@@ -151,5 +164,17 @@ bcl_status bcl_report_put_scores(cJSON *object, const char *key, bcl_scores x) {
         cJSON_Delete(item);
         item = NULL;
     }
-    return bcl_report_put(object, key, item);
+    return item;
+}
+
+bcl_status bcl_report_put_scores(cJSON *object, const char *key, bcl_scores x) {
+    return bcl_report_put(object, key, scores_json(x));
+}
+
+bcl_status bcl_report_add_scores(cJSON *object, const char *key, bcl_scores x) {
+    cJSON *item = scores_json(x);
+    if (item && cJSON_AddItemToObject(object, key, item))
+        return BCL_OK;
+    cJSON_Delete(item);
+    return bcl_fail(BCL_ERROR_MEMORY, "report: out of memory");
 }

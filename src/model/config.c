@@ -27,6 +27,7 @@ bcl_status bcl_config_default(bcl_config *config) {
         .classifier_dropout = 0.1,
         .initializer_range = 0.02,
         .activation = BCL_GELU,
+        .temperature = 1,
     };
     return bcl_config_set_labels(config, names, 2);
 }
@@ -342,6 +343,30 @@ out:
     return status;
 }
 
+/* What bertcl itself wrote. */
+static bcl_status read_own(bcl_config *c, const cJSON *json, const char *path) {
+    bcl_status status = BCL_OK;
+    const cJSON *own = cJSON_GetObjectItemCaseSensitive(json, "bertcl");
+    const char *pieces;
+    if (!own || cJSON_IsNull(own))
+        return BCL_OK;
+    if (!cJSON_IsObject(own))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"bertcl\": expected an object", path);
+    BCL_TRY(bcl_json_text(&pieces, own, "label_pieces", NULL, path));
+    if (pieces && strcmp(pieces, "all") && strcmp(pieces, "first"))
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: \"label_pieces\": found \"%.40s\", expected \"all\" or \"first\"", path,
+                 pieces);
+    c->label_pieces_known = pieces != NULL;
+    c->label_pieces = pieces && !strcmp(pieces, "first") ? BCL_LABEL_FIRST : BCL_LABEL_ALL;
+    BCL_TRY(bcl_json_double(&c->temperature, own, "temperature", 1, path));
+    if (!(c->temperature >= BCL_TEMPERATURE_MIN && c->temperature <= BCL_TEMPERATURE_MAX))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"temperature\": found %g, expected %g to %g", path,
+                 c->temperature, BCL_TEMPERATURE_MIN, BCL_TEMPERATURE_MAX);
+out:
+    return status;
+}
+
 bcl_status bcl_config_from_json(bcl_config *config, const cJSON *json, const char *path) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_config_default(config));
@@ -351,6 +376,7 @@ bcl_status bcl_config_from_json(bcl_config *config, const cJSON *json, const cha
     BCL_TRY(read_sizes(config, json, path));
     BCL_TRY(read_rates(config, json, path));
     BCL_TRY(read_labels(config, json, path));
+    BCL_TRY(read_own(config, json, path));
     if (!(config->source = cJSON_Duplicate(json, true)))
         BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory", path);
 out:

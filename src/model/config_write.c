@@ -2,6 +2,7 @@
 #include "model/files.h"
 
 #include <cjson/cJSON.h>
+#include <sys/stat.h>
 
 /* object[key] = item, in place if the key exists. Takes `item`; NULL is out of memory. */
 static bool set(cJSON *object, const char *key, cJSON *item) {
@@ -53,6 +54,18 @@ static const char *activation_name(const bcl_config *c) {
     return c->activation == BCL_GELU ? "gelu" : "gelu_new";
 }
 
+/* Nothing where nothing is known, so that transformers' own files stay as they are. */
+static bool set_own(cJSON *o, const bcl_config *c) {
+    cJSON_DeleteItemFromObjectCaseSensitive(o, "bertcl");
+    if (!c->label_pieces_known && c->temperature == 1)
+        return true;
+    cJSON *own = cJSON_AddObjectToObject(o, "bertcl");
+    const char *pieces = c->label_pieces == BCL_LABEL_FIRST ? "first" : "all";
+    return own &&
+           (!c->label_pieces_known || cJSON_AddStringToObject(own, "label_pieces", pieces)) &&
+           (c->temperature == 1 || cJSON_AddNumberToObject(own, "temperature", c->temperature));
+}
+
 static bool set_model(cJSON *o, const bcl_config *c) {
     static const char *const architecture = "BertForTokenClassification";
     const cJSON *old = cJSON_GetObjectItemCaseSensitive(c->source, "classifier_dropout");
@@ -81,7 +94,7 @@ static bool set_model(cJSON *o, const bcl_config *c) {
            set(o, "pad_token_id",
                c->pad_token_id < 0 ? cJSON_CreateNull() : cJSON_CreateNumber(c->pad_token_id)) &&
            set_default(o, "position_embedding_type", cJSON_CreateString("absolute")) &&
-           set_default(o, "use_cache", cJSON_CreateTrue()) && set_labels(o, c);
+           set_default(o, "use_cache", cJSON_CreateTrue()) && set_labels(o, c) && set_own(o, c);
 }
 
 bcl_status bcl_config_write(const bcl_config *config, const char *folder) {
@@ -90,6 +103,32 @@ bcl_status bcl_config_write(const bcl_config *config, const char *folder) {
     cJSON *json = config->source ? cJSON_Duplicate(config->source, true) : cJSON_CreateObject();
     BCL_TRY(bcl_path_join(&path, folder, "config.json"));
     if (!json || !set_model(json, config))
+        BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory", path);
+    BCL_TRY(bcl_json_write(json, path));
+out:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+bcl_status bcl_config_set_temperature(const char *folder, double temperature) {
+    bcl_status status = BCL_OK;
+    char *path = NULL;
+    cJSON *json = NULL;
+    struct stat about;
+    BCL_TRY(bcl_path_join(&path, folder, "config.json"));
+    if (!lstat(path, &about) && S_ISLNK(about.st_mode))
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "%s: found a link into a cache that others share, expected a file; copy the model "
+                 "to a folder of its own first",
+                 path);
+    BCL_TRY(bcl_json_read(&json, path));
+    cJSON *own = cJSON_GetObjectItemCaseSensitive(json, "bertcl");
+    if (!cJSON_IsObject(own)) {
+        cJSON_DeleteItemFromObjectCaseSensitive(json, "bertcl");
+        own = cJSON_AddObjectToObject(json, "bertcl");
+    }
+    if (!own || !set_number(own, "temperature", temperature))
         BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory", path);
     BCL_TRY(bcl_json_write(json, path));
 out:

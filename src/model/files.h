@@ -122,6 +122,15 @@ typedef enum bcl_activation {
 
 /* Of a BERT encoder with a token classifier. Start from bcl_config_default or _read; end with
  * _free. */
+#define BCL_TEMPERATURE_MIN .01
+#define BCL_TEMPERATURE_MAX 100.
+
+/* Which pieces of a word carried its label in training. */
+typedef enum bcl_label_pieces {
+    BCL_LABEL_ALL,  /* every piece of a word has the word's label */
+    BCL_LABEL_FIRST /* only its first piece counts */
+} bcl_label_pieces;
+
 typedef struct bcl_config {
     int hidden;       /* C */
     int heads;        /* NH */
@@ -137,8 +146,12 @@ typedef struct bcl_config {
     double classifier_dropout;                /* the file's null is hidden_dropout here */
     double initializer_range;                 /* standard deviation of new weights */
     bcl_activation activation;
-    int pad_token_id;     /* -1: none */
-    char **label_names;   /* (K) */
+    int pad_token_id; /* -1: none */
+    /* "bertcl" in the file: {"label_pieces": "all"|"first", "temperature": T} */
+    bcl_label_pieces label_pieces; /* all if the file does not say */
+    bool label_pieces_known;       /* it does */
+    double temperature;            /* that logits are divided by; 1 if the file does not say */
+    char **label_names;            /* (K) */
     struct cJSON *source; /* the file as read, for the keys that bertcl does not know; or NULL */
 } bcl_config;
 
@@ -153,6 +166,9 @@ bcl_status bcl_config_from_json(bcl_config *config, const struct cJSON *json, co
 /* Writes FOLDER/config.json as transformers does for BertForTokenClassification, with the keys of
  * the source that bertcl does not know. */
 bcl_status bcl_config_write(const bcl_config *config, const char *folder);
+/* Sets "bertcl"."temperature" in FOLDER/config.json and leaves everything else as it is. A file
+ * that is a link, as in the hub's cache, is not the caller's to change: BCL_ERROR_ARGUMENT. */
+bcl_status bcl_config_set_temperature(const char *folder, double temperature);
 /* Replaces the labels by copies of `names`, which must be distinct. */
 bcl_status bcl_config_set_labels(bcl_config *config, const char *const *names, size_t count);
 void bcl_config_free(bcl_config *config);

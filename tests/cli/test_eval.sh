@@ -61,7 +61,7 @@ has "two predictions" '"p":'
 check "errors" 0 'errors: 2 written to e.txt' e --gold gold --pred pred --errors e.txt
 grep -q 'wrong type: ORG "UN" as LOC "UN"' e.txt || fail "errors: text"
 check "page" 0 'written to e.html' e --gold gold --pred pred --errors e.html
-grep -q '<mark class="bad"><b>ORG</b> UN</mark>' e.html || fail "errors: page"
+grep -q '<mark class="bad">UN <b>ORG</b></mark>' e.html || fail "errors: page"
 check "all O" 0 'micro avg +0\.00 +0\.00 +0\.00 +0' e --gold <(printf 'a O\n') --pred <(printf 'a O\n')
 
 printf 'Ms.\tO\nLi\tB-PER\nsaw\tO\nNew\tB-LOC\n\nUN\tB-LOC\n' >short
@@ -99,7 +99,8 @@ tail -50 short1 >short2
 m() { "$BERTCL" eval --quiet --map-preset un-ner --data short1 "$@"; }
 accuracy() { grep -m1 '"accuracy"' stdout | tr -d ' \t,'; }
 # Without cut words, word level is what the first pieces say.
-check "first pieces" 0 '"level":[[:space:]]*"piece"' m --model model --label-pieces first --json
+check "first pieces" 0 '"level":[[:space:]]*"word"' m --model model --label-pieces first --json
+has "first pieces" '"report_level":[[:space:]]*"piece"'
 first=$(accuracy)
 check "word level" 0 '"level":[[:space:]]*"word"' m --model model --level word --json
 [ -n "$first" ] && [ "$(accuracy)" = "$first" ] || fail "word level: $(accuracy), first pieces $first"
@@ -124,11 +125,54 @@ for stride in 1 20 61; do
         "$BERTCL" predict --model model --words --format conll --long window --stride $stride >predicted
     "$BERTCL" eval --gold long --pred predicted --digits 6 >expected || fail "windows: predict's labels"
     check "windows, text" 0 '^1 sentences are beyond 64 pieces and were scored in windows' e --data long --model model --level word --long window --stride $stride --digits 6
-    sed -n '4,$p' stdout | diff - expected >&2 || fail "windows, stride $stride: predict and eval differ"
+    sed -n '4,$p' stdout | grep -v '^Labels of\|^Entities of' | diff - expected >&2 || fail "windows, stride $stride: predict and eval differ"
 done
 check "windows of pieces" 0 '"sentences_windowed"' e --quiet --data long --model model --long window --logits all.safetensors --json
 pieces=$(grep -m1 '"labelled"' stdout | tr -dc 0-9)
 grep -aqE "\"logits.0\":[^}]*\"shape\":\[$((pieces + 2)),5\]" all.safetensors || fail "windows: logits of $pieces pieces"
+# Levels: entities are of words unless pieces are asked for, the report of labels is of pieces, each said.
+check "levels" 0 '^Labels of pieces$' m --model model
+has "levels" '^Entities of words: IOB1, default$'
+check "levels, pieces" 0 '^Entities of pieces: IOB1, default$' m --model model --level piece
+check "levels, words" 0 '^Labels of words$' m --model model --level word
+check "levels, strict" 0 '^Entities of words: IOB2, strict$' m --model model --scheme IOB2
+check "levels, table" 0 'model,.*,of words,"IOB1, default"$' m --model model --table csv
+check "levels, JSON" 0 '"scheme":[[:space:]]*"IOB1"' m --model model --json
+support() { grep -A9 "^Entities of" "$1" | awk '/micro avg/ { print $NF }'; }
+m --model model >words.txt
+m --model model --level piece >pieces.txt
+entities=$(sed 's/\r$//' short1 | awk -F'\t' '{ t = $NF; if (t !~ /^I-(PER|LOC|ORG|MISC)$/) t = "O"; if (t != "O" && t != last) n++; last = t }
+    END { print n }')
+[ "$(support words.txt)" = "$entities" ] || fail "levels: support $(support words.txt), the data have $entities entities"
+# What goes into a file can be scored as files.
+check "predictions" 0 'predictions: [0-9]+ written to p.conll' e --map-preset un-ner --data short1 --model model --predictions p.conll
+awk -F'\t' '{ print $1 (NF > 1 ? "\t" $2 : "") }' p.conll >p.gold
+e --gold p.gold --pred p.conll --digits 4 >p.txt
+sed -n '/^Entities of/,$p' words.txt | tail -n +2 | diff - <(sed -n '/micro\|macro\|weighted/!d; p' p.txt | head -0; awk '/precision/ { n++ } n == 2' p.txt) >&2 || fail "predictions: other scores"
+check "constrained" 0 '^Entities of words: IOB1, default, constrained$' m --model model --constrain
+check "constrained pieces" 2 'decodes words' m --model model --constrain --level piece
+# A model remembers its temperature and how its pieces were labelled.
+cp -r model own
+check "calibrate" 0 '^calibrated on [0-9]+ words: temperature [0-9.]+, loss .* written to own/config.json' e --model own --map-preset un-ner --calibrate short1
+grep -q '"temperature"' own/config.json || fail "calibrate: nothing was written"
+tr -d '\n' <own/config.json | sed 's/"bertcl":[^}]*}/"bertcl": {"label_pieces": "first"}/' >one && cp one own/config.json
+check "label pieces of the model" 0 '"label_pieces":[[:space:]]*"first"' m --model own --json
+[ "$(accuracy)" = "$first" ] || fail "label pieces of the model: $(accuracy), expected $first"
+check "label pieces overridden" 0 '"label_pieces":[[:space:]]*"all"' m --model own --label-pieces all --json
+mkdir linked && ln -s "$tmp"/own/* linked
+check "calibrate a cache" 2 'config.json: found a link' e --quiet --model linked --map-preset un-ner --calibrate short1
+# Prefixes that default mode cannot read, in files.
+printf 'a\tU-X\nb\tB-Y\nc\tL-Y\n' >bilou
+check "BILOU files" 0 'the gold tags are BILOU.*--scheme BILOU' e --gold bilou --pred bilou
+check "BILOU files, strict" 0 '^ *micro avg +1.00 +1.00 +1.00 +2$' e --gold bilou --pred bilou --scheme BILOU
+printf 'a\tPER\nb\tPER\nc\tLOC\n' >io
+check "IO" 0 '^ *PER +1.00 +1.00 +1.00 +1$' e --gold io --pred io --scheme IO
+# Nothing of what is in the data steers a terminal.
+printf 'a\tI-\033[31m\nb\tO\n' >steer
+for more in "" --confusion --matches --breakdown "--bootstrap 10" "--table text" "--table markdown"; do
+    check "escapes $more" 0 '' e --gold steer --pred steer $more
+    grep -q $'\033' stdout && fail "escapes $more"
+done
 check "stride alone" 2 'is for --long window' e --data long --model model --stride 3
 check "stride too large" 2 'less than the 62 pieces' e --data long --model model --long window --stride 62
 check "max-length too large" 2 'has 64 positions' e --data long --model model --max-length 65

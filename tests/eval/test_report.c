@@ -50,10 +50,65 @@ static void test_text(void **state) {
     assert_true(bcl_report_weighted(r).recall == 0.7);
     assert_true(bcl_report_scores(r, 2).recall == 0.5);
     assert_int_equal(bcl_report_scores(r, 3).support, 5);
-    assert_int_equal(bcl_report_confusion(r)[2 * 6 + 3], 1); /* I-PER taken for O */
+    size_t cells;
+    const bcl_confused *c = bcl_report_confusion(r, &cells);
+    assert_int_equal(cells, 7);
+    assert_true(c[1].gold == 2 && c[1].pred == 2 && c[1].count == 1);
+    assert_true(c[2].gold == 2 && c[2].pred == 3 && c[2].count == 1); /* I-PER taken for O */
     char *text = NULL;
     FAILS(bcl_report_text(&text, r, -1), BCL_ERROR_ARGUMENT, "digits");
     FAILS(bcl_report_text(&text, r, 31), BCL_ERROR_ARGUMENT, "digits");
+    bcl_report_free(r);
+}
+
+/* 10,000 labels: nothing of 10,000 x 10,000. */
+static void test_many_labels(void **state) {
+    (void)state;
+    enum { K = 10000, N = 3 * K };
+    char **many = calloc(K, sizeof *many), *text = NULL;
+    int32_t *g = calloc(N, sizeof *g), *p = calloc(N, sizeof *p);
+    cJSON *json = NULL;
+    size_t cells;
+    for (int i = 0; i < K; i++)
+        OK(bcl_format(&many[i], "I-%05d", i));
+    for (int i = 0; i < N; i++) {
+        g[i] = i % K;
+        p[i] = i < K ? g[i] : (i * 7 + i / K) % K;
+    }
+    const double before = bcl_peak_rss_mb();
+    bcl_report *r = report_of((const char *const *)many, K, g, p, N);
+    OK(bcl_report_confusion_json(&json, r));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(json, "matrix")));
+    const bcl_confused *c = bcl_report_confusion(r, &cells);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < cells; i++) {
+        assert_true(!i || c[i - 1].gold < c[i].gold ||
+                    (c[i - 1].gold == c[i].gold && c[i - 1].pred < c[i].pred));
+        sum += c[i].count;
+    }
+    assert_int_equal(sum, N);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "cells")), cells);
+    assert_true(bcl_peak_rss_mb() - before < 200);
+    cJSON_Delete(json);
+    OK(bcl_report_json(&json, r));
+    assert_int_equal(cJSON_GetArraySize(json), K + 3);
+    cJSON_Delete(json);
+    bcl_report_free(r);
+    free(text);
+    free(g);
+    free(p);
+    bcl_strings_free(many, K);
+}
+
+static void test_control_characters(void **state) {
+    (void)state;
+    static const char *const odd[] = {"I-\x1b[31mX", "O"};
+    bcl_report *r = report_of(odd, 2, (int32_t[]){0, 1}, (int32_t[]){0, 1}, 2);
+    char *text = NULL;
+    OK(bcl_report_text(&text, r, 2));
+    assert_null(strchr(text, 0x1b));
+    assert_non_null(strstr(text, " I-\\x1b[31mX       1.00"));
+    free(text);
     bcl_report_free(r);
 }
 
@@ -133,6 +188,8 @@ static void test_zero_division_and_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_many_labels),
+        cmocka_unit_test(test_control_characters),
         cmocka_unit_test(test_one_class_and_none_right),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_zero_division_and_errors),
