@@ -19,10 +19,12 @@ typedef struct bcl_session bcl_session;
 typedef enum bcl_session_event_kind {
     BCL_SESSION_DOWNLOAD,   /* text: the file's name; done, size */
     BCL_SESSION_DOWNLOADED, /* no more of these, whether all went well or not; text: NULL */
-    BCL_SESSION_TUNING,     /* matrix products are timed: a few seconds follow; or why once more */
-    BCL_SESSION_PRECISION,  /* why the session computes in fp32, though bf16 was wanted */
-    BCL_SESSION_DEVICE,     /* device, matrix products and precision; told when all is open */
-    BCL_SESSION_NEW_TENSOR, /* text: a tensor's name; it was not in the model and is random */
+    BCL_SESSION_NOTE,   /* what the user should see: a setting that is likely wrong, or which model
+                         * of a run was taken */
+    BCL_SESSION_TUNING, /* matrix products are timed: a few seconds follow; or why once more */
+    BCL_SESSION_PRECISION,    /* why the session computes in fp32, though bf16 was wanted */
+    BCL_SESSION_DEVICE,       /* device, matrix products and precision; told when all is open */
+    BCL_SESSION_NEW_TENSOR,   /* text: a tensor's name; it was not in the model and is random */
     BCL_SESSION_UNUSED_TENSOR /* text: a tensor's name; it is in the model and of no use here */
 } bcl_session_event_kind;
 

@@ -28,11 +28,13 @@ typedef struct bcl_encoding {
 } bcl_encoding;
 BCL_EXPORT void bcl_encoding_free(bcl_encoding *encoding);
 
-/* Reads a Hugging Face folder as BertTokenizerFast.from_pretrained does: the vocabulary from
- * tokenizer.json, else vocab.txt; case, accents and CJK spacing from tokenizer_config.json; the
- * special and added tokens from tokenizer_config.json, special_tokens_map.json, added_tokens.json
- * and tokenizer.json, in the peer's order of precedence. Errors: IO (no vocabulary), FORMAT
- * (damaged file, duplicate token, no [UNK]), UNSUPPORTED (not a BERT WordPiece tokenizer). */
+/* Reads a Hugging Face folder as AutoTokenizer.from_pretrained does. For BERT's own class: the
+ * vocabulary from tokenizer.json, else vocab.txt; case, accents and CJK spacing from
+ * tokenizer_config.json; the special and added tokens from tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json and tokenizer.json, in the peer's order of precedence.
+ * A generic class (PreTrainedTokenizerFast, TokenizersBackend) is what tokenizer.json says, if that
+ * is BERT's. Errors: IO (no vocabulary), FORMAT (damaged file, duplicate token, no [UNK]),
+ * UNSUPPORTED (not a BERT WordPiece tokenizer; the message says by which file). */
 BCL_EXPORT bcl_status bcl_tokenizer_load(bcl_tokenizer **out, const char *folder);
 BCL_EXPORT void bcl_tokenizer_free(bcl_tokenizer *tokenizer);
 
@@ -61,6 +63,10 @@ BCL_EXPORT int32_t bcl_tokenizer_id_of(const bcl_tokenizer *tokenizer, const cha
 /* tokenizer_config.json's model_max_length; SIZE_MAX if it sets none. */
 BCL_EXPORT size_t bcl_tokenizer_model_max_length(const bcl_tokenizer *tokenizer);
 
+/* One line about a setting that is likely wrong (a cased vocabulary with lower case), for the user;
+ * NULL if there is none. Owned by the tokenizer. */
+BCL_EXPORT const char *bcl_tokenizer_warning(const bcl_tokenizer *tokenizer);
+
 typedef enum bcl_special {
     BCL_SPECIAL_UNK,
     BCL_SPECIAL_SEP,
@@ -69,7 +75,7 @@ typedef enum bcl_special {
     BCL_SPECIAL_MASK,
     BCL_SPECIAL_COUNT
 } bcl_special;
-/* The id that the folder gives to [UNK], [SEP], [PAD], [CLS] or [MASK]. */
+/* The id that the folder gives to [UNK], [SEP], [PAD], [CLS] or [MASK]; -1: no such token. */
 BCL_EXPORT int32_t bcl_tokenizer_special_id(const bcl_tokenizer *tokenizer, bcl_special special);
 
 #ifdef __cplusplus

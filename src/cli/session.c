@@ -39,6 +39,7 @@ void bcl_cli_session_told(void *context, const bcl_session_event *e) {
     case BCL_SESSION_DOWNLOADED:
         end_bar(c);
         break;
+    case BCL_SESSION_NOTE:
     case BCL_SESSION_TUNING:
     case BCL_SESSION_PRECISION:
         if (!c->quiet)
@@ -67,5 +68,7 @@ bcl_status bcl_cli_model(char **folder, const char *model, bool quiet) {
     bcl_cli_session c = {.quiet = quiet};
     bcl_status status = bcl_hub_find(folder, model, on_download, &c);
     end_bar(&c);
+    if (!status && !quiet && bcl_path_is_directory(model) && strcmp(model, *folder))
+        fprintf(stderr, "bertcl: %s is a run: its model is %s\n", model, *folder);
     return status;
 }

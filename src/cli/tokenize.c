@@ -376,6 +376,8 @@ int bcl_cli_tokenize(int argc, char **argv) {
              .pieces = &pieces};
     BCL_TRY(bcl_cli_model(&folder, model, false));
     BCL_TRY(bcl_tokenizer_load(&tokenizer, folder));
+    if (bcl_tokenizer_warning(tokenizer))
+        fprintf(stderr, "bertcl: %s: %s\n", folder, bcl_tokenizer_warning(tokenizer));
     BCL_TRY(make_pieces(&pieces, tokenizer));
     j.tokenizer = tokenizer;
     if (files.count && strcmp(files.items[0], "-")) {

@@ -41,12 +41,11 @@ static bool is_revision(const char *text) {
 }
 
 bool bcl_hub_is_name(const char *model) {
-    const char *slash = strchr(model, '/'), *at = strchr(model, '@');
-    if (!slash || (at && at < slash))
-        return false;
-    const char *end = at ? at : model + strlen(model);
-    return is_part(model, (size_t)(slash - model)) &&
-           is_part(slash + 1, (size_t)(end - slash - 1)) && (!at || is_revision(at + 1));
+    const char *at = strchr(model, '@'), *end = at ? at : model + strlen(model);
+    const char *slash = memchr(model, '/', (size_t)(end - model));
+    const char *name = slash ? slash + 1 : model; /* old models have no organisation */
+    return (!slash || is_part(model, (size_t)(slash - model))) &&
+           is_part(name, (size_t)(end - name)) && (!at || is_revision(at + 1));
 }
 
 bool bcl_hub_is_commit(const char *revision) {
@@ -105,7 +104,7 @@ out:
 
 bcl_status bcl_hub_open(bcl_hub *hub, const char *model) {
     bcl_status status = BCL_OK;
-    const char *at = strchr(model, '@'), *slash = strchr(model, '/');
+    const char *at = strchr(model, '@');
     const char *cache = variable("HF_HUB_CACHE"), *endpoint = variable("HF_ENDPOINT");
     char *home = NULL;
     if (!cache)
@@ -120,8 +119,10 @@ bcl_status bcl_hub_open(bcl_hub *hub, const char *model) {
                    (!variable("HF_HUB_OFFLINE") && is_true("TRANSFORMERS_OFFLINE"));
     BCL_TRY(bcl_format(&hub->name, "%.*s", at ? (int)(at - model) : (int)strlen(model), model));
     BCL_TRY(bcl_strdup(&hub->revision, at ? at + 1 : "main"));
-    BCL_TRY(bcl_format(&hub->folder, "%s/models--%.*s--%s", hub->cache, (int)(slash - model), model,
-                       hub->name + (slash - model) + 1));
+    const char *slash = strchr(hub->name, '/');
+    const int owner = slash ? (int)(slash - hub->name) : 0;
+    BCL_TRY(bcl_format(&hub->folder, "%s/models--%.*s%s%s", hub->cache, owner, hub->name,
+                       slash ? "--" : "", slash ? slash + 1 : hub->name));
 out:
     free(home);
     return status;

@@ -1,5 +1,6 @@
-/* A model's folder in the hub's cache, as its client lays it out: models--ORG--NAME/refs/REVISION
- * holds a commit, snapshots/COMMIT/FILE links to blobs/ETAG. What is missing is downloaded. */
+/* A model's folder: a path, a run's best model, or one in the hub's cache, as its client lays it
+ * out: models--ORG--NAME/refs/REVISION holds a commit, snapshots/COMMIT/FILE links to blobs/ETAG.
+ * What is missing is downloaded. */
 #include "hub/hub.h"
 
 #include <cjson/cJSON.h>
@@ -16,8 +17,14 @@ static const char *const small_files[] = {"config.json",
                                           "tokenizer_config.json",
                                           "special_tokens_map.json",
                                           "added_tokens.json"};
-#define WEIGHTS "model.safetensors"
-#define INDEX   "model.safetensors.index.json"
+/* In the order of preference. */
+static const struct {
+    const char *single, *index;
+} weights[] = {
+    {"model.safetensors", "model.safetensors.index.json"},
+    {"pytorch_model.bin", "pytorch_model.bin.index.json"},
+};
+enum { WEIGHTS = sizeof weights / sizeof *weights };
 
 typedef struct names {
     char **items;
@@ -60,20 +67,39 @@ out:
     return status;
 }
 
-static bool is_complete(const char *snapshot) {
+/* The first weights that the snapshot lacks, as a new string; NULL if it has all. */
+static bcl_status missing_weights(char **out, const char *snapshot) {
+    bcl_status status = BCL_OK;
     names shards = {0};
     char *index = NULL;
-    bool complete = has(snapshot, "config.json") &&
-                    (has(snapshot, "vocab.txt") || has(snapshot, "tokenizer.json"));
-    if (complete && !has(snapshot, WEIGHTS)) {
-        complete = has(snapshot, INDEX) && !bcl_path_join(&index, snapshot, INDEX) &&
-                   !read_shards(&shards, index);
-        for (size_t i = 0; complete && i < shards.count; i++)
-            complete = has(snapshot, shards.items[i]);
-    }
+    int i = 0;
+    while (i < WEIGHTS && !has(snapshot, weights[i].single) && !has(snapshot, weights[i].index))
+        i++;
+    if (i == WEIGHTS)
+        return bcl_strdup(out, weights[0].single);
+    if (has(snapshot, weights[i].single))
+        return BCL_OK;
+    BCL_TRY(bcl_path_join(&index, snapshot, weights[i].index));
+    BCL_TRY(read_shards(&shards, index));
+    for (size_t k = 0; k < shards.count && !*out; k++)
+        if (!has(snapshot, shards.items[k]))
+            BCL_TRY(bcl_strdup(out, shards.items[k]));
+out:
     bcl_strings_free(shards.items, shards.count);
     free(index);
-    return complete;
+    return status;
+}
+
+/* *out = what a snapshot lacks, as a new string; NULL: it is complete. */
+static bcl_status find_missing(char **out, const char *snapshot) {
+    *out = NULL;
+    if (!bcl_path_is_directory(snapshot))
+        return bcl_strdup(out, "all of it");
+    if (!has(snapshot, "config.json"))
+        return bcl_strdup(out, "config.json");
+    if (!has(snapshot, "vocab.txt") && !has(snapshot, "tokenizer.json"))
+        return bcl_strdup(out, "vocab.txt or tokenizer.json");
+    return missing_weights(out, snapshot);
 }
 
 /* The commit of the revision as the cache knows it, or NULL. */
@@ -213,19 +239,12 @@ out:
     return status;
 }
 
-static bcl_status get_weights(const bcl_hub *hub, char **commit) {
+static bcl_status get_shards(const bcl_hub *hub, char **commit, const char *name) {
     bcl_status status = BCL_OK;
     names shards = {0};
     char *index = NULL;
     bool found;
-    BCL_TRY(get(hub, commit, WEIGHTS, &found));
-    if (found)
-        goto out;
-    BCL_TRY(get(hub, commit, INDEX, &found));
-    if (!found)
-        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s: found no " WEIGHTS ": bertcl reads safetensors only",
-                 hub->name);
-    BCL_TRY(bcl_format(&index, "%s/snapshots/%s/" INDEX, hub->folder, *commit));
+    BCL_TRY(bcl_format(&index, "%s/snapshots/%s/%s", hub->folder, *commit, name));
     BCL_TRY(read_shards(&shards, index));
     for (size_t i = 0; i < shards.count; i++) {
         BCL_TRY(get(hub, commit, shards.items[i], &found));
@@ -236,6 +255,23 @@ static bcl_status get_weights(const bcl_hub *hub, char **commit) {
 out:
     bcl_strings_free(shards.items, shards.count);
     free(index);
+    return status;
+}
+
+static bcl_status get_weights(const bcl_hub *hub, char **commit) {
+    bcl_status status = BCL_OK;
+    bool found;
+    for (int i = 0; i < WEIGHTS; i++) {
+        BCL_TRY(get(hub, commit, weights[i].single, &found));
+        if (found)
+            goto out;
+        BCL_TRY(get(hub, commit, weights[i].index, &found));
+        if (found)
+            return get_shards(hub, commit, weights[i].index);
+    }
+    BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s: found neither %s nor %s, whole or in shards", hub->name,
+             weights[0].single, weights[1].single);
+out:
     return status;
 }
 
@@ -272,25 +308,93 @@ out:
     return status;
 }
 
+/* A folder of the cache with this model of some organisation, for a name that has none: the hub
+ * knows bert-base-cased as google-bert/bert-base-cased, but its client looks under the name given.
+ */
+static bcl_status find_namesake(char **out, const bcl_hub *hub) {
+    bcl_status status = BCL_OK;
+    char **entries = NULL, *tail = NULL;
+    size_t count = 0;
+    *out = NULL;
+    if (strchr(hub->name, '/') || !bcl_path_is_directory(hub->cache))
+        return BCL_OK;
+    BCL_TRY(bcl_format(&tail, "--%s", hub->name));
+    BCL_TRY(bcl_directory_list(&entries, &count, hub->cache));
+    for (size_t i = 0; i < count && !*out; i++) {
+        const size_t n = strlen(entries[i]), t = strlen(tail), head = strlen("models--");
+        if (n > head + t && !strncmp(entries[i], "models--", head) &&
+            !strcmp(entries[i] + n - t, tail))
+            BCL_TRY(bcl_format(out, "%.*s/%s", (int)(n - t - head), entries[i] + head, hub->name));
+    }
+out:
+    free(tail);
+    bcl_strings_free(entries, count);
+    return status;
+}
+
+static bcl_status fail_offline(const bcl_hub *hub, const char *model, const char *missing) {
+    bcl_status status = BCL_OK;
+    char *namesake = NULL;
+    BCL_TRY(find_namesake(&namesake, hub));
+    BCL_FAIL(BCL_ERROR_IO,
+             "%s: no such folder, it is not complete in %s (missing: %s), and HF_HUB_OFFLINE "
+             "forbids to download it%s%s",
+             model, hub->folder, missing, namesake ? "; the cache has " : "",
+             namesake ? namesake : "");
+out:
+    free(namesake);
+    return status;
+}
+
+/* A run of bertcl train holds several models: the best one, else the last. */
+static bcl_status find_in_run(char **out, const char *run) {
+    static const char *const models[] = {"best", "model"};
+    bcl_status status = BCL_OK;
+    char *folder = NULL;
+    for (int i = 0; i < 2; i++) {
+        BCL_TRY(bcl_path_join(&folder, run, models[i]));
+        if (has(folder, "config.json")) {
+            *out = folder;
+            return BCL_OK;
+        }
+        free(folder);
+        folder = NULL;
+    }
+    BCL_FAIL(
+        BCL_ERROR_IO,
+        "%s: a run that has neither %s nor %s yet: finish it with bertcl train --resume %s, or "
+        "name a checkpoint's model, %s/checkpoint-N/model",
+        run, models[0], models[1], run, run);
+out:
+    free(folder);
+    return status;
+}
+
+static bcl_status find_path(char **out, const char *path) {
+    if (has(path, "run.json") && !has(path, "config.json"))
+        return find_in_run(out, path);
+    return bcl_strdup(out, path);
+}
+
 bcl_status bcl_hub_find(char **out, const char *model, bcl_hub_progress *progress, void *context) {
     bcl_status status = BCL_OK;
     bcl_hub hub = {.progress = progress, .context = context};
-    char *commit = NULL, *snapshot = NULL;
+    char *commit = NULL, *snapshot = NULL, *missing = NULL;
     *out = NULL;
     if (bcl_path_exists(model) || !bcl_hub_is_name(model))
-        return bcl_strdup(out, model);
+        return find_path(out, model);
     BCL_TRY(bcl_hub_open(&hub, model));
     BCL_TRY(cached_commit(&commit, &hub));
     if (commit) {
         BCL_TRY(bcl_format(&snapshot, "%s/snapshots/%s", hub.folder, commit));
-        if (is_complete(snapshot))
+        BCL_TRY(find_missing(&missing, snapshot));
+        if (!missing)
             goto out;
     }
-    if (hub.offline)
-        BCL_FAIL(BCL_ERROR_IO,
-                 "%s: no such folder, it is not complete in %s, and HF_HUB_OFFLINE forbids to "
-                 "download it",
-                 model, hub.folder);
+    if (hub.offline) {
+        status = fail_offline(&hub, model, missing ? missing : "all of it");
+        goto out;
+    }
     BCL_TRY(get_all(&hub, &commit));
     free(snapshot);
     snapshot = NULL;
@@ -302,6 +406,7 @@ out:
     }
     free(snapshot);
     free(commit);
+    free(missing);
     bcl_hub_close(&hub);
     return status;
 }

@@ -247,11 +247,12 @@ static bcl_status refused(const transfer *t, const char *name) {
                     h->endpoint, a->code, name);
 }
 
-static bcl_status unreachable(const transfer *t, CURLcode code) {
+static bcl_status unreachable(const transfer *t, CURLcode code, const char *name) {
     if (bcl_interrupted())
         return bcl_fail(BCL_ERROR_INTERRUPTED, "interrupted while downloading");
-    return bcl_fail(BCL_ERROR_IO, "%s: no such folder, and %s cannot be reached: %s", t->hub->name,
-                    t->hub->endpoint, t->problem[0] ? t->problem : curl_easy_strerror(code));
+    return bcl_fail(BCL_ERROR_IO, "%s: no such folder, and %s cannot be reached for its %s: %s",
+                    t->hub->name, t->hub->endpoint, name,
+                    t->problem[0] ? t->problem : curl_easy_strerror(code));
 }
 
 static void wait_a_little(int attempt) {
@@ -297,7 +298,7 @@ bcl_status bcl_hub_ask(bcl_hub_file *out, bool *found, const bcl_hub *hub, const
     }
     const answer *a = &t.answer;
     if (code) {
-        status = unreachable(&t, code);
+        status = unreachable(&t, code, name);
         goto out;
     }
     if (a->code == 404 && (!strcmp(a->error, "EntryNotFound") || a->commit[0]))

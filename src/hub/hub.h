@@ -9,18 +9,18 @@
 /* ---- environment.c ---- */
 
 typedef struct bcl_hub {
-    char *cache;    /* the folder with models--ORG--NAME */
+    char *cache;    /* the folder with models--ORG--NAME, or models--NAME */
     char *endpoint; /* without a '/' at the end */
     char *token;    /* NULL: none */
     bool offline;
-    char *name;     /* ORG/NAME */
+    char *name;     /* ORG/NAME, or NAME */
     char *revision; /* a branch, a tag or a commit */
     char *folder;   /* cache/models--ORG--NAME */
     bcl_hub_progress *progress;
     void *context;
 } bcl_hub;
 
-/* False if the text cannot be ORG/NAME[@REVISION]. */
+/* False if the text cannot be [ORG/]NAME[@REVISION]. */
 bool bcl_hub_is_name(const char *model);
 bcl_status bcl_hub_open(bcl_hub *hub, const char *model);
 void bcl_hub_close(bcl_hub *hub);

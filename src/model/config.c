@@ -117,6 +117,25 @@ static bool architecture_is_bert(const cJSON *json) {
     return name && !strncmp(name, "Bert", 4);
 }
 
+/* Heads with tensors of a token classifier's names and shapes, for texts. */
+static void note_other_head(bcl_config *c, const cJSON *json) {
+    static const char *const others[] = {"ForSequenceClassification", "ForMultipleChoice"};
+    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(get(json, "architectures"), 0));
+    for (size_t i = 0; name && i < sizeof others / sizeof *others; i++)
+        if (strstr(name, others[i]))
+            snprintf(c->other_head, sizeof c->other_head, "%s", name);
+}
+
+bcl_status bcl_config_check_head(const bcl_config *c, const char *folder) {
+    if (!c->other_head[0])
+        return BCL_OK;
+    return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                    "%s/config.json: \"architectures\": found %s, expected "
+                    "BertForTokenClassification: its classifier labels texts, not words; fine-tune "
+                    "it with bertcl train, which gives it a new one",
+                    folder, c->other_head);
+}
+
 static bcl_status check_kind(const cJSON *json, const char *path) {
     bcl_status status = BCL_OK;
     const char *type, *position;
@@ -372,6 +391,7 @@ bcl_status bcl_config_from_json(bcl_config *config, const cJSON *json, const cha
     BCL_TRY(bcl_config_default(config));
     BCL_TRY(check_keys(json, path));
     BCL_TRY(check_kind(json, path));
+    note_other_head(config, json);
     BCL_TRY(read_activation(&config->activation, json, path));
     BCL_TRY(read_sizes(config, json, path));
     BCL_TRY(read_rates(config, json, path));

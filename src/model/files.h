@@ -152,6 +152,8 @@ typedef struct bcl_config {
     bool label_pieces_known;       /* it does */
     double temperature;            /* that logits are divided by; 1 if the file does not say */
     char **label_names;            /* (K) */
+    char other_head[64];  /* the architecture whose classifier is the file's, if that one is not of
+                           * tokens, though its tensors look the same; "": none */
     struct cJSON *source; /* the file as read, for the keys that bertcl does not know; or NULL */
 } bcl_config;
 
@@ -171,6 +173,8 @@ bcl_status bcl_config_write(const bcl_config *config, const char *folder);
 bcl_status bcl_config_set_temperature(const char *folder, double temperature);
 /* Replaces the labels by copies of `names`, which must be distinct. */
 bcl_status bcl_config_set_labels(bcl_config *config, const char *const *names, size_t count);
+/* UNSUPPORTED if the classifier of the folder that was read is not of tokens. */
+bcl_status bcl_config_check_head(const bcl_config *config, const char *folder);
 void bcl_config_free(bcl_config *config);
 
 #endif

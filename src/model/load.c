@@ -94,7 +94,8 @@ static bcl_status load_one(loader *ld, const bcl_named *n) {
         const bcl_named *weight = n - (n->rank == 1), *bias = weight + 1;
         const bcl_tensor *w = find_tensor(ld->checkpoint, weight->name),
                          *b = find_tensor(ld->checkpoint, bias->name);
-        if (!w || !b || !same_shape(w, weight) || !same_shape(b, bias)) {
+        if (ld->model->config.other_head[0] || !w || !b || !same_shape(w, weight) ||
+            !same_shape(b, bias)) {
             if (n->rank == 2)
                 bcl_normal(ld->file, bcl_named_elements(n),
                            (float)ld->model->config.initializer_range,
@@ -170,6 +171,8 @@ bcl_status bcl_model_load_weights(bcl_model *m, const char *folder, bool create_
     *report = (bcl_load_report){0};
     memcpy(report->why_fp32, m->why_fp32, sizeof report->why_fp32);
     BCL_TRY(bcl_model_check_plain(m, "loading weights"));
+    if (!create_head)
+        BCL_TRY(bcl_config_check_head(&m->config, folder));
     BCL_TRY(bcl_checkpoint_open(&ck, folder));
     ld.checkpoint = ck;
     for (int i = 0; i < m->layout.parameter_count; i++) {

@@ -41,6 +41,8 @@ static bcl_status find_folder(bcl_session *s, const char *model) {
     const bcl_status status = bcl_hub_find(&s->folder, model, on_download, s);
     if (s->downloaded)
         tell(s, &(bcl_session_event){.kind = BCL_SESSION_DOWNLOADED});
+    if (!status && bcl_path_is_directory(model) && strcmp(model, s->folder))
+        tell_line(s, BCL_SESSION_NOTE, "%s is a run: its model is %s", model, s->folder);
     return status;
 }
 
@@ -105,12 +107,16 @@ out:
 bcl_status bcl_session_load(bcl_session *s, bcl_session_purpose purpose, uint64_t seed) {
     bcl_status status = BCL_OK;
     bcl_load_report report = {0};
+    if (purpose != BCL_SESSION_FOR_TRAINING)
+        BCL_TRY(bcl_config_check_head(&s->config, s->folder));
     BCL_TRY(bcl_session_open_device(s));
     BCL_TRY(bcl_model_load(&s->model, s->device, &s->config, s->folder, s->gemm, s->precision,
                            purpose == BCL_SESSION_FOR_TRAINING, seed, &report));
     if (purpose == BCL_SESSION_FOR_INFERENCE)
         BCL_TRY(bcl_model_pack(s->model, true));
     memcpy(s->why_fp32, report.why_fp32, sizeof s->why_fp32);
+    if (bcl_tokenizer_warning(s->tokenizer))
+        tell_line(s, BCL_SESSION_NOTE, "%s: %s", s->folder, bcl_tokenizer_warning(s->tokenizer));
     if (s->why_fp32[0])
         tell_line(s, BCL_SESSION_PRECISION, "%s", s->why_fp32);
     tell_line(s, BCL_SESSION_DEVICE, "%s (%s), matrix products by %s in %s", bcl_session_device(s),

@@ -35,7 +35,7 @@ typedef struct encoder {
     /* The word being read. While it is plain, byte i comes from code point first + i. */
     bool plain;
     uint32_t first, last; /* code points of the original */
-    uint32_t chars;       /* may exceed BCL_WORD_CHARS; only so many are kept */
+    uint32_t chars;       /* may exceed word_chars; only so many are kept */
     uint32_t bytes;
     unsigned char word[BCL_WORD_BYTES + 16];
     uint32_t at[BCL_WORD_BYTES + 4];
@@ -127,10 +127,11 @@ static inline bcl_status end_word(encoder *e) {
     bcl_status status = reserve(e->out, e->out->count + e->bytes + 2);
     if (status)
         return status;
-    int32_t id = e->bytes < 16 ? whole_word(e->t, e->word, e->bytes) : -1;
+    const bool too_long = e->chars > e->t->word_chars;
+    int32_t id = e->bytes < 16 && !too_long ? whole_word(e->t, e->word, e->bytes) : -1;
     if (id >= 0)
         push(e, id, e->first, e->last + 1);
-    else if (e->chars > BCL_WORD_CHARS)
+    else if (too_long)
         push(e, e->t->special_ids[BCL_SPECIAL_UNK], e->first, e->last + 1);
     else
         wordpiece(e);
@@ -149,7 +150,7 @@ static void append(encoder *e, uint32_t c, uint32_t at) {
             e->at[i] = e->first + i;
         e->plain = false;
     }
-    if (e->chars < BCL_WORD_CHARS) {
+    if (e->chars < e->t->word_chars) {
         unsigned n = bcl_utf8_encode(e->word + e->bytes, c);
         for (unsigned i = 0; !e->plain && i < n; i++)
             e->at[e->bytes + i] = at;
@@ -284,8 +285,8 @@ static inline size_t run_plain(encoder *e, const unsigned char *p, const unsigne
     const uint8_t *kind = e->t->kind, *lower = e->t->lower;
     const unsigned char *q = p;
     uint32_t n = e->bytes;
-    const unsigned char *stop =
-        end - p > BCL_WORD_CHARS - (ptrdiff_t)n ? p + (BCL_WORD_CHARS - n) : end;
+    const ptrdiff_t room = (ptrdiff_t)e->t->word_chars - (ptrdiff_t)n;
+    const unsigned char *stop = end - p > room ? p + room : end;
     if (!n)
         e->first = e->place;
     while (q < stop && kind[*q] == BCL_BYTE_PLAIN)

@@ -25,6 +25,10 @@ static bool put_specials(cJSON *object, const bcl_tokenizer *t) {
 }
 
 static bool make_config(cJSON *root, const bcl_tokenizer *t) {
+    if (t->from_json) /* tokenizer.json, which goes out as it came, says the rest */
+        return put(root, "tokenizer_class", cJSON_CreateString("PreTrainedTokenizerFast")) &&
+               (t->model_max_length == SIZE_MAX ||
+                put(root, "model_max_length", cJSON_CreateNumber((double)t->model_max_length)));
     return put(root, "do_lower_case", cJSON_CreateBool(t->lowercase)) &&
            put(root, "strip_accents", strip_setting(t)) &&
            put(root, "tokenize_chinese_chars", cJSON_CreateBool(t->chinese)) &&
@@ -176,7 +180,7 @@ bcl_status bcl_tokenizer_save(const bcl_tokenizer *t, const char *folder) {
         BCL_TRY(bcl_path_join(&path, folder, bcl_source_names[i]));
         if (s->data)
             BCL_TRY(bcl_file_write(path, s->data, s->size));
-        else if (i != BCL_SOURCE_ADDED)
+        else if (i != BCL_SOURCE_ADDED && !(i == BCL_SOURCE_SPECIALS && t->from_json))
             BCL_TRY(write_missing(t, i, path));
     }
 out:

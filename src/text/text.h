@@ -8,8 +8,9 @@
 #include "util/util.h"
 
 enum {
-    BCL_WORD_CHARS = 100, /* longer words are [UNK]; the peer ignores what tokenizer.json says */
-    BCL_WORD_BYTES = BCL_WORD_CHARS * 4
+    BCL_WORD_CHARS = 100,       /* longer words are [UNK] in BERT's own classes */
+    BCL_WORD_CHARS_MOST = 1000, /* that a tokenizer.json may set */
+    BCL_WORD_BYTES = BCL_WORD_CHARS_MOST * 4
 };
 
 /* ---- trie.c: a double-array trie over bytes, from keys to values >= 0 ---- */
@@ -93,6 +94,8 @@ struct bcl_tokenizer {
     bcl_patterns raw, normalized;
     char *specials[BCL_SPECIAL_COUNT];
     int32_t special_ids[BCL_SPECIAL_COUNT];
+    bool from_json;    /* made of tokenizer.json's own parts, see classes.c */
+    size_t word_chars; /* longer words are [UNK] */
     bool lowercase, chinese, strip_accents;
     int strip_setting; /* strip_accents as set: -1 null, 0, 1 */
     bool split_special_tokens;
@@ -100,6 +103,7 @@ struct bcl_tokenizer {
     size_t model_max_length;
     uint8_t kind[256];  /* BCL_BYTE_* of each byte of UTF-8 */
     uint8_t lower[128]; /* lower case if `lowercase`, else itself */
+    char warning[256];
 };
 
 enum { BCL_BYTE_PLAIN, BCL_BYTE_SPACE, BCL_BYTE_PUNCT, BCL_BYTE_DROP, BCL_BYTE_MULTI };
@@ -128,14 +132,7 @@ static inline size_t bcl_word_hash(const uint64_t key[2]) {
     return (size_t)(h >> 32 ^ h >> 17);
 }
 
-/* ---- added.c: special and added tokens ---- */
-
-/* = tokenizers' add_tokens for one token: an existing text keeps its id, a new one gets the next
- * id behind the vocabulary. Copies the text. */
-bcl_status bcl_added_add(bcl_tokenizer *t, const bcl_added_token *token);
-/* Builds `raw` and `normalized` after the last token was added. */
-bcl_status bcl_added_index(bcl_tokenizer *t);
-void bcl_added_free(bcl_tokenizer *t);
+/* ---- match.c: special and added tokens in a text ---- */
 
 typedef struct bcl_match {
     size_t begin, end; /* bytes */
@@ -157,7 +154,18 @@ void bcl_matcher_start(bcl_matcher *m, const bcl_tokenizer *t, const bcl_pattern
 /* The next span of the text, in order, together covering it; false at the end. */
 bool bcl_matcher_next(bcl_matcher *m, bcl_match *span);
 
-/* encode.c: the normalised form of a text, for added tokens that match in it. */
+/* ---- encode.c (calls match.c): the normalised form of a text, for tokens that match in it ---- */
 bcl_status bcl_normalize(const bcl_tokenizer *t, const char *text, size_t size, bcl_string *out);
+
+/* ---- added.c (calls encode.c): the tokenizer's special and added tokens ---- */
+
+/* = tokenizers' add_tokens for one token: an existing text keeps its id, a new one gets the next
+ * id behind the vocabulary. Copies the text. */
+bcl_status bcl_added_add(bcl_tokenizer *t, const bcl_added_token *token);
+/* NULL if no added token has this text. */
+const bcl_added_token *bcl_added_find(const bcl_tokenizer *t, const char *text);
+/* Builds `raw` and `normalized` after the last token was added. */
+bcl_status bcl_added_index(bcl_tokenizer *t);
+void bcl_added_free(bcl_tokenizer *t);
 
 #endif

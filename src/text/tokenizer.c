@@ -1,24 +1,13 @@
 /* Loading a tokenizer's folder. What each file decides, and which wins, follows transformers 5:
  * BertTokenizerFast rebuilds its backend, so tokenizer.json gives the vocabulary, the added tokens
- * and the side to truncate, but neither the normaliser nor the post-processor. */
-#include "text/text.h"
-
-#include <cjson/cJSON.h>
+ * and the side to truncate, but neither the normaliser nor the post-processor; for other classes
+ * (classes.c) it gives those too (backend.c). */
+#include "text/load.h"
 
 const char *const bcl_source_names[BCL_SOURCE_COUNT] = {
     "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json"};
 const char *const bcl_special_names[BCL_SPECIAL_COUNT] = {"unk", "sep", "pad", "cls", "mask"};
-
-/* The folder's files while it is being read. */
-typedef struct reading {
-    bcl_tokenizer *t;
-    char *paths[BCL_SOURCE_COUNT];
-    cJSON *json[BCL_SOURCE_COUNT]; /* NULL for vocab.txt and absent files */
-    const char *config_path;
-    bcl_added_token *tokens; /* in the peer's order; texts point into the JSON */
-    size_t count, capacity;
-} reading;
 
 /* cJSON takes any bytes inside strings; a piece that is not UTF-8 would spoil what we print. */
 static bcl_status check_utf8(const bcl_string *s, const char *path) {
@@ -32,7 +21,7 @@ static bcl_status check_utf8(const bcl_string *s, const char *path) {
     return BCL_OK;
 }
 
-static bcl_status read_sources(reading *r) {
+static bcl_status read_sources(bcl_reading *r) {
     bcl_status status = BCL_OK;
     for (int i = 0; i < BCL_SOURCE_COUNT; i++) {
         bcl_string *s = &r->t->sources[i];
@@ -72,7 +61,7 @@ static bcl_status check_type(const cJSON *object, const char *key, const char *e
     return status;
 }
 
-static bcl_status load_vocabulary(reading *r) {
+static bcl_status load_vocabulary(bcl_reading *r) {
     bcl_tokenizer *t = r->t;
     bcl_status status = BCL_OK;
     const cJSON *json = r->json[BCL_SOURCE_TOKENIZER];
@@ -100,8 +89,8 @@ out:
 
 /* A token as a string or as an AddedToken's fields. As in the peer, `normalized` defaults to not
  * special. */
-static bcl_status parse_token(bcl_added_token *token, const cJSON *item, bool special,
-                              const char *key, const char *path) {
+bcl_status bcl_token_parse(bcl_added_token *token, const cJSON *item, bool special, const char *key,
+                           const char *path) {
     bcl_status status = BCL_OK;
     const char *text = NULL;
     *token = (bcl_added_token){.special = special, .normalized = !special};
@@ -126,7 +115,7 @@ out:
     return status;
 }
 
-static bcl_added_token *find_token(reading *r, const char *text) {
+static bcl_added_token *find_token(bcl_reading *r, const char *text) {
     for (size_t i = 0; i < r->count; i++)
         if (!strcmp(r->tokens[i].text, text))
             return &r->tokens[i];
@@ -134,7 +123,7 @@ static bcl_added_token *find_token(reading *r, const char *text) {
 }
 
 /* Sets the token of this id; a later file replaces an earlier one's. */
-static bcl_status set_token(reading *r, const bcl_added_token *token) {
+static bcl_status set_token(bcl_reading *r, const bcl_added_token *token) {
     for (size_t i = 0; i < r->count; i++)
         if (r->tokens[i].id == token->id) {
             r->tokens[i] = *token;
@@ -153,7 +142,7 @@ static int by_id(const void *a, const void *b) {
 
 /* The special token under a key such as "cls_token": special_tokens_map.json's, unless the
  * configuration lists added_tokens_decoder, else the configuration's. */
-static const cJSON *special_item(const reading *r, const char *key, const char **path) {
+static const cJSON *special_item(const bcl_reading *r, const char *key, const char **path) {
     const cJSON *config = r->json[BCL_SOURCE_CONFIG], *map = r->json[BCL_SOURCE_SPECIALS];
     const cJSON *item = NULL;
     *path = r->paths[BCL_SOURCE_SPECIALS];
@@ -167,14 +156,14 @@ static const cJSON *special_item(const reading *r, const char *key, const char *
 }
 
 /* The peer's table of added tokens by id. */
-static bcl_status read_decoder(reading *r) {
+static bcl_status read_decoder(bcl_reading *r) {
     bcl_status status = BCL_OK;
     bcl_added_token token;
     const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(r->json[BCL_SOURCE_CONFIG],
                                                                 "added_tokens_decoder");
     if (list) {
         cJSON_ArrayForEach(item, list) {
-            BCL_TRY(parse_token(&token, item, false, "added_tokens_decoder", r->config_path));
+            BCL_TRY(bcl_token_parse(&token, item, false, "added_tokens_decoder", r->config_path));
             char *end = NULL;
             token.id = item->string ? (int32_t)strtol(item->string, &end, 10) : 0;
             if (!end || *end || end == item->string)
@@ -204,7 +193,7 @@ static bcl_status read_decoder(reading *r) {
     list = cJSON_GetObjectItemCaseSensitive(r->json[BCL_SOURCE_TOKENIZER], "added_tokens");
     cJSON_ArrayForEach(item, list) {
         int64_t id;
-        BCL_TRY(parse_token(&token, item, false, "added_tokens", path));
+        BCL_TRY(bcl_token_parse(&token, item, false, "added_tokens", path));
         BCL_TRY(bcl_json_int(&id, item, "id", -1, 0, INT32_MAX, path));
         token.id = (int32_t)id;
         BCL_TRY(set_token(r, &token));
@@ -215,7 +204,7 @@ out:
     return status;
 }
 
-static bcl_status append_token(reading *r, const bcl_added_token *token) {
+static bcl_status append_token(bcl_reading *r, const bcl_added_token *token) {
     if (find_token(r, token->text))
         return BCL_OK;
     bcl_status status = bcl_grow(&r->tokens, &r->capacity, r->count + 1, sizeof *r->tokens);
@@ -224,16 +213,16 @@ static bcl_status append_token(reading *r, const bcl_added_token *token) {
     return status;
 }
 
-static bcl_status read_named(reading *r, const char *key, const char *fallback, char **text) {
+static bcl_status read_named(bcl_reading *r, const char *key, const char *fallback, char **text) {
     bcl_status status = BCL_OK;
     bcl_added_token token = {.text = (char *)(uintptr_t)fallback, .special = true};
     const char *path;
     const cJSON *item = special_item(r, key, &path);
     if (item)
-        BCL_TRY(parse_token(&token, item, true, key, path));
+        BCL_TRY(bcl_token_parse(&token, item, true, key, path));
     if (!token.text)
         goto out;
-    if (text)
+    if (text && !*text) /* else tokenizer.json's own */
         BCL_TRY(bcl_strdup(text, token.text));
     bcl_added_token *known = find_token(r, token.text);
     if (known)
@@ -246,7 +235,7 @@ out:
 
 /* Tokens of the configuration beyond the named ones: other "..._token" keys, then the extra ones.
  */
-static bcl_status read_extra(reading *r) {
+static bcl_status read_extra(bcl_reading *r) {
     static const char *const known[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
     static const char *const lists[] = {"extra_special_tokens", "additional_special_tokens"};
@@ -261,7 +250,7 @@ static bcl_status read_extra(reading *r) {
         if (i < sizeof known / sizeof *known || n < 6 || strcmp(item->string + n - 6, "_token") ||
             !cJSON_IsString(item))
             continue;
-        BCL_TRY(parse_token(&token, item, true, item->string, path));
+        BCL_TRY(bcl_token_parse(&token, item, true, item->string, path));
         BCL_TRY(append_token(r, &token));
     }
     for (int i = 0; i < 2 && !cJSON_GetArraySize(list); i++)
@@ -269,24 +258,28 @@ static bcl_status read_extra(reading *r) {
     for (int i = 0; i < 2 && !cJSON_GetArraySize(list); i++)
         list = special_item(r, lists[i], &path);
     cJSON_ArrayForEach(item, list) {
-        BCL_TRY(parse_token(&token, item, true, "extra_special_tokens", path));
+        BCL_TRY(bcl_token_parse(&token, item, true, "extra_special_tokens", path));
         BCL_TRY(append_token(r, &token));
     }
 out:
     return status;
 }
 
-static bcl_status load_tokens(reading *r) {
+static bcl_status load_tokens(bcl_reading *r) {
     static const char *const defaults[] = {"[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
     bcl_tokenizer *t = r->t;
     bcl_status status = BCL_OK;
     char key[16];
+    memset(t->special_ids, -1, sizeof t->special_ids);
+    if (t->from_json)
+        BCL_TRY(bcl_backend_tokens(r));
     BCL_TRY(read_decoder(r));
+    const size_t listed = r->count;
     BCL_TRY(read_named(r, "bos_token", NULL, NULL));
     BCL_TRY(read_named(r, "eos_token", NULL, NULL));
     for (int i = 0; i < BCL_SPECIAL_COUNT; i++) {
         snprintf(key, sizeof key, "%s_token", bcl_special_names[i]);
-        BCL_TRY(read_named(r, key, defaults[i], &t->specials[i]));
+        BCL_TRY(read_named(r, key, t->from_json ? NULL : defaults[i], &t->specials[i]));
     }
     BCL_TRY(read_extra(r));
     /* As an added token [UNK] would get an id, but the peer fails at the first unknown word. */
@@ -294,9 +287,11 @@ static bcl_status load_tokens(reading *r) {
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: the vocabulary has no \"%s\", expected the unknown token",
                  t->folder, t->specials[BCL_SPECIAL_UNK]);
     for (size_t i = 0; i < r->count; i++)
-        BCL_TRY(bcl_added_add(t, &r->tokens[i]));
+        if (i < listed || !t->from_json || !bcl_added_find(t, r->tokens[i].text))
+            BCL_TRY(bcl_added_add(t, &r->tokens[i]));
     for (int i = 0; i < BCL_SPECIAL_COUNT; i++)
-        t->special_ids[i] = bcl_tokenizer_id_of(t, t->specials[i]);
+        if (t->specials[i] && t->special_ids[i] < 0)
+            t->special_ids[i] = bcl_tokenizer_id_of(t, t->specials[i]);
 out:
     return status;
 }
@@ -314,22 +309,21 @@ static void fill_bytes(bcl_tokenizer *t) {
     }
 }
 
-static bcl_status load_settings(reading *r) {
+static bcl_status load_settings(bcl_reading *r) {
     bcl_tokenizer *t = r->t;
     bcl_status status = BCL_OK;
     const cJSON *config = r->json[BCL_SOURCE_CONFIG], *truncation = NULL;
-    const char *path = r->config_path, *side, *class;
+    const char *path = r->config_path, *side;
     double length;
-    BCL_TRY(bcl_json_text(&class, config, "tokenizer_class", "BertTokenizer", path));
-    if (strstr(class, "Japanese"))
-        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s: tokenizer_class %s: expected BertTokenizer", path,
-                 class);
     BCL_TRY(bcl_json_bool(&t->lowercase, config, "do_lower_case", true, path));
     BCL_TRY(bcl_json_bool(&t->chinese, config, "tokenize_chinese_chars", true, path));
     BCL_TRY(bcl_json_bool(&t->split_special_tokens, config, "split_special_tokens", false, path));
     BCL_TRY(bcl_json_bool(&t->strip_accents, config, "strip_accents", t->lowercase, path));
     const cJSON *strip = cJSON_GetObjectItemCaseSensitive(config, "strip_accents");
     t->strip_setting = cJSON_IsBool(strip) ? cJSON_IsTrue(strip) : -1;
+    t->word_chars = BCL_WORD_CHARS;
+    if (t->from_json)
+        BCL_TRY(bcl_backend_settings(r));
     BCL_TRY(bcl_json_double(&length, config, "max_len", 1e30, path));
     BCL_TRY(bcl_json_double(&length, config, "model_max_length", length, path));
     if (length < 2)
@@ -346,14 +340,16 @@ out:
 
 bcl_status bcl_tokenizer_load(bcl_tokenizer **out, const char *folder) {
     bcl_status status = BCL_OK;
-    reading r = {0};
+    bcl_reading r = {0};
     BCL_NEW(r.t, 1);
     BCL_TRY(bcl_strdup(&r.t->folder, folder));
     if (!bcl_path_is_directory(folder))
         BCL_FAIL(BCL_ERROR_IO, "%s: no such folder", folder);
     BCL_TRY(read_sources(&r));
+    BCL_TRY(bcl_class_read(&r));
     BCL_TRY(load_settings(&r));
     BCL_TRY(load_vocabulary(&r));
+    BCL_TRY(bcl_class_check_vocabulary(&r));
     BCL_TRY(load_tokens(&r));
     BCL_TRY(bcl_added_index(r.t));
     *out = r.t;
@@ -397,4 +393,8 @@ size_t bcl_tokenizer_model_max_length(const bcl_tokenizer *t) {
 
 int32_t bcl_tokenizer_special_id(const bcl_tokenizer *t, bcl_special special) {
     return t->special_ids[special];
+}
+
+const char *bcl_tokenizer_warning(const bcl_tokenizer *t) {
+    return t->warning[0] ? t->warning : NULL;
 }

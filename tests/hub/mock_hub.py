@@ -46,6 +46,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def hub(self):
         parts = self.path.split("/")
+        if len(parts) == 5 and parts[2] == "resolve":  # an old model, which has an organisation now
+            return self.answer(307, Location=f"/acme{self.path}")
         if len(parts) < 6 or parts[3] != "resolve":
             return self.error(404, "RepoNotFound")
         org, name, revision, file = parts[1], parts[2], parts[4], parts[5]
@@ -68,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name == "pickle" and file.startswith("model.safetensors") or not os.path.exists(path):
             return self.error(404, "EntryNotFound", X_Repo_Commit=commit)
         data = open(path, "rb").read()
-        large = file.endswith(".safetensors")
+        large = file.endswith((".safetensors", ".bin"))
         if large:
             return self.answer(302, X_Repo_Commit=commit, X_Linked_ETag=f'"{etag(data, True)}"', X_Linked_Size=str(len(data)),
                                ETag='"another"', Location=f"http://127.0.0.1:{store.server_port}/{name}/{file}?signature=1")

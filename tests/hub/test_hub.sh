@@ -81,6 +81,41 @@ TRANSFORMERS_OFFLINE=YES works "from the cache by its commit" acme/tiny@$commit
 HF_HOME=$tmp/none HF_HUB_CACHE=$hub HF_HUB_OFFLINE=1 works "HF_HUB_CACHE" acme/tiny
 HF_ENDPOINT=http://127.0.0.1:1 works "from the cache without a network" acme/tiny
 
+# a name without an organisation, as old models have
+HF_HUB_OFFLINE=1 refuse "a bare name, offline" "; the cache has acme/tiny" tiny
+works "a bare name" tiny
+check "a bare name's place" $commit "$(cat "$hub/models--tiny/refs/main")"
+same "a bare name" "$hub/models--tiny/snapshots/$commit"
+HF_HUB_OFFLINE=1 works "a bare name, from the cache" tiny
+works "a bare name's tag" tiny@v1
+
+# a missing file is named
+for file in config.json vocab.txt model.safetensors; do
+    mv "$snapshot/$file" "$tmp/kept"
+    HF_HUB_OFFLINE=1 refuse "without $file, offline" "(missing: $file" acme/tiny
+    HF_ENDPOINT=http://127.0.0.1:1 refuse "without $file, nobody there" "cannot be reached for its" acme/tiny
+    mv "$tmp/kept" "$snapshot/$file"
+done
+echo '{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}' >"$snapshot/model.safetensors.index.json"
+mv "$snapshot/model.safetensors" "$snapshot/one.safetensors"
+HF_HUB_OFFLINE=1 refuse "without a shard, offline" "(missing: two.safetensors)" acme/tiny
+mv "$snapshot/one.safetensors" "$snapshot/model.safetensors"
+rm "$snapshot/model.safetensors.index.json"
+
+# a run of bertcl train
+mkdir -p "$tmp/run"
+echo '{}' >"$tmp/run/run.json"
+refuse "a run without a model" "neither best nor model yet" "$tmp/run"
+cp -r "$tmp/source" "$tmp/run/model"
+ask "$tmp/run"
+check "a run's model" "bertcl: $tmp/run is a run: its model is $tmp/run/model" "$(cat "$tmp/err")"
+cp -r "$tmp/source" "$tmp/run/best"
+ask "$tmp/run/"
+check "a run's best" "$tmp/run/best" "$(sed 's/.* //' "$tmp/err" | tr -s /)"
+check "a run's best: ids" '{"ids":[2,5,42,3]' "$(cut -d, -f1-4 "$tmp/out")"
+ask "$tmp/run/model"
+check "a run's folder by its name" "" "$(cat "$tmp/err")"
+
 # revisions
 works "a tag" acme/tiny@v1
 check "a tag's ref" fedcba9876543210fedcba9876543210fedcba98 "$(cat "$hub/models--acme--tiny/refs/v1")"
@@ -117,7 +152,11 @@ HF_TOKEN=secret refuse "no such model, with a token" "has no such model (HTTP 40
 refuse "a server that is busy" "answers HTTP 503" acme/busy
 refuse "no hub" "is HF_ENDPOINT a hub?" acme/nohub
 HF_ENDPOINT=http://127.0.0.1:1 refuse "nobody there" "cannot be reached" acme/none
-refuse "pickles only" "found no model.safetensors" acme/pickle
+refuse "no weights" "found neither model.safetensors nor pytorch_model.bin" acme/pickle
+echo pickled >"$tmp/source/pytorch_model.bin"
+works "pickles only" acme/pickle
+check "pickles only: downloaded" pickled "$(cat "$hub/models--acme--pickle/snapshots/$commit/pytorch_model.bin")"
+rm "$tmp/source/pytorch_model.bin"
 
 # transfers
 works "a line that breaks" acme/broken

@@ -267,12 +267,43 @@ static void test_mutations(void **state) {
     assert_true(read > 500 && refused > 5000);
 }
 
+/* A classifier of texts has the tensors of one of tokens. */
+static void test_other_heads(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool other;
+    } cases[] = {{"BertForTokenClassification", false},
+                 {"BertForMaskedLM", false}, /* has no classifier: a tensor is missing */
+                 {"BertModel", false},
+                 {"OurBertForNer", false},
+                 {"BertForSequenceClassification", true},
+                 {"BertForMultipleChoice", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        bcl_config c;
+        snprintf(text, sizeof text, "{\"model_type\": \"bert\", \"architectures\": [\"%s\"]}",
+                 cases[i].name);
+        OK(read_config(&c, text));
+        if (cases[i].other)
+            FAILS(bcl_config_check_head(&c, "m"), BCL_ERROR_UNSUPPORTED, cases[i].name);
+        else
+            OK(bcl_config_check_head(&c, "m"));
+        bcl_config_free(&c);
+    }
+    bcl_config c;
+    OK(read_config(&c, "{\"model_type\": \"bert\", \"architectures\": {\"a\": 1}}"));
+    OK(bcl_config_check_head(&c, "m"));
+    bcl_config_free(&c);
+}
+
 int main(void) {
     folder = test_folder();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_write),    cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_other_heads), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_labels),      cmocka_unit_test(test_write),
+        cmocka_unit_test(test_mutations),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(folder);

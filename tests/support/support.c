@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-static char *folders[64];
+static char *folders[128];
 static size_t folder_count;
 
 static void remove_folders(void) {
@@ -17,7 +17,7 @@ char *test_folder(void) {
     char *path = NULL, *copy = NULL;
     OK(bcl_format(&path, "%s/bertcl-test-XXXXXX", base ? base : "/tmp"));
     assert_non_null(mkdtemp(path));
-    assert_true(folder_count < 64);
+    assert_true(folder_count < 128);
     if (!folder_count)
         atexit(remove_folders);
     folders[folder_count++] = path;
