@@ -76,6 +76,11 @@ typedef struct bcl_tagger_options { /* all zero: the defaults */
     size_t max_length;   /* pieces, [CLS] and [SEP] included; 0: what the model takes */
     size_t batch_tokens; /* pieces that one pass holds; 0: 1024. Results do not depend on it */
     bool words;          /* fill bcl_tagged.words */
+    bool constrain;      /* labels of words are the most likely ones that the labels' scheme allows
+                          * (Viterbi); with an aggregation by words only */
+    double min_score;    /* entities with a lower score are left out, and their words are "O" */
+    double temperature;  /* that logits are divided by; 0: the model's, see bertcl eval
+                          * --calibrate, or 1 */
     bcl_tagger_sink *sink;
     void *context; /* the sink's */
 } bcl_tagger_options;

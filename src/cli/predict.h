@@ -1,4 +1,4 @@
-/* bertcl predict's output: JSON lines, CoNLL, a page, counts. */
+/* bertcl predict: reading (predict_input.c), what it writes (predict_output.c, predict_page.c). */
 #ifndef BCL_CLI_PREDICT_H
 #define BCL_CLI_PREDICT_H
 
@@ -6,6 +6,8 @@
 #include "data/data.h"
 
 #include <bertcl/tagger.h>
+
+/* ---- output ---- */
 
 typedef enum bcl_predict_format {
     BCL_PREDICT_JSONL,
@@ -19,18 +21,26 @@ typedef struct bcl_predict_file {
     uint64_t first; /* number of its first text */
 } bcl_predict_file;
 
-/* The sink's context. Zero-initialise; `format` and what follows are the caller's to set. */
+/* The sink's context. Zero-initialise; what stands above the line is the caller's to set. */
 typedef struct bcl_predict_output {
     bcl_predict_format format;
     bool byte_offsets;
-    bool documents;           /* results carry their place in a file: `user` is its code point */
-    const bcl_tagger *tagger; /* set behind bcl_tagger_open */
-    bcl_predict_file *files;  /* grows while reading */
+    bool documents;   /* results carry their place in a file: `user` is its code point */
+    bool keeps_lines; /* results come with the lines that they were read from: see
+                       * bcl_predict_keep_lines */
+    const char *model, *data, *how; /* for the head of a page */
+    const bcl_tagger *tagger;
+    bcl_predict_file *files; /* grows while reading */
     size_t file_count, files_capacity;
-    /* kept by the sink */
+    /* ---- */
+    struct kept_lines *lines, **last_line; /* of results that are still to come */
+    bcl_writer writer;                     /* with --out */
+    FILE *to;
+    const char *to_name;
     size_t file; /* of the text at hand */
     bool page_open;
-    uint64_t texts, texts_cut, words_cut, windowed;
+    uint64_t page_texts, page_words_cut; /* of what is being written */
+    uint64_t texts, texts_cut, words_cut;
     uint64_t *type_counts; /* (types) */
     bcl_string line;
     bcl_names found; /* "type<TAB>entity", for counts */
@@ -38,9 +48,86 @@ typedef struct bcl_predict_output {
     size_t found_capacity;
 } bcl_predict_output;
 
+/* Output goes to a file, complete or absent, or to standard output (path NULL). */
+bcl_status bcl_predict_begin(bcl_predict_output *output, const char *path);
 bcl_status bcl_predict_print(void *output, const bcl_tagged *result);
 /* What comes behind the last text. */
 bcl_status bcl_predict_end(bcl_predict_output *output);
 void bcl_predict_output_free(bcl_predict_output *output);
+
+/* Lines of a CoNLL file around one sentence. A line is its kind, its text and '\n': BCL_LINE_WORD
+ * gets the word's label as a last column, any other stays as it is. In the order of the results. */
+enum { BCL_LINE_WORD = 'w', BCL_LINE_OTHER = 'o' };
+/* Takes the text over. */
+bcl_status bcl_predict_keep_lines(bcl_predict_output *output, bcl_string *text);
+/* What is left over when a file ends: comments behind its last sentence. */
+bcl_status bcl_predict_other_lines(bcl_predict_output *output, const char *text, size_t size);
+
+/* ---- predict_page.c ---- */
+size_t bcl_predict_type(const bcl_predict_output *o, const char *label);
+bcl_status bcl_predict_page_open(bcl_predict_output *o);
+bcl_status bcl_predict_page_heading(bcl_predict_output *o);
+bcl_status bcl_predict_page_text(bcl_predict_output *o, const bcl_tagged *r);
+bcl_status bcl_predict_page_close(bcl_predict_output *o);
+
+/* ---- input ---- */
+
+typedef enum bcl_predict_source {
+    BCL_SOURCE_TEXT,     /* a line is a text */
+    BCL_SOURCE_WORDS,    /* a line is a JSON array of words */
+    BCL_SOURCE_DOCUMENT, /* running text */
+    BCL_SOURCE_CONLL,    /* a word a line, in one of its columns */
+    BCL_SOURCE_RECORDS   /* a line is a JSON object with a field of text or words */
+} bcl_predict_source;
+
+/* Zero-initialise; what stands above the line is the caller's to set. */
+typedef struct bcl_predict_input {
+    bcl_predict_source source;
+    const char *field;   /* of records; NULL: text, tokens, words or sentence */
+    int64_t word_column; /* from 1; negative: from the end */
+    bcl_tagger *tagger;
+    bcl_predict_output *output;
+    /* ---- */
+    bcl_json_words list;
+    const char **words; /* of a sentence or record */
+    size_t *sizes;
+    size_t word_count, words_capacity, sizes_capacity;
+    uint64_t texts; /* handed to the tagger */
+    /* the file at hand */
+    int fd;
+    const char *name;
+    bcl_string buffer;
+    size_t at, searched; /* the next line, and how far no newline was found */
+    bool ended;
+    uint64_t line;
+    size_t column,
+        next_column; /* bytes of the line in front of what was read last, and behind it */
+    /* the document at hand */
+    bcl_string document_text;
+    size_t document_from, document_points;
+    /* the sentence at hand */
+    bcl_string lines, sentence; /* see bcl_predict_keep_lines; words, a NUL behind each */
+    size_t columns;             /* of the last word line */
+} bcl_predict_input;
+
+/* path NULL or "-": standard input. */
+bcl_status bcl_predict_read(bcl_predict_input *input, const char *path);
+void bcl_predict_input_free(bcl_predict_input *input);
+
+/* ---- predict_files.c ---- */
+
+typedef struct bcl_predict_paths {
+    char **items;   /* (count) files; "-" is standard input */
+    char **targets; /* (count) what each is written to; NULL without `out` */
+    size_t count, capacity;
+} bcl_predict_paths;
+/* Files, and those of folders. */
+bcl_status bcl_predict_paths_list(bcl_predict_paths *paths, const bcl_list *given, const char *out,
+                                  bcl_predict_format format);
+void bcl_predict_paths_free(bcl_predict_paths *paths);
+
+/* ---- predict_conll.c: lines of words ---- */
+bcl_status bcl_predict_conll_line(bcl_predict_input *j, const char *line, size_t size);
+bcl_status bcl_predict_conll_end(bcl_predict_input *j);
 
 #endif

@@ -3,8 +3,8 @@
 #include "cli/predict.h"
 
 static bcl_status write_line(bcl_predict_output *o) {
-    if (o->line.size && fwrite(o->line.data, 1, o->line.size, stdout) != o->line.size)
-        return bcl_fail_errno("standard output: cannot write");
+    if (o->line.size && fwrite(o->line.data, 1, o->line.size, o->to) != o->line.size)
+        return bcl_fail_errno("%s: cannot write", o->to_name);
     o->line.size = 0;
     return BCL_OK;
 }
@@ -70,156 +70,86 @@ out:
 
 /* ---- CoNLL ---- */
 
-/* A TAB or a line break inside a word would end its column: it becomes a space. */
+/* A TAB or a line break inside a word would end its column, and control characters steer a
+ * terminal: each becomes a space. */
 static bcl_status add_flat(bcl_string *out, const char *text, size_t size) {
-    bcl_status status = bcl_string_add(out, text, size);
-    for (size_t i = out->size - size; !status && i < out->size; i++)
-        if ((unsigned char)out->data[i] < 0x20)
-            out->data[i] = ' ';
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        const bool c1 = c == 0xC2 && i + 1 < size && (unsigned char)text[i + 1] < 0xA0;
+        BCL_TRY(bcl_string_add(out, c < 0x20 || c == 0x7F || c1 ? " " : text + i, 1));
+        i += c1;
+    }
+out:
+    return status;
+}
+
+typedef struct kept_lines {
+    struct kept_lines *next;
+    bcl_string text;
+} kept_lines;
+
+bcl_status bcl_predict_keep_lines(bcl_predict_output *o, bcl_string *text) {
+    bcl_status status = BCL_OK;
+    kept_lines *lines;
+    BCL_NEW(lines, 1);
+    lines->text = *text;
+    *text = (bcl_string){0};
+    *(o->lines ? o->last_line : &o->lines) = lines;
+    o->last_line = &lines->next;
+out:
+    return status;
+}
+
+static void drop_lines(bcl_predict_output *o) {
+    kept_lines *lines = o->lines;
+    o->lines = lines->next;
+    bcl_string_free(&lines->text);
+    free(lines);
+}
+
+/* labels behind the lines that are words'. */
+static bcl_status add_lines(bcl_predict_output *o, const char *text, size_t size,
+                            const bcl_tagged_word *words) {
+    bcl_status status = BCL_OK;
+    const char *end = text + size, *next;
+    for (size_t i = 0; text < end; text = next) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        const bool is_word = *text++ == BCL_LINE_WORD;
+        const size_t n = (size_t)(stop - text);
+        next = stop + 1;
+        BCL_TRY(bcl_string_add(&o->line, text, n));
+        if (is_word)
+            BCL_TRY(bcl_string_addf(&o->line, "%c%s",
+                                    memchr(text, ' ', n) && !memchr(text, '\t', n) ? ' ' : '\t',
+                                    words[i++].label));
+        BCL_TRY(bcl_string_add(&o->line, "\n", 1));
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_predict_other_lines(bcl_predict_output *o, const char *text, size_t size) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(add_lines(o, text, size, NULL));
+    BCL_TRY(write_line(o));
+out:
     return status;
 }
 
 static bcl_status print_conll(bcl_predict_output *o, const bcl_tagged *r) {
     bcl_status status = BCL_OK;
+    if (o->keeps_lines)
+        return add_lines(o, o->lines->text.data, o->lines->text.size, r->words);
     for (size_t i = 0; i < r->word_count; i++) {
         const bcl_tagged_word *w = &r->words[i];
         BCL_TRY(add_flat(&o->line, r->text + w->start_byte, w->end_byte - w->start_byte));
-        BCL_TRY(bcl_string_addf(&o->line, "\t%s\n", w->label));
+        BCL_TRY(bcl_string_add(&o->line, "\t", 1));
+        BCL_TRY(add_flat(&o->line, w->label, strlen(w->label)));
+        BCL_TRY(bcl_string_add(&o->line, "\n", 1));
     }
     if (r->word_count)
         BCL_TRY(bcl_string_add(&o->line, "\n", 1));
-out:
-    return status;
-}
-
-/* ---- the page ---- */
-
-/* The counts are known last but stand first: `order` moves them. Types are put on the page by
- * ::after, so that a copied text is the text alone. */
-static const char page_head[] =
-    "<!DOCTYPE html>\n<html lang=\"und\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-    "'unsafe-inline'\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<title>Entities</title>\n<style>\n"
-    ":root { color-scheme: light dark; --l: 88%; --s: 70%; --tag: 32%; }\n"
-    "@media (prefers-color-scheme: dark) { :root { --l: 24%; --s: 45%; --tag: 78%; } }\n"
-    "body { display: flex; flex-direction: column; max-width: 46rem; margin: 2rem auto;\n"
-    "  padding: 0 1rem; font: 1.05rem/1.8 Georgia, serif; }\n"
-    "header { order: -1; font-family: system-ui, sans-serif; }\n"
-    "h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; overflow-wrap: anywhere; }\n"
-    "h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }\n"
-    "p { margin: 0 0 .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }\n"
-    "mark { color: inherit; background: hsl(var(--h) var(--s) var(--l)); padding: .1em .25em;\n"
-    "  border-radius: .25em; box-decoration-break: clone; -webkit-box-decoration-break: clone; }\n"
-    "mark[data-type]::after { content: attr(data-type); margin-left: .4em; font: 600 .65em "
-    "system-ui,\n"
-    "  sans-serif; color: hsl(var(--h) 60% var(--tag)); vertical-align: .15em; }\n"
-    "table { border-collapse: collapse; } td, th { text-align: left; padding: .1rem 1rem .1rem 0;\n"
-    "  font-variant-numeric: tabular-nums; } td + td { text-align: right; }\n"
-    "</style>\n</head>\n<body>\n";
-
-static bcl_status add_escaped(bcl_string *out, const char *text, size_t size) {
-    bcl_status status = BCL_OK;
-    for (size_t i = 0, run = 0; i <= size; i++) {
-        const unsigned char c = i < size ? (unsigned char)text[i] : 0;
-        const char *by = c == '&'                                            ? "&amp;"
-                         : c == '<'                                          ? "&lt;"
-                         : c == '>'                                          ? "&gt;"
-                         : c == '"'                                          ? "&quot;"
-                         : c == '\''                                         ? "&#39;"
-                         : (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f ? "\xEF\xBF\xBD"
-                                                                             : NULL;
-        if (i < size && !by)
-            continue;
-        BCL_TRY(bcl_string_add(out, text + run, i - run));
-        if (i < size)
-            BCL_TRY(bcl_string_addf(out, "%s", by));
-        run = i + 1;
-    }
-out:
-    return status;
-}
-
-static size_t type_index(const bcl_predict_output *o, const char *label) {
-    const size_t n = bcl_tagger_type_count(o->tagger);
-    const char *dash = strchr(label, '-'), *type = dash ? dash + 1 : label;
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(bcl_tagger_type(o->tagger, i), label))
-            return i;
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(bcl_tagger_type(o->tagger, i), type))
-            return i;
-    return 0;
-}
-
-/* Hues a golden angle apart differ for any number of types. */
-static unsigned hue_of(size_t type) {
-    return (unsigned)((40 + type * 137) % 360);
-}
-
-static bcl_status open_page(bcl_predict_output *o) {
-    bcl_status status = BCL_OK;
-    if (o->page_open)
-        return status;
-    o->page_open = true;
-    BCL_TRY(bcl_string_addf(&o->line, "%s", page_head));
-out:
-    return status;
-}
-
-static bcl_status add_heading(bcl_predict_output *o) {
-    bcl_status status = BCL_OK;
-    const char *name = o->files[o->file].name;
-    BCL_TRY(bcl_string_addf(&o->line, "<h2>"));
-    BCL_TRY(add_escaped(&o->line, name, strlen(name)));
-    BCL_TRY(bcl_string_addf(&o->line, "</h2>\n"));
-out:
-    return status;
-}
-
-static bcl_status print_html(bcl_predict_output *o, const bcl_tagged *r) {
-    bcl_string *s = &o->line;
-    bcl_status status = BCL_OK;
-    size_t at = 0;
-    BCL_TRY(bcl_string_addf(s, "<p dir=\"auto\">"));
-    for (size_t i = 0; i < r->entity_count; i++) {
-        const bcl_tagged_entity *e = &r->entities[i];
-        if (e->start_byte < at || e->end_byte < e->start_byte)
-            continue;
-        BCL_TRY(add_escaped(s, r->text + at, e->start_byte - at));
-        BCL_TRY(bcl_string_addf(s, "<mark style=\"--h:%u\" data-type=\"",
-                                hue_of(type_index(o, e->label))));
-        BCL_TRY(add_escaped(s, e->label, strlen(e->label)));
-        BCL_TRY(bcl_string_addf(s, "\" title=\"%.3f\">", (double)e->score));
-        BCL_TRY(add_escaped(s, r->text + e->start_byte, e->end_byte - e->start_byte));
-        BCL_TRY(bcl_string_addf(s, "</mark>"));
-        at = e->end_byte;
-    }
-    BCL_TRY(add_escaped(s, r->text + at, r->size - at));
-    BCL_TRY(bcl_string_addf(s, "</p>\n"));
-out:
-    return status;
-}
-
-static bcl_status end_html(bcl_predict_output *o) {
-    bcl_string *s = &o->line;
-    bcl_status status = BCL_OK;
-    BCL_TRY(open_page(o));
-    BCL_TRY(bcl_string_addf(s, "<header>\n<h1>Entities</h1>\n<table>\n"));
-    for (size_t i = 0; i < bcl_tagger_type_count(o->tagger); i++) {
-        const char *type = bcl_tagger_type(o->tagger, i);
-        const uint64_t n = o->type_counts ? o->type_counts[i] : 0;
-        BCL_TRY(bcl_string_addf(s, "<tr><td><mark style=\"--h:%u\">", hue_of(i)));
-        BCL_TRY(add_escaped(s, type, strlen(type)));
-        BCL_TRY(bcl_string_addf(s, "</mark></td><td>%llu</td></tr>\n", (unsigned long long)n));
-    }
-    BCL_TRY(bcl_string_addf(s, "</table>\n<p>%llu texts", (unsigned long long)o->texts));
-    if (o->words_cut)
-        BCL_TRY(bcl_string_addf(s, "; %llu words were beyond the model's length and were cut",
-                                (unsigned long long)o->words_cut));
-    BCL_TRY(bcl_string_addf(s, "</p>\n</header>\n</body>\n</html>\n"));
-    BCL_TRY(write_line(o));
 out:
     return status;
 }
@@ -286,22 +216,45 @@ out:
 
 /* ---- the sink ---- */
 
+bcl_status bcl_predict_begin(bcl_predict_output *o, const char *path) {
+    bcl_status status = BCL_OK;
+    o->to = stdout;
+    o->to_name = "standard output";
+    if (path) {
+        BCL_TRY(bcl_writer_open(&o->writer, path));
+        o->to = o->writer.file;
+        o->to_name = path;
+    }
+    o->file_count = o->file = 0;
+    o->page_open = false;
+    o->page_texts = o->page_words_cut = 0;
+    free(o->type_counts);
+    o->type_counts = NULL;
+    bcl_names_free(&o->found);
+    BCL_NEW(o->type_counts, bcl_tagger_type_count(o->tagger) + 1);
+out:
+    return status;
+}
+
+static void count_result(bcl_predict_output *o, const bcl_tagged *r) {
+    o->texts++;
+    o->page_texts++;
+    o->texts_cut += r->words_cut > 0;
+    o->words_cut += r->words_cut;
+    o->page_words_cut += r->words_cut;
+    for (size_t i = 0; i < r->entity_count; i++)
+        o->type_counts[bcl_predict_type(o, r->entities[i].label)]++;
+}
+
 bcl_status bcl_predict_print(void *context, const bcl_tagged *r) {
     bcl_predict_output *o = context;
     bcl_status status = BCL_OK;
-    bool new_file = !o->texts;
+    bool new_file = !o->page_texts;
     while (o->file + 1 < o->file_count && r->number >= o->files[o->file + 1].first) {
         o->file++;
         new_file = true;
     }
-    o->texts++;
-    o->texts_cut += r->words_cut > 0;
-    o->words_cut += r->words_cut;
-    o->windowed += r->windows > 1;
-    if (!o->type_counts)
-        BCL_NEW(o->type_counts, bcl_tagger_type_count(o->tagger) + 1);
-    for (size_t i = 0; i < r->entity_count; i++)
-        o->type_counts[type_index(o, r->entities[i].label)]++;
+    count_result(o, r);
     switch (o->format) {
     case BCL_PREDICT_JSONL:
         BCL_TRY(print_json(o, r));
@@ -310,10 +263,10 @@ bcl_status bcl_predict_print(void *context, const bcl_tagged *r) {
         BCL_TRY(print_conll(o, r));
         break;
     case BCL_PREDICT_HTML:
-        BCL_TRY(open_page(o));
+        BCL_TRY(bcl_predict_page_open(o));
         if (new_file && o->files[o->file].name)
-            BCL_TRY(add_heading(o));
-        BCL_TRY(print_html(o, r));
+            BCL_TRY(bcl_predict_page_heading(o));
+        BCL_TRY(bcl_predict_page_text(o, r));
         break;
     case BCL_PREDICT_COUNTS:
         BCL_TRY(count_found(o, r));
@@ -321,16 +274,28 @@ bcl_status bcl_predict_print(void *context, const bcl_tagged *r) {
     }
     BCL_TRY(write_line(o));
 out:
+    if (o->keeps_lines)
+        drop_lines(o);
     return status;
 }
 
 bcl_status bcl_predict_end(bcl_predict_output *o) {
-    return o->format == BCL_PREDICT_HTML     ? end_html(o)
-           : o->format == BCL_PREDICT_COUNTS ? end_counts(o)
-                                             : BCL_OK;
+    bcl_status status = BCL_OK;
+    if (o->format == BCL_PREDICT_HTML)
+        BCL_TRY(bcl_predict_page_close(o));
+    if (o->format == BCL_PREDICT_COUNTS)
+        BCL_TRY(end_counts(o));
+    BCL_TRY(write_line(o));
+    if (o->writer.file)
+        BCL_TRY(bcl_writer_commit(&o->writer));
+out:
+    return status;
 }
 
 void bcl_predict_output_free(bcl_predict_output *o) {
+    bcl_writer_discard(&o->writer);
+    while (o->lines)
+        drop_lines(o);
     free(o->files);
     free(o->type_counts);
     free(o->found_counts);

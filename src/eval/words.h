@@ -4,7 +4,7 @@
 #define BCL_EVAL_WORDS_H
 
 #include "data/scheme.h"
-#include "eval/calibration.h"
+#include "data/calibration.h"
 #include "eval/predictions.h"
 
 /* Zero-initialise, set what stands above the line. */

@@ -3,11 +3,12 @@
  */
 #include "tag/tag.h"
 
-#include <math.h>
+#include "data/calibration.h"
 
 /* What is grouped: a piece, or a word of several. */
 typedef struct bcl_unit {
-    size_t first, last; /* pieces, [first,last), counted from w->begin */
+    size_t first, last; /* pieces, [first,last), counted from w->begin; none: outside */
+    size_t word;        /* in the list of words */
     size_t label;
     float score;
 } unit;
@@ -34,6 +35,8 @@ void bcl_aggregator_free(bcl_aggregator *a) {
     free(a->ends);
     free(a->mean);
     free(a->units);
+    free(a->rows);
+    free(a->decoded);
     free(a->entities);
     free(a->word_list);
     bcl_string_free(&a->strings);
@@ -112,21 +115,13 @@ static bool is_subword(const bcl_aggregator *a, const bcl_waiting *w, size_t pie
 
 /* ---- scores ---- */
 
-static bcl_status softmax(float *scores, size_t rows, size_t K, uint64_t number) {
-    for (size_t i = 0; i < rows; i++) {
-        float *row = scores + i * K, top = row[0], sum = 0;
-        for (size_t k = 1; k < K; k++)
-            top = row[k] > top ? row[k] : top;
-        for (size_t k = 0; k < K; k++)
-            sum += row[k] = expf(row[k] - top);
-        if (!isfinite(sum))
+static bcl_status make_probabilities(const bcl_aggregator *a, bcl_waiting *w) {
+    for (size_t i = 0; i < w->end - w->begin; i++)
+        if (!bcl_softmax(w->scores + i * a->K, w->scores + i * a->K, a->K, a->temperature))
             return bcl_fail(BCL_ERROR_DEVICE,
                             "text %llu: the model's output for piece %zu is not a number; are its "
                             "weights damaged?",
-                            (unsigned long long)number + 1, i);
-        for (size_t k = 0; k < K; k++)
-            row[k] /= sum;
-    }
+                            (unsigned long long)w->number + 1, i);
     return BCL_OK;
 }
 
@@ -138,27 +133,64 @@ static size_t argmax(const float *row, size_t K) {
     return best;
 }
 
-/* Sets label and score of a run of pieces. */
-static void judge(const bcl_aggregator *a, const float *scores, bcl_aggregation how, unit *u) {
+/* The scores (K) of a run of pieces. */
+static const float *row_of(const bcl_aggregator *a, const float *scores, const unit *u) {
     const size_t K = a->K, n = u->last - u->first;
     const float *row = scores + u->first * K;
-    if (how == BCL_AGGREGATION_AVERAGE && n > 1) {
+    if (a->aggregation == BCL_AGGREGATION_AVERAGE && n > 1) {
         for (size_t k = 0; k < K; k++) {
             float sum = 0;
             for (size_t i = 0; i < n; i++)
                 sum += row[i * K + k];
             a->mean[k] = sum / (float)n;
         }
-        row = a->mean;
-    } else if (how == BCL_AGGREGATION_MAX) {
+        return a->mean;
+    }
+    if (a->aggregation == BCL_AGGREGATION_MAX) {
         const float *best = row;
         for (size_t i = 1; i < n; i++)
             if (row[i * K + argmax(row + i * K, K)] > best[argmax(best, K)])
                 best = row + i * K;
-        row = best;
+        return best;
     }
-    u->label = argmax(row, K);
-    u->score = row[u->label];
+    return row;
+}
+
+/* Labels of words as the scheme allows them; a word without a piece is outside. */
+static bcl_status decode(bcl_aggregator *a, const float *scores, size_t count) {
+    bcl_status status = BCL_OK;
+    const size_t K = a->K;
+    BCL_TRY(bcl_grow(&a->rows, &a->rows_capacity, count * K, sizeof *a->rows));
+    BCL_TRY(bcl_grow(&a->decoded, &a->decoded_capacity, count, sizeof *a->decoded));
+    for (size_t i = 0; i < count; i++) {
+        const unit *u = &a->units[i];
+        for (size_t k = 0; u->first == u->last && k < K; k++)
+            a->rows[i * K + k] = a->tags[k].outside;
+        if (u->first < u->last)
+            memcpy(a->rows + i * K, row_of(a, scores, u), K * sizeof *a->rows);
+    }
+    BCL_TRY(bcl_decode(a->decoded, a->transitions, a->rows, count));
+    for (size_t i = 0; i < count; i++) {
+        a->units[i].label = (size_t)a->decoded[i];
+        a->units[i].score = a->rows[i * K + a->units[i].label];
+    }
+out:
+    return status;
+}
+
+/* Sets label and score of units. */
+static bcl_status judge(bcl_aggregator *a, const float *scores, size_t count) {
+    if (a->transitions && a->aggregation >= BCL_AGGREGATION_FIRST)
+        return decode(a, scores, count);
+    for (size_t i = 0; i < count; i++) {
+        unit *u = &a->units[i];
+        if (u->first == u->last)
+            continue;
+        const float *row = row_of(a, scores, u);
+        u->label = argmax(row, a->K);
+        u->score = row[u->label];
+    }
+    return BCL_OK;
 }
 
 /* ---- units, groups, entities ---- */
@@ -175,8 +207,8 @@ static bcl_status make_units(bcl_aggregator *a, const bcl_waiting *w, size_t *co
         while (words && i < n && is_subword(a, w, i))
             i++;
         u->last = i;
-        judge(a, w->scores, a->aggregation, u);
     }
+    BCL_TRY(judge(a, w->scores, *count));
 out:
     return status;
 }
@@ -204,17 +236,21 @@ out:
     return status;
 }
 
+static double mean_score(const unit *u, const unit *end) {
+    double sum = 0;
+    for (const unit *v = u; v < end; v++)
+        sum += (double)v->score;
+    return sum / (double)(end - u);
+}
+
 /* The entity of units [u,end). Its word is an offset in `strings` until those stop moving. */
 static bcl_status add_entity(bcl_aggregator *a, const bcl_waiting *w, const unit *u,
                              const unit *end) {
     bcl_status status = BCL_OK;
     const bool single = a->aggregation == BCL_AGGREGATION_NONE;
     const size_t at = a->strings.size;
-    double sum = 0;
-    for (const unit *v = u; v < end; v++) {
-        sum += (double)v->score;
+    for (const unit *v = u; v < end; v++)
         BCL_TRY(add_unit(a, w, v, v == u));
-    }
     const size_t size = a->strings.size - at;
     BCL_TRY(bcl_string_add(&a->strings, "", 1));
     BCL_TRY(
@@ -223,7 +259,7 @@ static bcl_status add_entity(bcl_aggregator *a, const bcl_waiting *w, const unit
                  stop = a->ends[w->begin + end[-1].last - 1];
     a->entities[a->entity_count++] =
         (bcl_tagged_entity){.label = single ? a->tags[u->label].label : a->tags[u->label].type,
-                            .score = (float)(sum / (double)(end - u)),
+                            .score = (float)mean_score(u, end),
                             .index = single ? u->first + 1 : SIZE_MAX,
                             .word = (const char *)at,
                             .word_size = size,
@@ -235,6 +271,18 @@ out:
     return status;
 }
 
+/* The end of the entity that begins with unit i. */
+static size_t group_end(const bcl_aggregator *a, size_t i, size_t count) {
+    const bcl_tag *tag = &a->tags[a->units[i].label];
+    size_t end = i + 1;
+    if (a->aggregation == BCL_AGGREGATION_NONE)
+        return end;
+    while (end < count && !a->tags[a->units[end - 1].label].ends &&
+           !a->tags[a->units[end].label].begins && a->tags[a->units[end].label].group == tag->group)
+        end++;
+    return end;
+}
+
 static bcl_status make_entities(bcl_aggregator *a, const bcl_waiting *w) {
     bcl_status status = BCL_OK;
     size_t count;
@@ -242,16 +290,10 @@ static bcl_status make_entities(bcl_aggregator *a, const bcl_waiting *w) {
     BCL_TRY(make_units(a, w, &count));
     for (size_t i = 0, end; i < count; i = end) {
         const bcl_tag *tag = &a->tags[a->units[i].label];
-        end = i + 1;
-        if (a->aggregation == BCL_AGGREGATION_NONE) {
-            if (!tag->outside)
-                BCL_TRY(add_entity(a, w, &a->units[i], &a->units[end]));
+        end = group_end(a, i, count);
+        if (a->aggregation == BCL_AGGREGATION_NONE ? tag->outside : tag->type_outside)
             continue;
-        }
-        while (end < count && !a->tags[a->units[end].label].begins &&
-               a->tags[a->units[end].label].group == tag->group)
-            end++;
-        if (!tag->type_outside)
+        if (mean_score(&a->units[i], &a->units[end]) >= a->min_score)
             BCL_TRY(add_entity(a, w, &a->units[i], &a->units[end]));
     }
     for (size_t i = 0; i < a->entity_count; i++)
@@ -262,30 +304,53 @@ out:
 
 /* ---- words ---- */
 
-static bcl_status make_words(bcl_aggregator *a, const bcl_waiting *w) {
+/* A unit a word, and the words' places; those without a piece, or cut, have none. */
+static bcl_status list_words(bcl_aggregator *a, const bcl_waiting *w) {
     const bcl_encoding *e = &w->encoding;
     bcl_status status = BCL_OK;
     a->word_count = w->given_words ? w->word_count : 0;
     BCL_TRY(bcl_grow(&a->word_list, &a->word_list_capacity, w->word_count + e->count,
                      sizeof *a->word_list));
-    for (size_t i = 0; i < a->word_count; i++)
+    BCL_TRY(bcl_grow(&a->units, &a->units_capacity, w->word_count + e->count, sizeof *a->units));
+    for (size_t i = 0; i < a->word_count; i++) {
         a->word_list[i] = (bcl_tagged_word){"O", 0, w->word_bytes[i],
                                             w->word_bytes[i + 1] - (i + 1 < w->word_count)};
+        a->units[i] = (unit){0};
+    }
     for (size_t i = 1, end; i + 1 < e->count; i = end) {
         for (end = i + 1; end + 1 < e->count && e->word_ids[end] == e->word_ids[i];)
             end++;
-        bcl_tagged_word *word =
-            &a->word_list[w->given_words ? (size_t)e->word_ids[i] : a->word_count++];
+        const size_t at = w->given_words ? (size_t)e->word_ids[i] : a->word_count++;
         if (!w->given_words)
-            *word =
+            a->word_list[at] =
                 (bcl_tagged_word){"O", 0, byte_of(a, a->starts[i]), byte_of(a, a->ends[end - 1])};
         const size_t first = i > w->begin ? i : w->begin, last = end < w->end ? end : w->end;
-        if (first >= last)
+        a->units[at] =
+            first < last ? (unit){.first = first - w->begin, .last = last - w->begin} : (unit){0};
+    }
+out:
+    return status;
+}
+
+static bcl_status make_words(bcl_aggregator *a, const bcl_waiting *w) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(list_words(a, w));
+    BCL_TRY(judge(a, w->scores, a->word_count));
+    /* A word without a piece ends the entity before it and is left as it is. */
+    for (size_t i = 0, end; i < a->word_count; i = end) {
+        end = i + 1;
+        if (a->units[i].first == a->units[i].last)
             continue;
-        unit u = {.first = first - w->begin, .last = last - w->begin};
-        judge(a, w->scores, a->aggregation, &u);
-        word->label = a->tags[u.label].label;
-        word->score = u.score;
+        size_t most = end;
+        while (most < a->word_count && a->units[most].first < a->units[most].last)
+            most++;
+        end = group_end(a, i, most);
+        if (mean_score(&a->units[i], &a->units[end]) < a->min_score)
+            continue;
+        for (size_t k = i; k < end; k++) {
+            a->word_list[k].label = a->tags[a->units[k].label].label;
+            a->word_list[k].score = a->units[k].score;
+        }
     }
 out:
     return status;
@@ -293,7 +358,7 @@ out:
 
 bcl_status bcl_aggregate(bcl_aggregator *a, bcl_waiting *w, bcl_tagged *out) {
     bcl_status status = BCL_OK;
-    BCL_TRY(softmax(w->scores, w->end - w->begin, a->K, w->number));
+    BCL_TRY(make_probabilities(a, w));
     BCL_TRY(index_text(a, &w->text));
     BCL_TRY(place_pieces(a, w));
     BCL_TRY(make_entities(a, w));

@@ -2,6 +2,7 @@
 #ifndef BCL_TAG_H
 #define BCL_TAG_H
 
+#include "data/scheme.h"
 #include "text/text.h"
 
 #include <bertcl/tagger.h>
@@ -11,7 +12,8 @@ typedef struct bcl_tag {
     const char *label;
     const char *type; /* behind the first '-', else the whole label; what groups are called */
     int group;        /* equal for labels whose text behind "B-" or "I-" is equal */
-    bool begins;      /* "B-..." */
+    bool begins;      /* "B-...", and S and U where the labels' scheme has them */
+    bool ends;        /* E, L, S and U there: what follows is another entity */
     bool outside;     /* the label is "O" */
     bool type_outside;
 } bcl_tag;
@@ -42,6 +44,8 @@ typedef struct bcl_aggregator {
     size_t K;
     bcl_aggregation aggregation;
     bool words;
+    bcl_transitions *transitions; /* that labels of words must follow; NULL: any */
+    double temperature, min_score;
     /* the text at hand */
     uint32_t *bytes; /* (code points + 1) where each begins; unused if the text is ASCII */
     size_t bytes_capacity;
@@ -50,7 +54,9 @@ typedef struct bcl_aggregator {
     size_t starts_capacity, ends_capacity;
     float *mean; /* (K) */
     struct bcl_unit *units;
-    size_t units_capacity;
+    float *rows; /* (units,K) scores, for the transitions */
+    int32_t *decoded;
+    size_t units_capacity, rows_capacity, decoded_capacity;
     bcl_string strings; /* the entities' words, NUL behind each */
     bcl_string scratch, token;
     bcl_tagged_entity *entities;

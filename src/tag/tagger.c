@@ -39,6 +39,7 @@ struct bcl_tagger {
     const char **types;                                /* (type_count) */
     size_t type_count;
     bcl_aggregator aggregator;
+    bcl_transitions transitions; /* with constrain */
     bcl_pipeline *pipeline;
     load loads[BCL_PIPELINE_SLOTS]; /* by slot */
     bcl_slot *filling;              /* the slot that takes windows */
@@ -126,36 +127,83 @@ static const char *type_of(const char *label) {
     return dash ? dash + 1 : label;
 }
 
+/* The scheme of the model's labels. */
+static bcl_scheme scheme_of(const bcl_tagger *t) {
+    return bcl_scheme_detect(&(bcl_scheme_evidence){
+        .names = (const char *const *)t->session->config.label_names, .K = t->K, .model = t->K});
+}
+
+/* The pipeline knows B- and I- alone. Where the labels' scheme has other letters, words are joined
+ * by it; `none` and `simple` stay the pipeline's. */
+static bool joins_by_scheme(const bcl_tagger *t) {
+    const bcl_scheme scheme = scheme_of(t);
+    return t->options.aggregation >= BCL_AGGREGATION_FIRST &&
+           (scheme == BCL_SCHEME_IOBES || scheme == BCL_SCHEME_BILOU || scheme == BCL_SCHEME_IOE1 ||
+            scheme == BCL_SCHEME_IOE2);
+}
+
 static bcl_status make_tags(bcl_tagger *t) {
     bcl_status status = BCL_OK;
-    const size_t K = t->K;
-    BCL_NEW(t->tags, K);
-    BCL_NEW(t->types, K);
-    for (size_t k = 0; k < K; k++) {
+    const bool by_scheme = joins_by_scheme(t);
+    bcl_names groups = {0}, types = {0};
+    BCL_NEW(t->tags, t->K);
+    BCL_NEW(t->types, t->K);
+    for (size_t k = 0; k < t->K; k++) {
         const char *label = t->session->config.label_names[k];
-        bcl_tag *tag = &t->tags[k];
+        const bcl_tag_parts parts = bcl_tag_read(label);
         const bool prefixed = (label[0] == 'B' || label[0] == 'I') && label[1] == '-';
-        const char *group = label + (prefixed ? 2 : 0);
+        const char *group = by_scheme && parts.prefix && parts.prefix != 'O'
+                                ? parts.type
+                                : label + (prefixed ? 2 : 0);
+        uint32_t id;
+        BCL_TRY(bcl_names_intern(&id, &groups, group, strlen(group)));
+        bcl_tag *tag = &t->tags[k];
         *tag = (bcl_tag){.label = label,
                          .type = type_of(label),
-                         .group = (int)k,
-                         .begins = prefixed && label[0] == 'B',
+                         .group = (int)id,
+                         .begins = (prefixed && label[0] == 'B') ||
+                                   (by_scheme && (parts.prefix == 'B' || parts.prefix == 'S')),
+                         .ends = by_scheme && (parts.prefix == 'E' || parts.prefix == 'S'),
                          .outside = !strcmp(label, "O")};
         tag->type_outside = !strcmp(tag->type, "O");
-        for (size_t i = 0; i < k; i++) {
-            const char *other = t->tags[i].label;
-            other += (other[0] == 'B' || other[0] == 'I') && other[1] == '-' ? 2 : 0;
-            if (!strcmp(other, group)) {
-                tag->group = t->tags[i].group;
-                break;
-            }
-        }
-        size_t i = 0;
-        while (i < t->type_count && strcmp(t->types[i], tag->type))
-            i++;
-        if (i == t->type_count && !tag->type_outside)
+        if (tag->type_outside)
+            continue;
+        BCL_TRY(bcl_names_intern(&id, &types, tag->type, strlen(tag->type)));
+        if (id == t->type_count)
             t->types[t->type_count++] = tag->type;
     }
+out:
+    bcl_names_free(&groups);
+    bcl_names_free(&types);
+    return status;
+}
+
+static bcl_status set_scoring(bcl_tagger *t) {
+    bcl_status status = BCL_OK;
+    const bcl_tagger_options *o = &t->options;
+    const double temperature = o->temperature ? o->temperature : t->session->config.temperature;
+    if (!(temperature >= BCL_TEMPERATURE_MIN && temperature <= BCL_TEMPERATURE_MAX))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "temperature: found %g, expected %g to %g", temperature,
+                 BCL_TEMPERATURE_MIN, BCL_TEMPERATURE_MAX);
+    if (!(o->min_score >= 0 && o->min_score <= 1))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "min-score: found %g, expected 0 to 1", o->min_score);
+    if (o->constrain && o->aggregation < BCL_AGGREGATION_FIRST)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "constrain: decodes words; found aggregation %s, expected first, average or max",
+                 bcl_aggregation_name(o->aggregation));
+    t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,
+                                     .tags = t->tags,
+                                     .K = t->K,
+                                     .aggregation = o->aggregation,
+                                     .words = o->words,
+                                     .temperature = temperature,
+                                     .min_score = o->min_score};
+    BCL_NEW(t->aggregator.mean, t->K);
+    if (!o->constrain)
+        return BCL_OK;
+    BCL_TRY(bcl_transitions_create(&t->transitions, scheme_of(t),
+                                   (const char *const *)t->session->config.label_names, t->K));
+    t->aggregator.transitions = &t->transitions;
 out:
     return status;
 }
@@ -214,12 +262,7 @@ bcl_status bcl_tagger_create(bcl_tagger **out, bcl_session *session,
     t->tail = &t->head;
     BCL_TRY(set_lengths(t));
     BCL_TRY(make_tags(t));
-    t->aggregator = (bcl_aggregator){.tokenizer = t->tokenizer,
-                                     .tags = t->tags,
-                                     .K = t->K,
-                                     .aggregation = t->options.aggregation,
-                                     .words = t->options.words};
-    BCL_NEW(t->aggregator.mean, t->K);
+    BCL_TRY(set_scoring(t));
     BCL_TRY(make_batches(t));
     *out = t;
     t = NULL;
@@ -258,6 +301,7 @@ void bcl_tagger_free(bcl_tagger *t) {
     free_waiting(t->head);
     free_waiting(t->spare);
     bcl_aggregator_free(&t->aggregator);
+    bcl_transitions_free(&t->transitions);
     free(t->tags);
     free(t->types);
     free(t->which);

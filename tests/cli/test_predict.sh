@@ -98,6 +98,67 @@ check "document" '0 Mr. X came.
 24 é!
 27 Yes.' "$(predict --document "$tmp/document" | sed 's/.*"offset": \([0-9]*\), "text": "\([^"]*\)".*/\1 \2/')"
 
+# a page says what it is of, and shows scores
+page=$(predict --format html "$tmp/text")
+has "page: model" "<dt>Model</dt><dd>$model</dd>" "$page"
+has "page: data" "<dt>Data</dt><dd>$tmp/text</dd>" "$page"
+has "page: date" '<dt>Date</dt><dd>[0-9-]+ [0-9:]+ UTC</dd>' "$page"
+has "page: scores" 'data-tag="[A-Z]+ [01]\.[0-9][0-9]">' "$page"
+
+# CoNLL files: every line as it was, the label behind a word
+printf '# id 1 domain=x\nab\tX\tO\n#\tX\tO\n#\thttp://a.b/ [1]\ncd\tY\tI-LOC\n\n-DOCSTART-\tO\n\nef gh\tZ\tO\r\n\n# the end\n' >"$tmp/in.conll"
+predict --input-format conll --format conll "$tmp/in.conll" >"$tmp/conll"
+check "conll: lines stay" "$(tr -d '\r' <"$tmp/in.conll")" "$(awk -F'\t' -v OFS='\t' 'NF == 4 { NF = 3 } { print }' "$tmp/conll")"
+check "conll: labels" 4 "$(grep -cE $'\t(O|I-[A-Z]+)$' <(awk -F'\t' 'NF == 4' "$tmp/conll"))"
+check "conll: as words" "$(printf '["ab","#","cd"]\n' | predict --words --format conll | cut -f2 | paste -sd,)" \
+    "$(awk -F'\t' 'NF == 4 { print $4 } NF == 0 { exit }' "$tmp/conll" | paste -sd,),"
+has "conll: text" '"text": "X X Y"' "$(predict --input-format conll --word-column 2 "$tmp/in.conll")"
+has "conll: from the end" '"text": "X X Y"' "$(predict --input-format conll --word-column -2 "$tmp/in.conll")"
+check "conll: spaces" 'ab O' "$(printf 'ab\n' | predict --input-format conll --format conll --min-score 1 | head -1 | sed 's/\t/ /')"
+refuse "conll: no such column" 1 "standard input: line 2: found 1 columns, expected a word in column 2" --input-format conll --word-column 2 < <(printf 'ab c\nd\n')
+refuse "word column of texts" 2 "is for --input-format conll" --word-column 2 </dev/null
+
+# JSON objects
+printf '{"id": 1, "text": "ab cd."}\n{"tokens": ["x", "y"], "text2": "zz"}\n' >"$tmp/records"
+check "records" '{"text": "ab cd.",{"text": "x y",' "$(predict --input-format jsonl "$tmp/records" | sed 's/ "entities.*//' | tr -d '\n')"
+has "records: field" '"text": "zz"' "$(tail -1 "$tmp/records" | predict --input-format jsonl --field text2)"
+refuse "records: no field" 1 'records: line 2: found no field "text"' --input-format jsonl --field text "$tmp/records"
+refuse "records: not an object" 1 'line 1: expected a JSON object' --input-format jsonl < <(printf '[1]\n')
+refuse "records: two objects" 1 'line 1: expected a JSON object' --input-format jsonl < <(printf '{"text":"a"} {"text":"b"}\n')
+refuse "records: a number" 1 'field "text": expected a text or an array of words' --input-format jsonl < <(printf '{"text":1}\n')
+refuse "records: numbers" 1 '"tokens": expected strings' --input-format jsonl < <(printf '{"tokens":["a",1]}\n')
+
+# a file for each
+mkdir "$tmp/folder" && cp "$tmp/text" "$tmp/folder/b.txt" && cp "$tmp/text" "$tmp/folder/a.txt" && touch "$tmp/folder/.hidden"
+check "folder: files in order" 4 "$(predict "$tmp/folder" | wc -l)"
+predict --quiet --out "$tmp/written" "$tmp/folder"
+check "out: files" 'a.jsonl b.jsonl' "$(ls "$tmp/written" | paste -sd' ')"
+check "out: content" "$(predict "$tmp/text")" "$(cat "$tmp/written/b.jsonl")"
+predict --quiet --format html --out "$tmp/written" "$tmp/folder"
+check "out: a page each" 2 "$(grep -c '<p class="text"' "$tmp/written/b.html")"
+predict --quiet --format counts --out "$tmp/written" "$tmp/folder"
+cmp -s "$tmp/written/a.tsv" "$tmp/written/b.tsv" || check "out: counts of each" same different
+cp "$tmp/folder/a.txt" "$tmp/folder/a.md"
+refuse "out: one name" 2 'both would be written to' --out "$tmp/written" "$tmp/folder"
+refuse "out: over the input" 2 'would be overwritten' --out "$tmp/written" "$tmp/written/a.jsonl"
+printf 'ab\n\377\n' >"$tmp/bad.txt"
+rm -r "$tmp/written"
+predict --quiet --out "$tmp/written" "$tmp/text" "$tmp/bad.txt" 2>/dev/null
+check "out: nothing half written" text.jsonl "$(ls "$tmp/written")"
+
+# entities
+check "min-score" 0 "$(predict --min-score 1 --aggregation first "$tmp/text" | grep -c entity_group)"
+check "min-score: words" 0 "$(predict --min-score 1 --format conll "$tmp/text" | grep -c 'I-')"
+refuse "constrained pieces" 2 "decodes words" --constrain --aggregation simple </dev/null
+# A model that learnt first pieces: words by default; its temperature changes scores, not labels.
+cp -r "$model" "$tmp/own"
+sed -i '0,/{/s//{"bertcl": {"label_pieces": "first", "temperature": 5},/' "$tmp/own/config.json"
+"$BERTCL" predict --model "$tmp/own" "$tmp/text" >"$tmp/own.out" 2>"$tmp/err"
+has "first pieces" '"entity_group"' "$(cat "$tmp/own.out")"
+check "temperature" "$(predict --aggregation first "$tmp/text" | sed 's/"score": [0-9.e-]*//g')" "$(sed 's/"score": [0-9.e-]*//g' "$tmp/own.out")"
+[ "$(predict --aggregation first "$tmp/text")" = "$(cat "$tmp/own.out")" ] && check "temperature: scores" other same
+has "first pieces, told" 'was trained on the first piece' "$("$BERTCL" predict --model "$tmp/own" --aggregation max "$tmp/text" 2>&1 >/dev/null)"
+
 # bad input
 printf 'ab\ncd\377\nef\n' | refuse "not UTF-8" 1 "standard input: line 2: byte 2: not valid UTF-8"
 check "not UTF-8: what came before" 1 "$(wc -l <"$tmp/out")"
@@ -106,7 +167,9 @@ head -c 3000 "$BERTCL" | refuse "a program" 1 "standard input: line 1: byte"
 printf '["a"]\n["a"\n' | refuse "words" 1 "standard input: line 2: byte 4: expected a JSON array of strings" --words
 printf '["a\xff"]\n' | refuse "words, not UTF-8" 1 "standard input: line 1: byte 3: not valid UTF-8" --words
 refuse "no file" 1 "$tmp/none: cannot open" "$tmp/none"
-refuse "a folder" 1 "$tmp: cannot read" "$tmp"
+mkdir "$tmp/empty"
+refuse "an empty folder" 1 "$tmp/empty: found no file in the folder" "$tmp/empty"
+refuse "its own output" 2 "$tmp/out: is standard output" "$tmp/out"
 refuse "aggregation" 2 "none|simple|first|average|max" --aggregation last
 refuse "words of documents" 2 "exclude each other" --words --document
 refuse "stride alone" 2 "--long window" --stride 3

@@ -1,5 +1,5 @@
 /* The loss is convex in 1 / T, so the sign of its slope tells on which side the best one lies. */
-#include "eval/calibration.h"
+#include "data/calibration.h"
 
 #include "model/files.h"
 

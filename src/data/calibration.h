@@ -1,7 +1,7 @@
 /* Temperature scaling (Guo et al., On Calibration of Modern Neural Networks, ICML 2017): the one
  * number by which logits are divided so that probabilities are as often right as they say. */
-#ifndef BCL_CALIBRATION_H
-#define BCL_CALIBRATION_H
+#ifndef BCL_DATA_CALIBRATION_H
+#define BCL_DATA_CALIBRATION_H
 
 #include "util/util.h"
 
