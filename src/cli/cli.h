@@ -7,7 +7,7 @@
 
 #include <bertcl/session.h>
 
-enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2 };
+enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2, BCL_EXIT_SIGNAL = 128 };
 
 typedef enum bcl_option_kind {
     BCL_OPTION_FLAG,  /* bool: --json */

@@ -37,6 +37,7 @@ static bool outlives_stdout(const char *name) {
 int main(int argc, char **argv) {
     int code;
     open_standard_streams();
+    bcl_interrupt_remember();
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         puts("bertcl " BERTCL_VERSION);
         code = BCL_EXIT_OK;

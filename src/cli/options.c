@@ -23,6 +23,8 @@ out:
 
 int bcl_cli_error(bcl_status status) {
     fprintf(stderr, "bertcl: %s\n", bcl_message());
+    if (status == BCL_ERROR_INTERRUPTED && bcl_interrupt_signal())
+        return BCL_EXIT_SIGNAL + bcl_interrupt_signal(); /* as a shell has it */
     return status == BCL_ERROR_ARGUMENT ? BCL_EXIT_USAGE : BCL_EXIT_FAILED;
 }
 

@@ -1,15 +1,14 @@
 /* What opening a model tells: lines, and a bar while its files are downloaded. */
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
 #include <bertcl/hub.h>
 #include <bertcl/session.h>
 
-#include <unistd.h>
-
 static void draw(bcl_cli_session *c, const char *file, uint64_t done, uint64_t size) {
     const double now = bcl_seconds();
     const bool other = strcmp(c->file, file) != 0;
-    if (c->quiet || !isatty(STDERR_FILENO))
+    if (c->quiet || !bcl_terminal_is(stderr))
         return;
     if (!other && now - c->drawn < 0.1 && (!size || done < size))
         return;
@@ -18,10 +17,11 @@ static void draw(bcl_cli_session *c, const char *file, uint64_t done, uint64_t s
     c->drawn = now;
     snprintf(c->file, sizeof c->file, "%s", file);
     if (size)
-        fprintf(stderr, "\r%-26s %3.0f %%  %.1f of %.1f MB\033[K", file,
-                100 * (double)done / (double)size, (double)done / 1e6, (double)size / 1e6);
+        bcl_terminal_rewrite(stderr, "%-26s %3.0f %%  %.1f of %.1f MB", file,
+                             100 * (double)done / (double)size, (double)done / 1e6,
+                             (double)size / 1e6);
     else
-        fprintf(stderr, "\r%-26s %.1f MB\033[K", file, (double)done / 1e6);
+        bcl_terminal_rewrite(stderr, "%-26s %.1f MB", file, (double)done / 1e6);
 }
 
 static void end_bar(bcl_cli_session *c) {

@@ -1,6 +1,7 @@
 /* The terminal's width and abilities; text that is wrapped to it. */
 #include "cli/terminal.h"
 
+#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -22,6 +23,24 @@ size_t bcl_terminal_columns(FILE *stream) {
     if (columns <= 0 && !ioctl(fileno(stream), TIOCGWINSZ, &size))
         columns = size.ws_col;
     return columns <= 0 ? USUAL : columns < LEAST ? LEAST : columns > MOST ? MOST : (size_t)columns;
+}
+
+void bcl_terminal_rewrite(FILE *stream, const char *format, ...) {
+    char text[1024], shown[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bcl_printable(shown, sizeof shown, text);
+    /* In the last column some terminals would begin the next line. */
+    const size_t n = bcl_columns_fit(shown, strlen(shown), bcl_terminal_columns(stream) - 1);
+    fprintf(stream, "\r%.*s\033[K", (int)n, shown);
+    fflush(stream);
+}
+
+void bcl_terminal_erase(FILE *stream) {
+    fputs("\r\033[K", stream);
+    fflush(stream);
 }
 
 void bcl_print_wrapped(FILE *to, const char *text, size_t at, size_t indent, size_t width) {

@@ -11,6 +11,12 @@ bool bcl_terminal_colour(FILE *stream);
 /* Columns: COLUMNS, else what the terminal says, else 80. */
 size_t bcl_terminal_columns(FILE *stream);
 
+/* For a line that shows progress, where bcl_terminal_is(stream): writes it anew, cut to the width,
+ * control characters escaped; erase it before anything else is printed. */
+void bcl_terminal_rewrite(FILE *stream, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void bcl_terminal_erase(FILE *stream);
+
 /* Prints text in lines of at most `width` columns, broken at spaces; '\n' begins a paragraph's next
  * line. The first line goes on at column `at`, others begin at `indent`. Ends with a line break. */
 void bcl_print_wrapped(FILE *to, const char *text, size_t at, size_t indent, size_t width);

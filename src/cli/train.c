@@ -1,11 +1,11 @@
 /* bertcl train: from a model, a corpus and a recipe to a run folder. */
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "session/session.h"
 #include "train/train.h"
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
-#include <unistd.h>
 
 static const bcl_command command = {
     "train", "--model DIR --data PATH… --out RUN [OPTION…]",
@@ -18,7 +18,8 @@ static const bcl_command command = {
 typedef struct settings {
     bcl_list data, test;
     bcl_cli_maps maps;
-    const char *model, *out, *schedule, *optimizer, *label_pieces, *device, *gemm, *precision;
+    const char *model, *out, *schedule, *optimizer, *label_pieces, *device, *gemm, *precision,
+        *status;
     double split, lr, warmup, weight_decay, clip, dropout, beta1, beta2, eps;
     int64_t split_seed, epochs, batch, max_tokens, accumulate, max_length, seed, max_steps,
         save_every, eval_batch, tag_column;
@@ -115,6 +116,8 @@ static void fill_options(bcl_option *options, settings *s) {
         {BCL_OPTION_FLAG, "quiet", &s->quiet, NULL, "no progress, no messages", .min = 0},
         {BCL_OPTION_FLAG, "json", &s->json, NULL, "print results.json instead of the report",
          .min = 0},
+        {BCL_OPTION_TEXT, "status", &s->status, "FILE.json",
+         "a file that tells other programs how far the run is, written anew each second", .min = 0},
         {BCL_OPTION_FLAG, "profile", &s->profile, NULL,
          "time every kernel of the first epoch, without its first steps: a table on stderr, "
          "\"profile\" in results.json; slower",
@@ -142,11 +145,8 @@ typedef struct job {
     bcl_dataset train, test;
     bcl_train_options recipe;
     bcl_train_plan plan;
-    /* progress */
-    bool bar;
+    bcl_progress progress;
     bcl_cli_profile profile;
-    double loss_sum;
-    int64_t loss_count;
 } job;
 
 /* ---- messages ---- */
@@ -160,42 +160,16 @@ __attribute__((format(printf, 2, 3))) static void say(const job *j, const char *
     va_end(args);
 }
 
-static void clear_bar(const job *j) {
-    if (j->bar)
-        fputs("\r\033[K", stderr);
-}
-
 static void on_step(void *context, const bcl_train_step *s) {
     job *j = context;
     bcl_cli_profile_step(&j->profile);
-    j->loss_sum += s->loss;
-    j->loss_count++;
-    if (j->bar) {
-        enum { WIDTH = 24 };
-        char bar[WIDTH + 1];
-        int full = (int)(WIDTH * s->step / s->total_steps);
-        for (int i = 0; i < WIDTH; i++)
-            bar[i] = i < full ? '#' : '.';
-        bar[WIDTH] = 0;
-        int left = (int)(s->seconds_left + 0.5);
-        fprintf(stderr, "\r[%s] %lld/%lld  loss %.4f  %.0f tokens/s  %d:%02d left \033[K", bar,
-                (long long)s->step, (long long)s->total_steps, j->loss_sum / (double)j->loss_count,
-                s->tokens_per_s, left / 60, left % 60);
-    }
-    if (s->step % 100 == 0) {
-        clear_bar(j);
-        say(j, "step %lld of %lld: loss %.6f (mean of the last %lld steps), %.0f tokens/s\n",
-            (long long)s->step, (long long)s->total_steps, j->loss_sum / (double)j->loss_count,
-            (long long)j->loss_count, s->tokens_per_s);
-        j->loss_sum = 0;
-        j->loss_count = 0;
-    }
+    bcl_progress_step(&j->progress, s);
 }
 
 static void on_epoch(void *context, int64_t epoch, double loss, double accuracy) {
     job *j = context;
     bcl_cli_profile_end(&j->profile);
-    clear_bar(j);
+    bcl_progress_clear(&j->progress);
     if (!j->s.json)
         printf("epoch %lld: training loss %.6f, accuracy %.6f\n", (long long)epoch, loss, accuracy);
     fflush(stdout);
@@ -203,7 +177,8 @@ static void on_epoch(void *context, int64_t epoch, double loss, double accuracy)
 
 static void on_evaluated(void *context, int64_t epoch, const bcl_evaluation *e) {
     job *j = context;
-    clear_bar(j);
+    bcl_progress_clear(&j->progress);
+    bcl_progress_evaluated(&j->progress, epoch, e);
     if (!j->s.json)
         printf("epoch %lld: evaluation loss %.6f, accuracy %.6f, macro F1 %.4f\n", (long long)epoch,
                e->loss, e->accuracy, bcl_report_macro(e->report).f1);
@@ -211,9 +186,7 @@ static void on_evaluated(void *context, int64_t epoch, const bcl_evaluation *e) 
 }
 
 static void on_evaluating(void *context, size_t done, size_t all) {
-    job *j = context;
-    if (j->bar)
-        fprintf(stderr, "\revaluating %zu/%zu sentences \033[K", done, all);
+    bcl_progress_evaluating(&((job *)context)->progress, done, all);
 }
 
 static void on_resumed(void *context, int64_t step) {
@@ -579,6 +552,9 @@ static bcl_status run_job(job *j) {
     bcl_status status = BCL_OK;
     bcl_train_result result = {0};
     const settings *s = &j->s;
+    j->progress = (bcl_progress){
+        .run = s->out, .status_path = s->status, .epochs = s->epochs, .quiet = s->quiet};
+    BCL_TRY(bcl_progress_start(&j->progress));
     BCL_TRY(prepare_data(j));
     BCL_TRY(plan_run(j));
     BCL_TRY(load_model(j));
@@ -590,13 +566,12 @@ static bcl_status run_job(job *j) {
                                      .evaluating = on_evaluating,
                                      .resumed = on_resumed};
     const bcl_model_files files = {&j->session->config, j->session->tokenizer};
-    j->bar = !s->quiet && isatty(STDERR_FILENO);
     bcl_interrupt_catch();
     BCL_TRY(bcl_train(&result, s->out, j->session->model, &files, &j->train,
                       j->test.count ? &j->test : NULL, &j->recipe, &j->plan, &events));
     BCL_TRY(report(j, &result));
 out:
-    clear_bar(j);
+    bcl_progress_end(&j->progress, status);
     bcl_evaluation_free(&result.evaluation);
     return status;
 }

@@ -1,10 +1,10 @@
 /* bertcl tune: the fastest right matrix product of a device, measured and stored. */
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "model/files.h"
 #include "tune/tune.h"
 
 #include <cjson/cJSON.h>
-#include <unistd.h>
 
 static const bcl_command command = {
     "tune", "[--device ID] [--model DIR] [OPTION…]",
@@ -25,35 +25,44 @@ typedef struct settings {
 
 static void show_progress(void *context, const char *name, size_t number, size_t count) {
     (void)context;
-    fprintf(stderr, "\r%zu/%zu %.60s \033[K", number, count, name);
+    bcl_terminal_rewrite(stderr, "%zu/%zu %s", number, count, name);
 }
 
-static void print_table(const bcl_tune_result *r, bcl_precision precision, const char *path) {
-    printf("\n%s: %s\n", bcl_precision_name(precision),
-           r->choice.name[0] ? r->choice.name : r->choice.reason);
-    printf("%10s  %9s  %-8s  %s\n", "GFLOP/s", "error", "", "candidate");
+static const char *remark(const bcl_tune_candidate *c, const bcl_tune_result *r,
+                          bcl_precision precision) {
+    const bool chosen =
+        c->precision == precision && r->choice.name[0] && !strcmp(c->name, r->choice.name);
+    return chosen ? "chosen" : c->state == BCL_TUNE_RIGHT ? "" : bcl_tune_state_name(c->state);
+}
+
+static bcl_status print_table(const bcl_tune_result *r, bcl_precision precision, const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_table t = {.align = "rrll"};
     size_t waiting = 0;
+    static const char *const headings[] = {"GFLOP/s", "error", "", "candidate"};
+    for (size_t c = 0; c < sizeof headings / sizeof *headings; c++)
+        bcl_table_add(&t, headings[c]);
     for (size_t i = 0; i < r->count; i++) {
         const bcl_tune_candidate *c = &r->candidates[i];
-        waiting += c->state == BCL_TUNE_WAITING;
-        if (c->state == BCL_TUNE_WAITING)
+        const bool timed = c->gflops > 0;
+        if (c->state == BCL_TUNE_WAITING) {
+            waiting++;
             continue;
-        const bool chosen =
-            c->precision == precision && !strcmp(c->name, r->choice.name) && r->choice.name[0];
-        if (c->gflops > 0)
-            printf("%10.1f  %9.1e", c->gflops, c->error);
-        else
-            printf("%10s  %9s", "-", "-");
-        printf("  %-8s  %s%s%s%s%s\n",
-               chosen                       ? "chosen"
-               : c->state == BCL_TUNE_RIGHT ? ""
-                                            : bcl_tune_state_name(c->state),
-               c->name, c->precision == precision ? "" : " in fp32", c->reason[0] ? " (" : "",
-               c->reason, c->reason[0] ? ")" : "");
+        }
+        bcl_table_addf(&t, timed ? "%.1f" : "-", c->gflops);
+        bcl_table_addf(&t, timed ? "%.1e" : "-", c->error);
+        bcl_table_add(&t, remark(c, r, precision));
+        bcl_table_addf(&t, "%s%s%s%s%s", c->name, c->precision == precision ? "" : " in fp32",
+                       c->reason[0] ? " (" : "", c->reason, c->reason[0] ? ")" : "");
     }
+    printf("\n%s: %s\n", bcl_precision_name(precision),
+           r->choice.name[0] ? r->choice.name : r->choice.reason);
+    BCL_TRY(bcl_table_print(&t, stdout));
     if (waiting)
-        printf("%10s  %9s  not tried: %zu more\n", "-", "-", waiting);
+        printf("not tried: %zu more\n", waiting);
     printf("stored in %s\n", path);
+out:
+    return status;
 }
 
 static cJSON *result_json(const bcl_tune_result *r, bcl_precision precision, const char *path) {
@@ -81,14 +90,14 @@ static bcl_status tune(const settings *s, const bcl_device_info *about,
     char *path = NULL;
     status = bcl_tune(&result, about, options);
     if (s->bar)
-        fputs("\r\033[K", stderr);
+        bcl_terminal_erase(stderr);
     BCL_TRY(status);
     BCL_TRY(bcl_gemm_choice_save(&path, &result.choice, about, options->precision,
                                  bcl_tune_result_json(&result)));
     if (s->json)
         cJSON_AddItemToArray(list, result_json(&result, options->precision, path));
     else
-        print_table(&result, options->precision, path);
+        BCL_TRY(print_table(&result, options->precision, path));
 out:
     free(path);
     bcl_tune_result_free(&result);
@@ -165,7 +174,7 @@ int bcl_cli_tune(int argc, char **argv) {
     const int code = bcl_options_parse(&command, options, argc, argv, 1);
     if (code >= 0)
         return code;
-    s.bar = !s.quiet && isatty(STDERR_FILENO);
+    s.bar = !s.quiet && bcl_terminal_is(stderr);
     const bcl_status status = run(&s);
     return status ? bcl_cli_error(status) : BCL_EXIT_OK;
 }

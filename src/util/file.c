@@ -196,14 +196,16 @@ bcl_status bcl_writer_write(bcl_writer *w, const void *data, size_t size) {
 
 bcl_status bcl_writer_commit(bcl_writer *w) {
     bcl_status status = BCL_OK;
-    if (fflush(w->file) || (w->temporary && fsync(fileno(w->file))))
+    if (fflush(w->file) || (w->temporary && !w->unsynced && fsync(fileno(w->file))))
         status = bcl_fail_errno("%s: cannot write", w->path);
     FILE *f = w->file;
     w->file = NULL;
     if (fclose(f) && !status)
         status = bcl_fail_errno("%s: cannot write", w->path);
-    if (!status && w->temporary)
+    if (!status && w->temporary && !w->unsynced)
         status = bcl_path_rename(w->temporary, w->path);
+    else if (!status && w->temporary && rename(w->temporary, w->path))
+        status = bcl_fail_errno("%s: cannot write", w->path);
     if (!status) {
         free(w->temporary);
         w->temporary = NULL;

@@ -92,6 +92,8 @@ typedef struct bcl_writer {
     FILE *file;
     char *path;
     char *temporary;
+    bool unsynced; /* to be set behind opening: a file of the moment, not worth waiting for the disk
+                    */
 } bcl_writer;
 bcl_status bcl_writer_open(bcl_writer *w, const char *path);
 bcl_status bcl_writer_write(bcl_writer *w, const void *data, size_t size);
@@ -112,10 +114,20 @@ void bcl_map_close(bcl_map *map);
 void bcl_map_release(const void *data, size_t size);
 
 /* ---- time and process ---- */
-double bcl_seconds(void);       /* monotonic, s */
-double bcl_peak_rss_mb(void);   /* of this process, MiB */
-bool bcl_interrupted(void);     /* SIGINT or SIGTERM was received since bcl_interrupt_catch() */
-void bcl_interrupt_catch(void); /* the first signal sets the flag, the second ends the process */
+double bcl_seconds(void);     /* monotonic, s */
+double bcl_peak_rss_mb(void); /* of this process, MiB */
+double bcl_rss_mb(void);      /* what it has now */
+
+/* Signals that end a program tidily: SIGINT (Ctrl-C), SIGTERM and SIGHUP. The first one sets a flag
+ * that long work asks for; a SIGINT that follows ends the process at once. */
+void bcl_interrupt_catch(void);
+/* At the program's start: was SIGHUP ignored, as nohup has it? Then it stays so. Drivers' compilers
+ * install handlers of their own, so that it cannot be asked later. */
+void bcl_interrupt_remember(void);
+bool bcl_interrupted(void);
+int bcl_interrupt_signal(void); /* the first signal's number, 0: none yet */
+/* Written to stderr by the first signal, at once; NULL (the default): nothing. Must stay. */
+void bcl_interrupt_notice(const char *text);
 
 /* ---- threads ---- */
 

@@ -31,7 +31,7 @@ for columns in 40 60 80 100 200; do
     for command in train eval predict "data stats" tokenize devices tune; do
         # awk counts bytes here: "…" and "²" have more than a column has
         COLUMNS=$columns "$BERTCL" $command --help | sed 's/[^ -~]\+/x/g' |
-            awk -v most=$((columns < 100 ? columns : 100)) 'length > most && / / {print; bad = 1} END {exit bad}' ||
+            awk -v most=$((columns < 100 ? columns : 100)) 'length > most && !/^ *[^ ]+( [^ ]+)?$/ {print; bad = 1} END {exit bad}' ||
             fail "$command --help is wider than $columns columns"
     done
 done

@@ -140,7 +140,7 @@ code=$?
 if [ -e "$tmp/stopped/results.json" ]; then
     echo "Ctrl-C: skipped, the run was faster"
 else
-    [ $code = 1 ] && grep -q 'stopped at step .*--resume' "$tmp/stderr" || fail "Ctrl-C: exit $code: $(cat "$tmp/stderr")"
+    [ $code = 130 ] && grep -q 'stopped at step .*--resume' "$tmp/stderr" || fail "Ctrl-C: exit $code: $(cat "$tmp/stderr")"
     [ "$(wc -l <"$tmp/stderr")" = 1 ] || fail "Ctrl-C: not one line"
     ls "$tmp/stopped" | grep -q '^checkpoint-' || fail "Ctrl-C: no checkpoint"
     check "resume" 0 'stopped/model' train --out "$tmp/stopped" --resume
