@@ -41,14 +41,10 @@ void bcl_auxiliary_release(bcl_device *d) {
 
 static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *global,
                                 const size_t *local) {
-    const cl_uchar zero = 0;
     cl_event event = NULL;
     cl_int code = CL_SUCCESS;
     if (d->last) /* other queues see what is flushed */
         code = clFlush(d->queue);
-    if (code == CL_SUCCESS && d->hold_up)
-        code =
-            clEnqueueFillBuffer(d->auxiliary, d->hold_up, &zero, 1, 0, BCL_HOLD_UP, 0, NULL, NULL);
     if (code == CL_SUCCESS)
         code = clEnqueueNDRangeKernel(d->auxiliary, kernel, 3, NULL, global, local, d->last ? 1 : 0,
                                       d->last ? &d->last : NULL, &event);

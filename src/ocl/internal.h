@@ -20,8 +20,6 @@ typedef struct bcl_pending {
     size_t operation;
 } bcl_pending;
 
-enum { BCL_HOLD_UP = 16 << 20 }; /* bytes */
-
 struct bcl_device {
     bcl_device_info info;
     cl_device_id id;
@@ -32,7 +30,6 @@ struct bcl_device {
     cl_event last;              /* launch of the first queue */
     cl_event running[2];        /* the second queue's last launch and the one before */
     cl_event awaited;           /* by the next command of the first queue */
-    cl_mem hold_up; /* of tests: filled before each launch of the second, which so is late */
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
     uint64_t allocated; /* bytes in buffers */

@@ -15,6 +15,13 @@ need_device() {
     fi
 }
 
+# wait_until PID COMMAND...: until the command succeeds or the process has ended. No limit of time: ctest ends what hangs.
+wait_until() {
+    local pid=$1
+    shift
+    until "$@" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+}
+
 # check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
 # failure is one line on stderr and nothing on stdout.
 check() {

@@ -51,14 +51,11 @@ for kind in "${forced[*]}" "--precision bf16"; do
         >"$tmp/stdout" 2>&1 &
     pid=$!
     set +m
-    for _ in $(seq 5000); do
-        [ -s "$tmp/stopped/metrics.jsonl" ] && break
-        sleep 0.02
-    done
+    wait_until $pid [ -s "$tmp/stopped/metrics.jsonl" ]
     kill -INT $pid
     wait $pid
     if [ -e "$tmp/stopped/results.json" ]; then
-        echo "$kind: Ctrl-C: skipped, the run was faster"
+        echo "skipped: $kind: Ctrl-C: the run was faster"
     else
         check "$kind: resume" 0 'stopped/model' "$BERTCL" train --out "$tmp/stopped" --resume
         grep -qE "$fallback" "$tmp/stderr" && fail "$kind: resume: a wish again"

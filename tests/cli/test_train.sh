@@ -122,7 +122,7 @@ if mkdir "$tmp/disk" && mount -t tmpfs -o size=200k tmpfs "$tmp/disk" 2>"$tmp/mo
     check "full disk: logits" 1 '(No space left|cannot write)' "$BERTCL" eval --quiet --model "$tmp/run/model" --data "$tmp/data" --logits "$tmp/disk/l"
     [ -e "$tmp/disk/l" ] && fail "full disk: logits are there"
 else
-    echo "full disk: skipped, cannot mount a small file system"
+    echo "skipped: full disk: cannot mount a small file system"
 fi
 
 # Ctrl-C: a checkpoint, and --resume ends at the bits of a run that was not stopped
@@ -130,15 +130,12 @@ fi
 set -m # or the shell starts it with SIGINT ignored
 "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --out "$tmp/stopped" --epochs 4 --batch 2 >"$tmp/stdout" 2>"$tmp/stderr" &
 pid=$!
-for _ in $(seq 1000); do
-    [ -s "$tmp/stopped/metrics.jsonl" ] && break
-    sleep 0.02
-done
+wait_until $pid [ -s "$tmp/stopped/metrics.jsonl" ]
 kill -INT $pid
 wait $pid
 code=$?
 if [ -e "$tmp/stopped/results.json" ]; then
-    echo "Ctrl-C: skipped, the run was faster"
+    echo "skipped: Ctrl-C: the run was faster"
 else
     [ $code = 130 ] && grep -q 'stopped at step .*--resume' "$tmp/stderr" || fail "Ctrl-C: exit $code: $(cat "$tmp/stderr")"
     [ "$(wc -l <"$tmp/stderr")" = 1 ] || fail "Ctrl-C: not one line"

@@ -11,7 +11,7 @@ python3 "$BERTCL_TESTS/hub/mock_hub.py" "$tmp/source" "$tmp/log" "$tmp/ports" <"
 server=$!
 exec 3>"$tmp/life"
 trap 'exec 3>&-; wait $server; rm -rf "$tmp"' EXIT
-for _ in $(seq 200); do [ -s "$tmp/ports" ] && break; sleep .1; done
+until [ -s "$tmp/ports" ] || ! kill -0 $server 2>/dev/null; do sleep .1; done
 read -r port _ <"$tmp/ports" || exit 1
 failed=0
 commit=0123456789abcdef0123456789abcdef01234567

@@ -163,5 +163,5 @@ static void test_step(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_write),
                                        cmocka_unit_test(test_step)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "counts");
+    return TEST_RUN_ON_DEVICE(tests);
 }

@@ -159,5 +159,5 @@ static void test_train_and_load(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_new_weights),
                                        cmocka_unit_test(test_train_and_load)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "create");
+    return TEST_RUN_ON_DEVICE(tests);
 }

@@ -122,5 +122,5 @@ static void test_failure(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),
                                        cmocka_unit_test(test_failure)};
-    return test_run_on_device(tests, 2, "pipeline");
+    return TEST_RUN_ON_DEVICE(tests);
 }

@@ -83,5 +83,5 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_damage)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "cache");
+    return TEST_RUN_ON_DEVICE(tests);
 }

@@ -430,5 +430,5 @@ int main(void) {
         cmocka_unit_test(test_dropout),          cmocka_unit_test(test_layernorm),
         cmocka_unit_test(test_linear),           cmocka_unit_test(test_linear_gelu),
         cmocka_unit_test(test_linear_gelu_bf16), cmocka_unit_test(test_cross_entropy)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "ops");
+    return TEST_RUN_ON_DEVICE(tests);
 }

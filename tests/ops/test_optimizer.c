@@ -292,5 +292,5 @@ static void test_adam(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_embedding),
                                        cmocka_unit_test(test_adam)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "optimizer");
+    return TEST_RUN_ON_DEVICE(tests);
 }

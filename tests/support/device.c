@@ -12,28 +12,37 @@ static struct {
 } guards[MAX_GUARDS];
 static size_t guard_count;
 
-int test_run_on_device(const struct CMUnitTest *tests, size_t count, const char *name) {
-    const bcl_status status = bcl_device_open(&test_device, getenv("BERTCL_DEVICE"), false);
-    if (status == BCL_ERROR_NO_DEVICE) {
+int test_device_code;
+
+/* 0, or what main returns when the device could not be had. */
+static int code_of(bcl_status status) {
+    if (status == BCL_ERROR_NO_DEVICE)
         printf("skipped: %s\n", bcl_message());
-        return 77;
-    }
-    if (status) {
+    else if (status)
         fprintf(stderr, "%s\n", bcl_message());
-        return 1;
-    }
+    return test_device_code = status == BCL_ERROR_NO_DEVICE ? 77 : status != BCL_OK;
+}
+
+int test_device_find(bcl_device_info *about) {
+    return code_of(bcl_device_find(about, getenv("BERTCL_DEVICE")));
+}
+
+int test_device_open(void) {
+    if (code_of(bcl_device_open(&test_device, getenv("BERTCL_DEVICE"), false)))
+        return test_device_code;
     const char *id = bcl_device_about(test_device)->id;
     test_small = getenv("BERTCL_TEST_SMALL") || !strncmp(id, "oclgrind", 8);
     test_ops.device = test_device;
-    if (bcl_gemm_create(&test_ops.gemm, test_device, test_small ? "reference" : NULL,
-                        BCL_PRECISION_FP32)) {
-        fprintf(stderr, "%s\n", bcl_message());
-        return 1;
-    }
     printf("device %s%s\n", id, test_small ? ", small shapes" : "");
-    const int failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+    return code_of(bcl_gemm_create(&test_ops.gemm, test_device, test_small ? "reference" : NULL,
+                                   BCL_PRECISION_FP32));
+}
+
+int test_device_close(int failed) {
     bcl_gemm_free(test_ops.gemm);
     bcl_device_free(test_device);
+    test_ops = (bcl_ops){0};
+    test_device = NULL;
     return failed;
 }
 

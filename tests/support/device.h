@@ -13,8 +13,19 @@ extern bcl_ops test_ops;
 /* $BERTCL_TEST_SMALL is set, or the device is an interpreter: small shapes only */
 extern bool test_small;
 
-/* Opens $BERTCL_DEVICE, runs the tests, closes. Returns what main returns: 77 without a driver. */
-int test_run_on_device(const struct CMUnitTest *tests, size_t count, const char *name);
+/* What main returns: opens $BERTCL_DEVICE, runs the tests on it, closes. 77, a skip, without any.
+ */
+#define TEST_RUN_ON_DEVICE(tests)                                                                  \
+    (test_device_open() ? test_device_code                                                         \
+                        : test_device_close(cmocka_run_group_tests(tests, NULL, NULL)))
+/* Its parts, for a main that does more. 0, or what main returns, which stays in test_device_code:
+ * 77 without a device, 1 where it cannot be opened. The reason is printed. */
+int test_device_open(void);
+extern int test_device_code;
+/* Returns `failed`. */
+int test_device_close(int failed);
+/* The same for a test that opens devices in processes of its own: this one makes no OpenCL call. */
+int test_device_find(bcl_device_info *about);
 
 /* A buffer of `count` floats (or int32) in the middle of marked memory. init NULL: NaN. Freed by
  * guards_end, which fails if anything wrote outside. */

@@ -2,6 +2,13 @@
 
 #include <unistd.h>
 
+/* One case of a program, by a pattern with * and ?. */
+__attribute__((constructor)) static void choose_cases(void) {
+    const char *pattern = getenv("BERTCL_TEST_CASE");
+    if (pattern && *pattern)
+        cmocka_set_test_filter(pattern);
+}
+
 static char *folders[128];
 static size_t folder_count;
 

@@ -1,4 +1,5 @@
-/* What the C tests share: cmocka's includes in their order, and temporary folders. */
+/* What the C tests share: cmocka's includes in their order, and temporary folders. Of a program's
+ * cases only those run that $BERTCL_TEST_CASE, a pattern with * and ?, names. */
 #ifndef BCL_TEST_SUPPORT_H
 #define BCL_TEST_SUPPORT_H
 
@@ -9,6 +10,15 @@
 #include <cmocka.h>
 
 #include "util/util.h"
+
+/* Under AddressSanitizer, where a test does the same work on fewer shapes. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { test_sanitized = 1 };
+#elif defined(__has_feature)
+enum { test_sanitized = __has_feature(address_sanitizer) };
+#else
+enum { test_sanitized = 0 };
+#endif
 
 /* A new empty folder, removed when the process ends. Owned by the caller (free). */
 char *test_folder(void);

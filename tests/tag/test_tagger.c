@@ -1,6 +1,6 @@
 /* The tagger: order, batches, windows, cut words, what it refuses; sentences of documents. The
  * pipeline itself is compared live in tests/peers/predict.py. */
-#include "support/support.h"
+#include "support/device.h"
 #include "support/tiny_model.h"
 
 #include <bertcl/tagger.h>
@@ -224,15 +224,12 @@ int main(void) {
     };
     model = test_folder();
     OK(tiny_model_write(model, &TINY));
-    bcl_tagger *first = NULL;
-    if (bcl_tagger_open(&first, model, &(bcl_tagger_options){.device = getenv("BERTCL_DEVICE")}) ==
-        BCL_ERROR_NO_DEVICE) {
+    bcl_device_info about;
+    if (test_device_find(&about)) {
         int wrong = cmocka_run_group_tests_name("sentences", sentences, NULL, NULL);
-        printf("skipped: %s\n", bcl_message());
         free(model);
-        return wrong ? wrong : 77;
+        return wrong ? wrong : test_device_code;
     }
-    bcl_tagger_free(first);
     int failed = cmocka_run_group_tests_name("tagger", tests, NULL, NULL);
     free(model);
     return failed;

@@ -189,7 +189,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_eval), cmocka_unit_test(test_tagger)};
     model_folder = test_folder();
     OK(tiny_model_write(model_folder, &LOCAL));
-    int failed = test_run_on_device(tests, sizeof tests / sizeof *tests, "windows");
+    int failed = TEST_RUN_ON_DEVICE(tests);
     free(model_folder);
     return failed;
 }

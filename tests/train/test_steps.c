@@ -120,5 +120,5 @@ static void test_no_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_allocation)};
-    return test_run_on_device(tests, sizeof tests / sizeof *tests, "steps");
+    return TEST_RUN_ON_DEVICE(tests);
 }

@@ -1,7 +1,7 @@
 /* The stored choice of a GEMM: damage of every kind, other drivers and devices, and what
  * bcl_gemm_create makes of it. */
 #include "ops/gemm/gemm.h"
-#include "support/support.h"
+#include "support/device.h"
 
 #include <cjson/cJSON.h>
 
@@ -166,15 +166,12 @@ static void test_nowhere(void **state) {
 /* Without a name the stored choice is taken, and only if it can be. */
 static void test_create(void **state) {
     (void)state;
-    bcl_device *device = NULL;
     bcl_gemm *gemm = NULL;
     bcl_gemm_choice choice = {.name = "reference"};
-    const bcl_status status = bcl_device_open(&device, getenv("BERTCL_DEVICE"), false);
-    if (status == BCL_ERROR_NO_DEVICE) {
-        print_message("skipped: %s\n", bcl_message());
+    if (test_device_open() == 77)
         skip();
-    }
-    OK(status);
+    assert_int_equal(test_device_code, 0);
+    bcl_device *device = test_device;
     const bcl_device_info *about = bcl_device_about(device);
     OK(bcl_gemm_create(&gemm, device, NULL, BCL_PRECISION_FP32));
     char usual[BCL_GEMM_NAME];
@@ -196,7 +193,7 @@ static void test_create(void **state) {
         assert_string_equal(bcl_gemm_name(gemm), usual);
         bcl_gemm_free(gemm);
     }
-    bcl_device_free(device);
+    test_device_close(0);
 }
 
 int main(void) {

@@ -1,7 +1,7 @@
 /* The tuner with providers that are wrong, fail, crash, end the process, hang or are slow: each
  * must be excluded with its reason, and the rest must go on. */
 #include "ops/gemm/provider.h"
-#include "support/support.h"
+#include "support/device.h"
 #include "tune/tune.h"
 
 #include <signal.h>
@@ -208,15 +208,8 @@ static void test_bf16(void **state) {
 
 int main(void) {
     setenv("BERTCL_CACHE_DIR", "", 1);
-    const bcl_status status = bcl_device_find(&about, getenv("BERTCL_DEVICE"));
-    if (status == BCL_ERROR_NO_DEVICE) {
-        printf("skipped: %s\n", bcl_message());
-        return 77;
-    }
-    if (status) {
-        fprintf(stderr, "%s\n", bcl_message());
-        return 1;
-    }
+    if (test_device_find(&about))
+        return test_device_code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_excluded), cmocka_unit_test(test_last_resort),
         cmocka_unit_test(test_time_up), cmocka_unit_test(test_no_faster),
