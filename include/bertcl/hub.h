@@ -24,6 +24,12 @@ typedef void bcl_hub_progress(void *context, const char *file, uint64_t done, ui
 BCL_EXPORT bcl_status bcl_hub_find(char **out, const char *model, bcl_hub_progress *progress,
                                    void *context);
 
+/* A program's own names of models, looked up before folders and the hub: leaves *out NULL if the
+ * text is none of them, else sets it to a folder, to free(), or fails. One a process, set before
+ * threads start; NULL: none. */
+typedef bcl_status bcl_hub_names(char **out, const char *model);
+BCL_EXPORT void bcl_hub_set_names(bcl_hub_names *names);
+
 #ifdef __cplusplus
 }
 #endif

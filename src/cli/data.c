@@ -1,5 +1,6 @@
 /* bertcl data stats|prepare: counts what a corpus holds; writes it cleaned and split. */
 #include "cli/cli.h"
+#include "cli/data_store.h"
 
 #include <bertcl/data.h>
 #include <cjson/cJSON.h>
@@ -484,6 +485,9 @@ int bcl_cli_data(int argc, char **argv) {
     static const bcl_cli_entry actions[] = {
         {"stats", run_stats, "what a corpus holds: sentences, tags, odd lines, duplicates", false},
         {"prepare", run_prepare, "clean, map tags, split, write", false},
+        {"list", bcl_cli_data_list, "the datasets that the store knows", false},
+        {"show", bcl_cli_data_show, "one of them: counts, files, who used it", false},
+        {"diff", bcl_cli_data_diff, "two of them side by side", false},
         {NULL, NULL, NULL, false},
     };
     return bcl_cli_dispatch("data", actions, argc, argv);

@@ -1,6 +1,8 @@
 /* bertcl COMMAND [OPTION…]: sees to the standard streams and hands over. */
 #include "cli/cli.h"
 
+#include <bertcl/track.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -38,6 +40,7 @@ int main(int argc, char **argv) {
     int code;
     open_standard_streams();
     bcl_interrupt_remember();
+    bcl_store_use_names();
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         puts("bertcl " BERTCL_VERSION);
         code = BCL_EXIT_OK;

@@ -376,11 +376,19 @@ static bcl_status find_path(char **out, const char *path) {
     return bcl_strdup(out, path);
 }
 
+static bcl_hub_names *own_names;
+
+void bcl_hub_set_names(bcl_hub_names *find) {
+    own_names = find;
+}
+
 bcl_status bcl_hub_find(char **out, const char *model, bcl_hub_progress *progress, void *context) {
     bcl_status status = BCL_OK;
     bcl_hub hub = {.progress = progress, .context = context};
     char *commit = NULL, *snapshot = NULL, *missing = NULL;
     *out = NULL;
+    if (own_names && ((status = own_names(out, model)) || *out))
+        return status;
     if (bcl_path_exists(model) || !bcl_hub_is_name(model))
         return find_path(out, model);
     BCL_TRY(bcl_hub_open(&hub, model));

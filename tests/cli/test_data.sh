@@ -14,7 +14,7 @@ printf 'Ms. O\r\nLi I-PER\r\n' >"$tmp/a folder/two"
 
 check help 0 'usage: bertcl data stats' b stats --help
 check "help of data" 0 'stats.*prepare|prepare' b --help
-check "no command" 2 'expected stats or prepare' b foo
+check "no command" 2 'expected stats, prepare' b foo
 check "no path" 2 'found no PATH' b stats
 check "unknown option" 2 'unknown option --foo' b stats --foo x
 check "stats" 0 '^sentences +3$' b stats "$tmp/a folder"

@@ -1,0 +1,266 @@
+/* bertcl data list|show|diff: the store's datasets. */
+#include "cli/data_store.h"
+#include "cli/store_command.h"
+
+typedef struct data_options {
+    bcl_list words;
+    bool json;
+} data_options;
+
+static int run(bcl_cli_store_work *work, const bcl_command *command, size_t least, size_t most,
+               const char *words, int argc, char **argv) {
+    data_options o = {0};
+    const bcl_option options[] = {
+        {BCL_OPTION_LIST, NULL, &o.words, words, "see above", .min = 0},
+        {BCL_OPTION_FLAG, "json", &o.json, NULL, "print JSON", .min = 0},
+        {.kind = BCL_OPTION_END},
+    };
+    int code = bcl_options_parse(command, options, argc, argv, 2);
+    if (code < 0 && (o.words.count < least || o.words.count > most))
+        code = bcl_cli_usage(command, "found %zu words, expected %s", o.words.count, words);
+    if (code < 0) {
+        const bcl_status status = bcl_cli_with_store(work, &o, false);
+        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
+    }
+    bcl_list_free(&o.words);
+    return code;
+}
+
+/* ---- list ---- */
+
+static bcl_status list_work(bcl_store *store, void *context) {
+    static const char *const titles[] = {"NAME",  ">VERSION", ">SENTENCES", ">WORDS",     ">FILES",
+                                         ">RUNS", "CREATED",  "SHA-256",    "DESCRIPTION"};
+    const data_options *o = context;
+    bcl_status status = BCL_OK;
+    bcl_cli_table t = {0};
+    cJSON *list = NULL;
+    const cJSON *d;
+    char time[32];
+    BCL_TRY(bcl_store_datasets(&list, store, o->words.count ? o->words.items[0] : NULL));
+    if (o->json) {
+        BCL_TRY(bcl_cli_print_json(list));
+        goto out;
+    }
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        BCL_TRY(bcl_cli_table_column(&t, titles[i]));
+    cJSON_ArrayForEach(d, list) {
+        static const char *const numbers[] = {"version", "sentences", "words", "files", "runs"};
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(d, "name")));
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_cli_number(d, numbers[i], 0)));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_time(time, bcl_cli_number(d, "created", 0))));
+        BCL_TRY(bcl_cli_table_add(&t, "%.12s", bcl_cli_word(d, "sha256")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(d, "description")));
+    }
+    if (t.cell_count)
+        BCL_TRY(bcl_cli_table_print(&t));
+    else
+        fputs("no datasets\n", stderr);
+out:
+    bcl_cli_table_free(&t);
+    cJSON_Delete(list);
+    return status;
+}
+
+/* ---- show ---- */
+
+/* Tags by name with their counts in each of the objects; `differences` adds the last less the
+ * first.
+ */
+static bcl_status print_tags(const char *const *titles, const cJSON *const *counts, size_t count,
+                             bool differences) {
+    bcl_status status = BCL_OK;
+    bcl_cli_table t = {0};
+    const cJSON *tag;
+    BCL_TRY(bcl_cli_table_column(&t, "TAG"));
+    for (size_t i = 0; i < count; i++)
+        BCL_TRY(bcl_cli_table_column(&t, titles[i]));
+    if (differences)
+        BCL_TRY(bcl_cli_table_column(&t, ">DIFFERENCE"));
+    for (size_t k = 0; k < count; k++)
+        cJSON_ArrayForEach(tag, counts[k]) {
+            bool seen = false;
+            for (size_t i = 0; i < k; i++)
+                seen = seen || cJSON_GetObjectItemCaseSensitive(counts[i], tag->string);
+            if (seen)
+                continue;
+            BCL_TRY(bcl_cli_table_add(&t, "%s", tag->string));
+            for (size_t i = 0; i < count; i++)
+                BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_cli_number(counts[i], tag->string, 0)));
+            if (differences)
+                BCL_TRY(bcl_cli_table_add(&t, "%+.0f",
+                                          bcl_cli_number(counts[count - 1], tag->string, 0) -
+                                              bcl_cli_number(counts[0], tag->string, 0)));
+        }
+    BCL_TRY(bcl_cli_table_print(&t));
+out:
+    bcl_cli_table_free(&t);
+    return status;
+}
+
+static bcl_status print_dataset(const cJSON *d) {
+    static const char *const titles[] = {">RAW", ">CLEANED"};
+    bcl_status status = BCL_OK;
+    char time[32];
+    const cJSON *item, *files = cJSON_GetObjectItemCaseSensitive(d, "files");
+    const cJSON *counts[2] = {cJSON_GetObjectItemCaseSensitive(d, "tags_raw"),
+                              cJSON_GetObjectItemCaseSensitive(d, "tags")};
+    printf("%-12s %s@%.0f\n", "dataset", bcl_cli_word(d, "name"), bcl_cli_number(d, "version", 0));
+    if (*bcl_cli_word(d, "description"))
+        printf("%-12s %s\n", "description", bcl_cli_word(d, "description"));
+    if (*bcl_cli_word(d, "source"))
+        printf("%-12s %s\n", "source", bcl_cli_word(d, "source"));
+    printf("%-12s %.0f\n%-12s %.0f\n%-12s %s\n%-12s %s\n", "sentences",
+           bcl_cli_number(d, "sentences", 0), "words", bcl_cli_number(d, "words", 0), "created",
+           bcl_cli_time(time, bcl_cli_number(d, "created", 0)), "sha256",
+           bcl_cli_word(d, "sha256"));
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d, "parents"))
+        printf("%-12s %s@%.0f\n", "made from", bcl_cli_word(item, "name"),
+               bcl_cli_number(item, "version", 0));
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d, "used_by"))
+        printf("%-12s %s %s (%s)\n", "used by", bcl_cli_word(item, "id"),
+               bcl_cli_word(item, "name"), bcl_cli_word(item, "role"));
+    if (cJSON_GetArraySize(counts[0]) + cJSON_GetArraySize(counts[1])) {
+        putchar('\n');
+        BCL_TRY(print_tags(titles, counts, 2, false));
+    }
+    printf("\n%d files\n", cJSON_GetArraySize(files));
+    cJSON_ArrayForEach(item, files)
+        printf("  %.12s  %10.0f  %s\n", bcl_cli_word(item, "sha256"),
+               bcl_cli_number(item, "bytes", 0), bcl_cli_word(item, "path"));
+out:
+    return status;
+}
+
+static bcl_status show_work(bcl_store *store, void *context) {
+    const data_options *o = context;
+    bcl_status status = BCL_OK;
+    cJSON *json = NULL;
+    int64_t id;
+    BCL_TRY(bcl_store_find_dataset(&id, store, o->words.items[0]));
+    BCL_TRY(bcl_store_dataset(&json, store, id));
+    BCL_TRY(o->json ? bcl_cli_print_json(json) : print_dataset(json));
+out:
+    cJSON_Delete(json);
+    return status;
+}
+
+/* ---- diff ---- */
+
+static const cJSON *find_file(const cJSON *files, const char *key, const char *value) {
+    const cJSON *file;
+    cJSON_ArrayForEach(file, files) if (!strcmp(bcl_cli_word(file, key), value)) return file;
+    return NULL;
+}
+
+/* {"same", "changed", "moved", "removed", "added"}: lists of paths. */
+static cJSON *compare_files(const cJSON *a, const cJSON *b) {
+    cJSON *out = cJSON_CreateObject(), *changed, *moved, *removed, *added;
+    const cJSON *file;
+    double same = 0;
+    changed = cJSON_AddArrayToObject(out, "changed");
+    moved = cJSON_AddArrayToObject(out, "moved");
+    removed = cJSON_AddArrayToObject(out, "removed");
+    added = cJSON_AddArrayToObject(out, "added");
+    cJSON_ArrayForEach(file, a) {
+        const char *path = bcl_cli_word(file, "path"), *sum = bcl_cli_word(file, "sha256");
+        const cJSON *other = find_file(b, "path", path);
+        if (other && !strcmp(bcl_cli_word(other, "sha256"), sum))
+            same++;
+        else
+            cJSON_AddItemToArray(other                         ? changed
+                                 : find_file(b, "sha256", sum) ? moved
+                                                               : removed,
+                                 cJSON_CreateString(path));
+    }
+    cJSON_ArrayForEach(file, b) {
+        if (!find_file(a, "path", bcl_cli_word(file, "path")) &&
+            !find_file(a, "sha256", bcl_cli_word(file, "sha256")))
+            cJSON_AddItemToArray(added, cJSON_CreateString(bcl_cli_word(file, "path")));
+    }
+    cJSON_AddNumberToObject(out, "same", same);
+    return out;
+}
+
+static bcl_status print_diff(const cJSON *a, const cJSON *b, const cJSON *files,
+                             const char *const *names) {
+    static const char *const kinds[] = {"changed", "moved", "removed", "added"};
+    bcl_status status = BCL_OK;
+    char titles[2][80];
+    const char *const pointers[2] = {titles[0], titles[1]};
+    const cJSON *path, *sets[2] = {a, b}, *counts[2];
+    snprintf(titles[0], sizeof titles[0], ">%.70s", names[0]);
+    snprintf(titles[1], sizeof titles[1], ">%.70s", names[1]);
+    for (int i = 0; i < 2; i++)
+        printf("%s@%.0f: %.0f sentences, %.0f words, %s\n", bcl_cli_word(sets[i], "name"),
+               bcl_cli_number(sets[i], "version", 0), bcl_cli_number(sets[i], "sentences", 0),
+               bcl_cli_number(sets[i], "words", 0), bcl_cli_word(sets[i], "sha256"));
+    for (int raw = 1; raw >= 0; raw--) {
+        for (int i = 0; i < 2; i++)
+            counts[i] = cJSON_GetObjectItemCaseSensitive(sets[i], raw ? "tags_raw" : "tags");
+        printf("\n%s tags\n", raw ? "raw" : "cleaned");
+        BCL_TRY(print_tags(pointers, counts, 2, true));
+    }
+    printf("\nfiles: %.0f the same\n", bcl_cli_number(files, "same", 0));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        cJSON_ArrayForEach(path, cJSON_GetObjectItemCaseSensitive(files, kinds[i]))
+            printf("  %-8s %s\n", kinds[i], path->valuestring);
+out:
+    return status;
+}
+
+static bcl_status diff_work(bcl_store *store, void *context) {
+    const data_options *o = context;
+    bcl_status status = BCL_OK;
+    cJSON *sets[2] = {NULL, NULL}, *files = NULL, *json = NULL;
+    for (int i = 0; i < 2; i++) {
+        int64_t id;
+        BCL_TRY(bcl_store_find_dataset(&id, store, o->words.items[i]));
+        BCL_TRY(bcl_store_dataset(&sets[i], store, id));
+    }
+    files = compare_files(cJSON_GetObjectItemCaseSensitive(sets[0], "files"),
+                          cJSON_GetObjectItemCaseSensitive(sets[1], "files"));
+    if (o->json) {
+        json = cJSON_CreateObject();
+        cJSON_AddItemReferenceToObject(json, "first", sets[0]);
+        cJSON_AddItemReferenceToObject(json, "second", sets[1]);
+        cJSON_AddItemReferenceToObject(json, "files", files);
+        BCL_TRY(bcl_cli_print_json(json));
+    } else {
+        BCL_TRY(print_diff(sets[0], sets[1], files, o->words.items));
+    }
+out:
+    cJSON_Delete(json);
+    cJSON_Delete(files);
+    cJSON_Delete(sets[0]);
+    cJSON_Delete(sets[1]);
+    return status;
+}
+
+/* ---- */
+
+int bcl_cli_data_list(int argc, char **argv) {
+    static const bcl_command command = {
+        "data list", "[NAME] [OPTION…]",
+        "The datasets that the store knows, newest versions first.",
+        "bertcl data prepare and train register what they read and write. Identical files are one "
+        "version."};
+    return run(list_work, &command, 0, 1, "[NAME]", argc, argv);
+}
+
+int bcl_cli_data_show(int argc, char **argv) {
+    static const bcl_command command = {"data show", "NAME[@VERSION] [OPTION…]",
+                                        "One dataset: sentences, words, both counters of tags, "
+                                        "files, what it was made from and who "
+                                        "used it.",
+                                        NULL};
+    return run(show_work, &command, 1, 1, "NAME[@VERSION]", argc, argv);
+}
+
+int bcl_cli_data_diff(int argc, char **argv) {
+    static const bcl_command command = {"data diff", "NAME[@VERSION] NAME[@VERSION] [OPTION…]",
+                                        "Two datasets: counts of tags, and files that differ.",
+                                        NULL};
+    return run(diff_work, &command, 2, 2, "NAME[@VERSION] NAME[@VERSION]", argc, argv);
+}
