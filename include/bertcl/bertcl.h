@@ -9,5 +9,6 @@
 #include <bertcl/status.h>
 #include <bertcl/tagger.h>
 #include <bertcl/tokenizer.h>
+#include <bertcl/train.h>
 
 #endif

@@ -37,6 +37,10 @@ BCL_EXPORT bcl_status bcl_tag_map_add_rule(bcl_tag_map *map, const char *rule);
 BCL_EXPORT bcl_status bcl_tag_map_add_file(bcl_tag_map *map, const char *path);
 /* "un-ner": the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) become O. */
 BCL_EXPORT bcl_status bcl_tag_map_add_preset(bcl_tag_map *map, const char *name);
+/* The map that the options --map (rules), --map-file and --map-preset make: the preset's rules, the
+ * file's, then the others. preset NULL: "un-ner" where there is nothing else, else "none". */
+BCL_EXPORT bcl_status bcl_tag_map_make(bcl_tag_map **out, const char *const *rules, size_t count,
+                                       const char *file, const char *preset);
 /* The tag that `from` becomes: `from` itself without a rule. `map` may be NULL. */
 BCL_EXPORT const char *bcl_tag_map_find(const bcl_tag_map *map, const char *from);
 BCL_EXPORT void bcl_tag_map_free(bcl_tag_map *map);

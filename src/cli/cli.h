@@ -33,7 +33,6 @@ typedef struct bcl_option {
     const char *choices;
     double min, max; /* both 0: no limit */
     bool *given;     /* set if the option was given; may be NULL */
-    bool may_grow;   /* a number: a run that is resumed may be given a larger one */
 } bcl_option;
 
 typedef struct bcl_command {
@@ -73,15 +72,6 @@ typedef struct bcl_cli_session {
     double drawn;                  /* s */
 } bcl_cli_session;
 void bcl_cli_session_told(void *context, const bcl_session_event *event);
-
-/* The options as JSON, {name: value}, and back: those with a `given` pointer only; null is one that
- * was not given. Restoring takes what was not given on the command line; a value that was given
- * must be the stored one, or larger where the option may grow. Texts point into the JSON
- * afterwards. */
-struct cJSON;
-struct cJSON *bcl_options_to_json(const bcl_option *options);
-bcl_status bcl_options_restore(const bcl_option *options, const struct cJSON *stored,
-                               const char *path);
 
 /* of --precision fp32|bf16 */
 #define BCL_CLI_PRECISION_HELP                                                                     \
@@ -151,20 +141,5 @@ int bcl_cli_runs(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
 int bcl_cli_tune(int argc, char **argv);
-
-/* ---- profile.c: train --profile ---- */
-
-struct bcl_device;
-typedef struct bcl_cli_profile {
-    struct bcl_device *device; /* NULL: no profile is wanted, and nothing below does anything */
-    int64_t steps;             /* seen */
-    bool ended;
-    double begin, wall_ms;
-} bcl_cli_profile;
-void bcl_cli_profile_start(bcl_cli_profile *profile, struct bcl_device *device);
-void bcl_cli_profile_step(bcl_cli_profile *profile); /* after each */
-void bcl_cli_profile_end(bcl_cli_profile *profile);  /* of the steps to be timed */
-/* Prints the tables on stderr and adds "profile" to the JSON. */
-bcl_status bcl_cli_profile_report(bcl_cli_profile *profile, struct cJSON *json);
 
 #endif

@@ -1,4 +1,4 @@
-/* Options as JSON: configuration files, and what a run keeps to be resumed with. */
+/* Options as JSON: configuration files. */
 #include "cli/options.h"
 
 #include <cjson/cJSON.h>
@@ -52,12 +52,11 @@ static cJSON *value_to_json(const bcl_option *o) {
     }
 }
 
-/* Those with a `given` pointer, or all. */
-static bcl_status to_json(cJSON **out, const bcl_option *options, bool all) {
+static bcl_status to_json(cJSON **out, const bcl_option *options) {
     bcl_status status = BCL_OK;
     cJSON *json = cJSON_CreateObject();
     for (const bcl_option *o = options; json && o->kind != BCL_OPTION_END; o++) {
-        if (o->kind == BCL_OPTION_GROUP || !(all || (o->name && o->given)))
+        if (o->kind == BCL_OPTION_GROUP)
             continue;
         cJSON *item = value_to_json(o);
         if (!item || !cJSON_AddItemToObject(json, key_of(o), item)) {
@@ -73,17 +72,11 @@ out:
     return status;
 }
 
-cJSON *bcl_options_to_json(const bcl_option *options) {
-    cJSON *json = NULL;
-    (void)to_json(&json, options, false); /* NULL when memory is short, as cJSON's own */
-    return json;
-}
-
 bcl_status bcl_options_print_config(const bcl_option *options) {
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     char *text = NULL;
-    BCL_TRY(to_json(&json, options, true));
+    BCL_TRY(to_json(&json, options));
     BCL_TRY(bcl_json_print(&text, json));
     puts(text);
 out:
@@ -218,53 +211,6 @@ bcl_status bcl_options_read_config(const bcl_option *options, const char *path) 
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found %s, expected an object {\"option\": value}", path,
                  type_of(json));
     BCL_TRY(take(options, json, path));
-out:
-    return status;
-}
-
-/* ---- resuming ---- */
-
-/* What was given on the command line must be what the run was started with, or may have grown. */
-static bcl_status compare(const bcl_option *o, const cJSON *item, const char *path) {
-    bcl_status status = BCL_OK;
-    char *was = NULL, *is = NULL;
-    cJSON *now = value_to_json(o);
-    if (!now)
-        BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while comparing options");
-    if (cJSON_Compare(now, item, 1))
-        goto out;
-    if (o->may_grow && cJSON_IsNumber(item) && now->valuedouble > item->valuedouble)
-        goto out;
-    BCL_TRY(bcl_json_print(&was, item));
-    BCL_TRY(bcl_json_print(&is, now));
-    if (cJSON_IsNull(item))
-        BCL_FAIL(BCL_ERROR_ARGUMENT,
-                 "%s: --%s: the run was started without it, found %s; leave it out or start "
-                 "another run",
-                 path, o->name, is);
-    BCL_FAIL(BCL_ERROR_ARGUMENT,
-             "%s: --%s: the run was started with %s, found %s; leave it out%s or start another "
-             "run",
-             path, o->name, was, is, o->may_grow ? ", give a larger one," : "");
-out:
-    cJSON_free(was);
-    cJSON_free(is);
-    cJSON_Delete(now);
-    return status;
-}
-
-bcl_status bcl_options_restore(const bcl_option *options, const cJSON *stored, const char *path) {
-    bcl_status status = BCL_OK;
-    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++) {
-        const cJSON *item =
-            o->name && o->given ? cJSON_GetObjectItemCaseSensitive(stored, o->name) : NULL;
-        if (!item)
-            continue;
-        if (*o->given)
-            BCL_TRY(compare(o, item, path));
-        else if (!is_unset(o, item))
-            BCL_TRY(set_from_json(o, item, path));
-    }
 out:
     return status;
 }

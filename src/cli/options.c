@@ -304,16 +304,5 @@ out:
 }
 
 bcl_status bcl_cli_map_create(bcl_tag_map **out, const bcl_cli_maps *maps) {
-    bcl_status status = BCL_OK;
-    const bool rules = maps->rules.count || maps->file;
-    const char *preset = maps->preset ? maps->preset : rules ? "none" : "un-ner";
-    BCL_TRY(bcl_tag_map_create(out));
-    if (strcmp(preset, "none"))
-        BCL_TRY(bcl_tag_map_add_preset(*out, preset));
-    if (maps->file)
-        BCL_TRY(bcl_tag_map_add_file(*out, maps->file));
-    for (size_t i = 0; i < maps->rules.count; i++)
-        BCL_TRY(bcl_tag_map_add_rule(*out, maps->rules.items[i]));
-out:
-    return status;
+    return bcl_tag_map_make(out, maps->rules.items, maps->rules.count, maps->file, maps->preset);
 }

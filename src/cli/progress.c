@@ -43,11 +43,10 @@ static double smoothed(const bcl_progress *p) {
 }
 
 static void write_parts(part parts[PARTS], const bcl_progress *p, double memory_mb) {
-    const bcl_train_step *s = &p->step;
+    const bcl_run_event *s = &p->step;
     snprintf(parts[EPOCH], sizeof(part), "epoch %lld/%lld", (long long)s->epoch,
              (long long)p->epochs);
-    snprintf(parts[STEP], sizeof(part), "step %lld/%lld", (long long)s->step,
-             (long long)s->total_steps);
+    snprintf(parts[STEP], sizeof(part), "step %lld/%lld", (long long)s->step, (long long)s->steps);
     snprintf(parts[LOSS], sizeof(part), "loss %.4f", smoothed(p));
     snprintf(parts[RATE], sizeof(part), "lr %.2e", s->lr);
     /* not known in the first steps of a process */
@@ -58,8 +57,8 @@ static void write_parts(part parts[PARTS], const bcl_progress *p, double memory_
     snprintf(parts[MEMORY], sizeof(part), "%.0f MiB", memory_mb);
 }
 
-static void write_bar(part out, const bcl_train_step *s, size_t width) {
-    const int64_t total = s->total_steps > 0 ? s->total_steps : 1;
+static void write_bar(part out, const bcl_run_event *s, size_t width) {
+    const int64_t total = s->steps > 0 ? s->steps : 1;
     const size_t full = (size_t)((double)width * (double)s->step / (double)total);
     out[0] = '[';
     for (size_t i = 0; i < width; i++)
@@ -96,7 +95,7 @@ void bcl_progress_line(char *out, size_t size, const bcl_progress *p, double mem
 static void draw(bcl_progress *p) {
     char line[512];
     const double now = bcl_seconds();
-    const bool last = p->step.step == p->step.total_steps;
+    const bool last = p->step.step == p->step.steps;
     if (!p->bar || bcl_interrupted() || (!last && now - p->drawn < DRAW_S))
         return;
     bcl_progress_line(line, sizeof line, p, bcl_rss_mb(), bcl_terminal_columns(stderr) - 1);
@@ -108,7 +107,7 @@ static void draw(bcl_progress *p) {
 /* ---- the status file ---- */
 
 static cJSON *status_json(const bcl_progress *p, const char *message) {
-    const bcl_train_step *s = &p->step;
+    const bcl_run_event *s = &p->step;
     cJSON *json = cJSON_CreateObject(), *eval;
     cJSON_AddStringToObject(json, "state", p->state);
     if (message)
@@ -118,10 +117,10 @@ static cJSON *status_json(const bcl_progress *p, const char *message) {
     cJSON_AddNumberToObject(json, "updated", (double)time(NULL));
     cJSON_AddNumberToObject(json, "epochs", (double)p->epochs);
     cJSON_AddNumberToObject(json, "memory_mb", bcl_rss_mb());
-    if (s->total_steps > 0) {
+    if (s->steps > 0) {
         cJSON_AddNumberToObject(json, "epoch", (double)s->epoch);
         cJSON_AddNumberToObject(json, "step", (double)s->step);
-        cJSON_AddNumberToObject(json, "steps", (double)s->total_steps);
+        cJSON_AddNumberToObject(json, "steps", (double)s->steps);
         cJSON_AddNumberToObject(json, "loss", s->loss);
         cJSON_AddNumberToObject(json, "smoothed_loss", smoothed(p));
         cJSON_AddNumberToObject(json, "lr", s->lr);
@@ -191,18 +190,18 @@ out:
 }
 
 static void print_message(bcl_progress *p) {
-    const bcl_train_step *s = &p->step;
+    const bcl_run_event *s = &p->step;
     bcl_progress_clear(p);
     if (!p->quiet)
         fprintf(stderr,
                 "step %lld of %lld: loss %.6f (mean of the last %lld steps), %.0f tokens/s\n",
-                (long long)s->step, (long long)s->total_steps, p->loss_sum / (double)p->loss_count,
+                (long long)s->step, (long long)s->steps, p->loss_sum / (double)p->loss_count,
                 (long long)p->loss_count, s->tokens_per_s);
     p->loss_sum = 0;
     p->loss_count = 0;
 }
 
-void bcl_progress_step(bcl_progress *p, const bcl_train_step *s) {
+void bcl_progress_step(bcl_progress *p, const bcl_run_event *s) {
     p->state = "training";
     p->step = *s;
     p->smooth_loss = SMOOTHING * p->smooth_loss + (1 - SMOOTHING) * s->loss;
@@ -226,12 +225,12 @@ void bcl_progress_evaluating(bcl_progress *p, size_t done, size_t all) {
     update_status(p, false, NULL);
 }
 
-void bcl_progress_evaluated(bcl_progress *p, int64_t epoch, const bcl_evaluation *e) {
+void bcl_progress_evaluated(bcl_progress *p, const bcl_run_event *e) {
     p->evaluated = true;
-    p->eval_epoch = epoch;
+    p->eval_epoch = e->epoch;
     p->eval_loss = e->loss;
     p->eval_accuracy = e->accuracy;
-    p->eval_f1 = bcl_report_macro(e->report).f1;
+    p->eval_f1 = e->macro_f1;
     update_status(p, true, NULL);
 }
 

@@ -3,7 +3,9 @@
 #ifndef BCL_CLI_PROGRESS_H
 #define BCL_CLI_PROGRESS_H
 
-#include "train/train.h"
+#include "cli/cli.h"
+
+#include <bertcl/train.h>
 
 typedef struct bcl_progress {
     /* set by the caller; the texts must stay */
@@ -16,7 +18,7 @@ typedef struct bcl_progress {
     bool shown;                        /* there is one */
     bool told;                         /* that the status file failed */
     const char *state;                 /* "starting", "training", ... */
-    bcl_train_step step;               /* the newest */
+    bcl_run_event step;                /* the newest */
     double smooth_loss, smooth_weight; /* a mean in which older steps weigh less */
     double loss_sum;                   /* of the steps since the last message */
     int64_t loss_count;                /* these */
@@ -29,10 +31,9 @@ typedef struct bcl_progress {
 /* Writes the first status, so that a path that cannot be written is an error before anything is
  * computed; later failures are told once and stop nothing. From here on Ctrl-C answers at once. */
 bcl_status bcl_progress_start(bcl_progress *progress);
-void bcl_progress_step(bcl_progress *progress, const bcl_train_step *step);
+void bcl_progress_step(bcl_progress *progress, const bcl_run_event *step);
 void bcl_progress_evaluating(bcl_progress *progress, size_t done, size_t all);
-void bcl_progress_evaluated(bcl_progress *progress, int64_t epoch,
-                            const bcl_evaluation *evaluation);
+void bcl_progress_evaluated(bcl_progress *progress, const bcl_run_event *evaluated);
 /* Before anything else is printed. */
 void bcl_progress_clear(bcl_progress *progress);
 /* The run ended so; a failure's message is bcl_message()'s. Also after a start that failed. */

@@ -5,6 +5,7 @@
 #include "model/pipeline.h"
 
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { UNTIMED_STEPS = 2 };
@@ -16,14 +17,11 @@ typedef struct flight {
 } flight;
 
 typedef struct trainer {
-    const char *run;
+    const bcl_train_job *job;
     bcl_model *model;
-    const bcl_model_files *files;
-    const bcl_dataset *train, *test;
     const bcl_train_options *o;
-    const bcl_train_events *events;
-    bcl_train_state state; /* as of the last step whose stats were read */
     const bcl_train_plan *plan;
+    bcl_train_state state; /* as of the last step whose stats were read */
     bcl_feed *feed;
     bcl_pipeline *pipeline;
     flight flights[BCL_PIPELINE_SLOTS]; /* by slot */
@@ -61,6 +59,23 @@ static bcl_status write_metrics(trainer *t, const char *line) {
     return BCL_OK;
 }
 
+/* Fills in where the run stands. */
+static void tell(const trainer *t, bcl_run_event event) {
+    event.step = t->state.step;
+    event.steps = t->plan->steps;
+    if (t->job->listener)
+        t->job->listener(t->job->context, &event);
+}
+
+static void tell_step(const trainer *t, bcl_run_event *event) {
+    const double spent = t->timed_seconds + bcl_seconds() - t->clock;
+    event->tokens_per_s = speed(t);
+    if (t->steps_here > UNTIMED_STEPS)
+        event->seconds_left = spent / (double)(t->steps_here - UNTIMED_STEPS) *
+                              (double)(t->plan->steps - t->state.step);
+    tell(t, *event);
+}
+
 /* Takes the stats of a finished step into the state, the metrics and the events. */
 static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
     bcl_status status = BCL_OK;
@@ -87,16 +102,12 @@ static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
              (long long)step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
              (double)stats[3], s->fed->tokens);
     BCL_TRY(write_metrics(t, line));
-    if (t->events->step) {
-        double rate = speed(t), spent = t->timed_seconds + bcl_seconds() - t->clock;
-        double left = t->steps_here > UNTIMED_STEPS
-                          ? spent / (double)(t->steps_here - UNTIMED_STEPS) *
-                                (double)(t->plan->steps - t->state.step)
-                          : 0;
-        t->events->step(t->events->context,
-                        &(bcl_train_step){t->state.step, t->plan->steps, epoch + 1, loss / labelled,
-                                          right / labelled, s->lr, (double)stats[3], rate, left});
-    }
+    tell_step(t, &(bcl_run_event){.kind = BCL_RUN_STEP,
+                                  .epoch = epoch + 1,
+                                  .loss = loss / labelled,
+                                  .accuracy = right / labelled,
+                                  .lr = s->lr,
+                                  .gradient_norm = (double)stats[3]});
 out:
     return status;
 }
@@ -139,38 +150,58 @@ out:
 
 static bcl_status save(trainer *t) {
     bcl_status status = BCL_OK;
+    char *folder = NULL;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
     clock_stop(t);
     if (fsync(fileno(t->metrics))) {
         status = bcl_fail_errno("%s: cannot write", t->metrics_path);
         goto out;
     }
-    BCL_TRY(bcl_train_checkpoint_save(t->run, t->model, t->files, &t->state));
+    BCL_TRY(bcl_format(&folder, "%s/checkpoint-%lld", t->job->folder, (long long)t->state.step));
+    BCL_TRY(bcl_train_checkpoint_save(t->job->folder, t->model, &t->job->files, &t->state));
+    tell(t, (bcl_run_event){.kind = BCL_RUN_CHECKPOINT, .text = folder});
     clock_start(t);
+out:
+    free(folder);
+    return status;
+}
+
+static void on_evaluating(void *context, size_t done, size_t all) {
+    tell(context, (bcl_run_event){.kind = BCL_RUN_EVALUATING, .done = done, .all = all});
+}
+
+static bcl_status evaluate(trainer *t, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    const bcl_config *c = t->job->files.config;
+    const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
+                                          .tokens = (size_t)t->o->max_tokens,
+                                          .progress = on_evaluating,
+                                          .context = t};
+    bcl_evaluation_free(&out->evaluation);
+    BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->job->test,
+                         (const char *const *)c->label_names, (size_t)c->labels, &options));
+    out->evaluated = true;
 out:
     return status;
 }
 
-static bcl_status evaluate(trainer *t, int64_t epoch, bcl_train_result *out) {
+/* The evaluation of an epoch, with its line in the metrics. */
+static bcl_status evaluate_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     char line[256];
-    const bcl_config *c = t->files->config;
-    const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
-                                          .tokens = (size_t)t->o->max_tokens,
-                                          .progress = t->events->evaluating,
-                                          .context = t->events->context};
-    bcl_evaluation_free(&out->evaluation);
-    BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->test, (const char *const *)c->label_names,
-                         (size_t)c->labels, &options));
-    out->evaluated = true;
+    const bcl_evaluation *e = &out->evaluation;
+    BCL_TRY(evaluate(t, out));
+    const double f1 = bcl_report_macro(e->report).f1;
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"eval_loss\": %.9g, \"eval_accuracy\": %.9g, "
              "\"eval_macro_f1\": %.9g}\n",
-             (long long)t->state.step, (long long)epoch, out->evaluation.loss,
-             out->evaluation.accuracy, bcl_report_macro(out->evaluation.report).f1);
+             (long long)t->state.step, (long long)epoch, e->loss, e->accuracy, f1);
     BCL_TRY(write_metrics(t, line));
-    if (t->events->evaluated)
-        t->events->evaluated(t->events->context, epoch, &out->evaluation);
+    tell(t, (bcl_run_event){.kind = BCL_RUN_EVALUATED,
+                            .epoch = epoch,
+                            .loss = e->loss,
+                            .accuracy = e->accuracy,
+                            .macro_f1 = f1});
 out:
     return status;
 }
@@ -183,12 +214,13 @@ static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     clock_stop(t);
     const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
     t->state.last_loss = t->state.epoch_loss / labelled;
-    if (t->events->epoch)
-        t->events->epoch(t->events->context, epoch, t->state.last_loss,
-                         t->state.epoch_right / labelled);
+    tell(t, (bcl_run_event){.kind = BCL_RUN_EPOCH,
+                            .epoch = epoch,
+                            .loss = t->state.last_loss,
+                            .accuracy = t->state.epoch_right / labelled});
     bool better = false;
-    if (t->test) {
-        BCL_TRY(evaluate(t, epoch, out));
+    if (t->job->test) {
+        BCL_TRY(evaluate_epoch(t, epoch, out));
         const double f1 = bcl_report_macro(out->evaluation.report).f1;
         better = f1 > t->state.best_f1;
         if (better) {
@@ -199,8 +231,9 @@ static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     t->state.epoch_loss = t->state.epoch_right = t->state.epoch_labelled = 0;
     clock_start(t);
     BCL_TRY(save(t));
-    BCL_TRY(bcl_format(&model, "%s/checkpoint-%lld/model", t->run, (long long)t->state.step));
-    BCL_TRY(bcl_path_join(&best, t->run, "best"));
+    BCL_TRY(
+        bcl_format(&model, "%s/checkpoint-%lld/model", t->job->folder, (long long)t->state.step));
+    BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
     if (better)
         BCL_TRY(bcl_folder_publish(model, best));
 out:
@@ -209,62 +242,71 @@ out:
     return status;
 }
 
+/* Cut to what the checkpoint knows, never filled up to it. */
 static bcl_status open_metrics(trainer *t) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_path_join(&t->metrics_path, t->run, "metrics.jsonl"));
-    if (!(t->metrics = fopen(t->metrics_path, t->state.metrics_size ? "r+b" : "wb")))
+    struct stat st;
+    const long long known = (long long)t->state.metrics_size;
+    BCL_TRY(bcl_path_join(&t->metrics_path, t->job->folder, "metrics.jsonl"));
+    if (!(t->metrics = fopen(t->metrics_path, known ? "r+b" : "wb")) ||
+        fstat(fileno(t->metrics), &st))
         status = bcl_fail_errno("%s: cannot open", t->metrics_path);
-    else if (ftruncate(fileno(t->metrics), (off_t)t->state.metrics_size) ||
-             fseek(t->metrics, 0, SEEK_END))
-        status = bcl_fail_errno("%s: cannot cut to %lld bytes", t->metrics_path,
-                                (long long)t->state.metrics_size);
-    else if (ftell(t->metrics) != (long)t->state.metrics_size)
-        status = bcl_fail(BCL_ERROR_FORMAT, "%s: found %ld bytes, the checkpoint expects %lld",
-                          t->metrics_path, ftell(t->metrics), (long long)t->state.metrics_size);
+    else if (st.st_size < known)
+        status = bcl_fail(BCL_ERROR_FORMAT,
+                          "%s: found %lld bytes, %s knows of %lld: a part is lost; bring the file "
+                          "back, or start another run",
+                          t->metrics_path, (long long)st.st_size, t->job->checkpoint, known);
+    else if (ftruncate(fileno(t->metrics), (off_t)known) || fseek(t->metrics, 0, SEEK_END))
+        status = bcl_fail_errno("%s: cannot cut to %lld bytes", t->metrics_path, known);
 out:
     return status;
 }
 
-static bcl_status prepare(trainer *t) {
+/* Goes on from the checkpoint. */
+static bcl_status restore(trainer *t) {
     bcl_status status = BCL_OK;
-    char *checkpoint = NULL, *model = NULL, *best = NULL;
-    t->state.best_f1 = -1;
-    BCL_TRY(bcl_checkpoint_newest(&checkpoint, t->run));
-    if (checkpoint) {
-        BCL_TRY(bcl_train_checkpoint_load(&t->state, t->model, checkpoint));
-        if (t->state.step > t->plan->steps)
-            BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
-                     (long long)t->plan->steps);
-        if (t->state.best_step == t->state.step && t->state.best_f1 >= 0) {
-            /* a kill may have come between the checkpoint and this */
-            BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
-            BCL_TRY(bcl_path_join(&best, t->run, "best"));
-            BCL_TRY(bcl_folder_publish(model, best));
-        }
-        if (t->events->resumed)
-            t->events->resumed(t->events->context, t->state.step);
+    char *model = NULL, *best = NULL;
+    const char *checkpoint = t->job->checkpoint;
+    BCL_TRY(bcl_train_checkpoint_load(&t->state, t->model, checkpoint));
+    if (t->state.step > t->plan->steps)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
+                 (long long)t->plan->steps);
+    if (t->state.best_step == t->state.step && t->state.best_f1 >= 0) {
+        /* a kill may have come between the checkpoint and this */
+        BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
+        BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
+        BCL_TRY(bcl_folder_publish(model, best));
     }
-    BCL_TRY(open_metrics(t));
-    BCL_TRY(bcl_pipeline_create(
-        &t->pipeline, t->model,
-        &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
-    BCL_TRY(bcl_feed_start(&t->feed, t->train, t->o, t->plan, bcl_model_slots(t->model),
-                           t->state.step));
-    clock_start(t);
+    tell(t, (bcl_run_event){.kind = BCL_RUN_RESUMED});
 out:
-    free(checkpoint);
     free(model);
     free(best);
     return status;
 }
 
+static bcl_status prepare(trainer *t) {
+    bcl_status status = BCL_OK;
+    t->state.best_f1 = -1;
+    if (t->job->checkpoint)
+        BCL_TRY(restore(t));
+    BCL_TRY(open_metrics(t));
+    BCL_TRY(bcl_pipeline_create(
+        &t->pipeline, t->model,
+        &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
+    BCL_TRY(bcl_feed_start(&t->feed, t->job->train, t->o, t->plan, bcl_model_slots(t->model),
+                           t->state.step));
+    clock_start(t);
+out:
+    return status;
+}
+
 static bcl_status stop_if_interrupted(trainer *t) {
-    if (!bcl_interrupted())
+    if (!bcl_interrupted() && !(t->job->stop && *t->job->stop))
         return BCL_OK;
     bcl_status status = save(t);
     return status ? status
                   : bcl_fail(BCL_ERROR_INTERRUPTED,
-                             "%s: stopped at step %lld of %lld; --resume goes on", t->run,
+                             "%s: stopped at step %lld of %lld; --resume goes on", t->job->folder,
                              (long long)t->state.step, (long long)t->plan->steps);
 }
 
@@ -289,50 +331,43 @@ out:
     return status;
 }
 
-bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
-                     const bcl_model_files *files, const bcl_dataset *train,
-                     const bcl_dataset *test, const bcl_train_options *options,
-                     const bcl_train_plan *plan, const bcl_train_events *events) {
+/* RUN/model is the last checkpoint's. */
+static bcl_status publish(const trainer *t) {
     bcl_status status = BCL_OK;
-    char *checkpoint = NULL, *folder = NULL, *from = NULL;
-    trainer t = {.run = run,
-                 .model = model,
-                 .files = files,
-                 .train = train,
-                 .test = test,
-                 .o = options,
-                 .plan = plan,
-                 .events = events};
+    char *from = NULL, *to = NULL;
+    BCL_TRY(
+        bcl_format(&from, "%s/checkpoint-%lld/model", t->job->folder, (long long)t->state.step));
+    BCL_TRY(bcl_path_join(&to, t->job->folder, "model"));
+    BCL_TRY(bcl_folder_publish(from, to));
+    BCL_TRY(bcl_train_checkpoint_prune(t->job->folder, 1));
+out:
+    free(from);
+    free(to);
+    return status;
+}
+
+bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
+    bcl_status status = BCL_OK;
+    trainer t = {.job = job, .model = job->model, .o = job->options, .plan = job->plan};
     *out = (bcl_train_result){0};
-    if (!train->labelled)
+    if (!job->train->labelled)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "nothing to train on: no labelled word in %zu sentences",
-                 train->count);
+                 job->train->count);
     BCL_TRY(prepare(&t));
     BCL_TRY(run_epochs(&t, out));
     clock_stop(&t);
-    if (test && !out->evaluated) /* killed between the last checkpoint and the results */
-        BCL_TRY(bcl_evaluate(&out->evaluation, model, test,
-                             (const char *const *)files->config->label_names,
-                             (size_t)files->config->labels,
-                             &(bcl_evaluate_options){.sentences = options->eval_sentences,
-                                                     .tokens = (size_t)options->max_tokens}));
-    out->evaluated = test != NULL;
+    if (job->test && !out->evaluated) /* killed between the last checkpoint and the results */
+        BCL_TRY(evaluate(&t, out));
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
     out->tokens_per_s = t.timed_seconds > 0 ? (double)t.timed_tokens / t.timed_seconds : 0;
-    BCL_TRY(bcl_checkpoint_newest(&checkpoint, run));
-    BCL_TRY(bcl_path_join(&from, checkpoint, "model"));
-    BCL_TRY(bcl_path_join(&folder, run, "model"));
-    BCL_TRY(bcl_folder_publish(from, folder));
+    BCL_TRY(publish(&t));
 out:
     bcl_pipeline_free(t.pipeline);
     bcl_feed_stop(t.feed);
     if (t.metrics)
         fclose(t.metrics);
     free(t.metrics_path);
-    free(checkpoint);
-    free(folder);
-    free(from);
     if (status)
         bcl_evaluation_free(&out->evaluation);
     return status;

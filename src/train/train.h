@@ -1,8 +1,12 @@
-/* Fine-tuning: the loop, its schedule, and the run folder with everything needed to go on. */
+/* Fine-tuning: the loop, its schedule, and the checkpoints with everything needed to go on. Knows
+ * nothing of files of data, of run.json or of results: that is run.h. */
 #ifndef BCL_TRAIN_H
 #define BCL_TRAIN_H
 
 #include "eval/evaluate.h"
+
+#include <bertcl/train.h>
+#include <signal.h>
 
 typedef enum bcl_schedule { BCL_CONSTANT, BCL_LINEAR, BCL_COSINE } bcl_schedule;
 
@@ -70,23 +74,6 @@ void bcl_feed_stop(bcl_feed *feed);
 
 /* ---- training ---- */
 
-typedef struct bcl_train_step {
-    int64_t step, total_steps, epoch; /* step: finished ones */
-    double loss, accuracy;            /* of this step's labelled pieces */
-    double lr, gradient_norm;
-    double tokens_per_s, seconds_left;
-} bcl_train_step;
-
-/* What the caller is told; any may be NULL. */
-typedef struct bcl_train_events {
-    void *context;
-    void (*step)(void *context, const bcl_train_step *step);
-    void (*epoch)(void *context, int64_t epoch, double loss, double accuracy);
-    void (*evaluated)(void *context, int64_t epoch, const bcl_evaluation *evaluation);
-    bcl_eval_progress *evaluating;
-    void (*resumed)(void *context, int64_t step);
-} bcl_train_events;
-
 /* Writes config.json and the tokenizer's files beside model.safetensors. */
 typedef struct bcl_model_files {
     const bcl_config *config;
@@ -102,13 +89,24 @@ typedef struct bcl_train_result {
     bcl_evaluation evaluation; /* of the final model; freed by the caller */
 } bcl_train_result;
 
-/* Trains as planned in the run folder, from its newest checkpoint if `resume`. test may be NULL.
- * After Ctrl-C a checkpoint is saved and BCL_ERROR_INTERRUPTED comes back. At the end RUN/model
- * holds the last model and RUN/best the one with the highest macro F1 of all epochs. */
-bcl_status bcl_train(bcl_train_result *out, const char *run, bcl_model *model,
-                     const bcl_model_files *files, const bcl_dataset *train,
-                     const bcl_dataset *test, const bcl_train_options *options,
-                     const bcl_train_plan *plan, const bcl_train_events *events);
+/* What the loop works on; all of it stays the caller's. */
+typedef struct bcl_train_job {
+    const char *folder; /* the run's */
+    bcl_model *model;   /* after bcl_model_train_begin */
+    bcl_model_files files;
+    const bcl_dataset *train, *test; /* test NULL: nothing is evaluated */
+    const bcl_train_options *options;
+    const bcl_train_plan *plan;
+    const char *checkpoint;     /* to go on from, a whole one; NULL: from the beginning */
+    bcl_run_listener *listener; /* steps, epochs, evaluations, checkpoints; may be NULL */
+    void *context;
+    const volatile sig_atomic_t *stop; /* set by others: to save and end; may be NULL */
+} bcl_train_job;
+
+/* Trains as planned. After Ctrl-C, or `stop`, a checkpoint is saved and BCL_ERROR_INTERRUPTED comes
+ * back. At the end folder/model holds the last model, folder/best the one with the highest macro F1
+ * of all epochs. */
+bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job);
 
 /* ---- checkpoints in a run folder ---- */
 
@@ -122,10 +120,15 @@ typedef struct bcl_train_state {
     int64_t metrics_size; /* bytes of metrics.jsonl that belong to these steps */
 } bcl_train_state;
 
-/* RUN/checkpoint-N, newest first; *folder NULL if there is none. */
-bcl_status bcl_checkpoint_newest(char **folder, const char *run);
-/* Writes RUN/checkpoint-STEP (model/ and training_state.safetensors), appears complete or not at
- * all, and removes the older ones. */
+/* *folder = the newest RUN/checkpoint-N that is whole, by its checksums and its step, to free();
+ * NULL if there is none at all. Newer ones that are not whole are told and removed; if none is
+ * whole, BCL_ERROR_FORMAT. has_sums false: one without checksums, of an earlier version, counts. */
+bcl_status bcl_train_checkpoint_find(char **folder, const char *run, bool has_sums,
+                                     void (*told)(void *context, const char *line), void *context);
+/* Removes all but the newest `keep`. */
+bcl_status bcl_train_checkpoint_prune(const char *run, size_t keep);
+/* Writes RUN/checkpoint-STEP (model/, training_state.safetensors, and checkpoint.json with the
+ * checksums of all), appears complete or not at all. The one before stays, older ones go. */
 bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
                                      const bcl_model_files *files, const bcl_train_state *state);
 bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, const char *folder);

@@ -79,7 +79,7 @@ is() {
     effective "$@" | grep -qE -- "$pattern" || fail "$name: $(effective "$@"), expected $pattern"
 }
 config '{"epochs": 5, "data": ["x", "y"], "recompute": true, "lr": 0.001, "seed": null, "out": "run"}'
-is "config" '"data":\["x", "y"\].*"out":"run".*"epochs":5.*"recompute":true.*"lr":0.001.*"seed":0' train --config "$tmp/config.json"
+is "config" '"data":\["x", "y"\].*"out":"run".*"epochs":5.*"lr":0.001.*"seed":0.*"recompute":true' train --config "$tmp/config.json"
 is "the command line wins" '"data":\["z"\].*"epochs":7.*"recompute":false' \
     train --epochs 7 --config "$tmp/config.json" --no-recompute --data z
 is "defaults" '"model":null.*"split":null.*"epochs":1,.*"optimizer":"adam"' train

@@ -10,7 +10,7 @@ static bcl_progress at_work(void) {
                           .smooth_loss = 0.25,
                           .smooth_weight = 0.5,
                           .step = {.step = 1500,
-                                   .total_steps = 3000,
+                                   .steps = 3000,
                                    .epoch = 2,
                                    .loss = 0.75,
                                    .lr = 2e-5,
@@ -74,7 +74,7 @@ static void test_status_file(void **state) {
     cJSON *json = NULL;
     OK(bcl_path_join(&path, folder, "status.json"));
     bcl_progress p = at_work();
-    const bcl_train_step step = p.step;
+    const bcl_run_event step = p.step;
     p.quiet = true;
     p.status_path = path;
     p.smooth_loss = p.smooth_weight = 0;

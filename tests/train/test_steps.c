@@ -51,8 +51,10 @@ cl_mem __wrap_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_cre
 enum { SENTENCES = 200, LENGTH = 9, FIRST = 5, LAST = 35 };
 static size_t before[2], after[2];
 
-static void on_step(void *context, const bcl_train_step *step) {
+static void on_step(void *context, const bcl_run_event *step) {
     (void)context;
+    if (step->kind != BCL_RUN_STEP)
+        return;
     size_t *to = step->step == FIRST ? before : step->step == LAST ? after : NULL;
     if (to) {
         to[0] = host_calls;
@@ -87,7 +89,6 @@ static void check(bool recompute, int64_t accumulate) {
                                        .hidden_dropout = 0.1,
                                        .attention_dropout = 0.1,
                                        .classifier_dropout = 0.1};
-    const bcl_train_events events = {.step = on_step};
     OK(tiny_model_write(folder, &TINY));
     OK(bcl_config_read(&config, folder));
     OK(bcl_tokenizer_load(&tokenizer, folder));
@@ -99,8 +100,13 @@ static void check(bool recompute, int64_t accumulate) {
     assert_int_equal(plan.steps, LAST + 3);
     OK(bcl_path_join(&run, folder, "run"));
     OK(bcl_directory_create(run));
-    OK(bcl_train(&result, run, model, &(bcl_model_files){&config, tokenizer}, &set, NULL, &options,
-                 &plan, &events));
+    OK(bcl_train(&result, &(bcl_train_job){.folder = run,
+                                           .model = model,
+                                           .files = {&config, tokenizer},
+                                           .train = &set,
+                                           .options = &options,
+                                           .plan = &plan,
+                                           .listener = on_step}));
     assert_true(before[0] > 0 && before[1] > 0);
     assert_int_equal(after[0], before[0]);
     assert_int_equal(after[1], before[1]);

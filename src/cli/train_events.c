@@ -1,0 +1,96 @@
+/* What a run tells, as lines on stderr and epochs on stdout; progress.c has the line on a terminal.
+ */
+#include "cli/train.h"
+
+#include <stdarg.h>
+
+__attribute__((format(printf, 2, 3))) static void say(bcl_train_printer *t, const char *format,
+                                                      ...) {
+    va_list args;
+    if (t->quiet)
+        return;
+    bcl_progress_clear(&t->progress);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+}
+
+/* Results. Whether somebody reads them is seen at the program's end. */
+__attribute__((format(printf, 2, 3))) static void print(bcl_train_printer *t, const char *format,
+                                                        ...) {
+    va_list args;
+    bcl_progress_clear(&t->progress);
+    va_start(args, format);
+    if (!t->json)
+        vprintf(format, args);
+    va_end(args);
+    fflush(stdout);
+}
+
+void bcl_train_print_event(void *context, const bcl_run_event *e) {
+    bcl_train_printer *t = context;
+    switch (e->kind) {
+    case BCL_RUN_SESSION:
+        bcl_cli_session_told(&t->session, e->session);
+        break;
+    case BCL_RUN_MESSAGE:
+        say(t, "%s\n", e->text);
+        break;
+    case BCL_RUN_RESUMED:
+        say(t, "resuming after step %lld\n", (long long)e->step);
+        break;
+    case BCL_RUN_STEP:
+        bcl_progress_step(&t->progress, e);
+        break;
+    case BCL_RUN_EPOCH:
+        print(t, "epoch %lld: training loss %.6f, accuracy %.6f\n", (long long)e->epoch, e->loss,
+              e->accuracy);
+        break;
+    case BCL_RUN_EVALUATING:
+        bcl_progress_evaluating(&t->progress, e->done, e->all);
+        break;
+    case BCL_RUN_EVALUATED:
+        print(t, "epoch %lld: evaluation loss %.6f, accuracy %.6f, macro F1 %.4f\n",
+              (long long)e->epoch, e->loss, e->accuracy, e->macro_f1);
+        bcl_progress_evaluated(&t->progress, e);
+        break;
+    case BCL_RUN_BEGUN:
+    case BCL_RUN_CHECKPOINT:
+    case BCL_RUN_FINISHED:
+        break;
+    }
+}
+
+static bcl_status print_file(const char *path) {
+    char *text = NULL;
+    size_t size = 0;
+    bcl_status status = bcl_file_read(&text, &size, path);
+    if (!status)
+        fwrite(text, 1, size, stdout);
+    free(text);
+    return status;
+}
+
+bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_record *r = bcl_run_record_of(run);
+    char *text = NULL;
+    bcl_progress_clear(&t->progress);
+    if (t->complete)
+        say(t, "%s: the run is complete\n", r->folder);
+    else
+        bcl_cli_profile_print(run);
+    if (t->json || t->complete) {
+        BCL_TRY(print_file(bcl_run_results_path(run)));
+        goto out;
+    }
+    if (r->report) {
+        BCL_TRY(bcl_report_text(&text, r->report, 4));
+        printf("\nevaluation loss %.6f, accuracy %.6f\n\n%s\n", r->eval_loss, r->eval_accuracy,
+               text);
+    }
+    printf("model: %s/model\nresults: %s\n", r->folder, bcl_run_results_path(run));
+out:
+    free(text);
+    return status;
+}

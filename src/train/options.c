@@ -1,0 +1,321 @@
+/* The recipe's options: one table for the command line, for programs, and for run.json. */
+#include "train/run.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+#define AT(field) offsetof(bcl_run_options, field)
+
+static const bcl_run_option table[] = {
+    {BCL_RUN_TEXT, "model", AT(model), "DIR",
+     "Hugging Face folder to start from, or ORG/NAME[@REVISION]: see docs/models.md", .how = false},
+    {BCL_RUN_TEXTS, "data", AT(data), "PATH…", "CoNLL files, or folders of them", .how = false},
+    {BCL_RUN_REAL, "split", AT(split), "X",
+     "share of the sentences drawn for training, the rest is the test; default 0.8", .min = 0,
+     .max = 1, .number = -1},
+    {BCL_RUN_INT, "split-seed", AT(split_seed), "N", "seed of that draw; default 200", .min = 0,
+     .max = UINT32_MAX, .number = -1},
+    {BCL_RUN_TEXTS, "test", AT(test), "PATH…", "test data instead of a split", .how = false},
+    {BCL_RUN_TEXTS, "map", AT(map_rules), "A=B", "read tag A as B; may be given several times",
+     .how = false},
+    {BCL_RUN_TEXT, "map-file", AT(map_file), "FILE",
+     "rules A=B or A<TAB>B, one a line; '#' begins a comment line", .how = false},
+    {BCL_RUN_TEXT, "map-preset", AT(map_preset), "NAME",
+     "un-ner: the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) become O; "
+     "the default without other rules. none: no rule",
+     .choices = "un-ner|none"},
+    {BCL_RUN_INT, "tag-column", AT(tag_column), "N",
+     "the tag's column, from 2; default: the last that is not empty", .min = 2, .max = 1e6},
+    {BCL_RUN_TEXT, "label-pieces", AT(label_pieces), "all|first",
+     "which pieces of a word carry its label; default all", .choices = "all|first", .text = "all"},
+    {BCL_RUN_INT, "max-length", AT(max_length), "N",
+     "longest sentence in pieces, the rest is cut and counted; default 128", .min = 3, .max = 1e6},
+    {BCL_RUN_INT, "epochs", AT(epochs), "N", "default 1", .min = 1, .max = 1e6, .number = 1,
+     .how = true},
+    {BCL_RUN_INT, "batch", AT(batch), "N",
+     "sentences a batch at most; default 4, with --max-tokens no limit", .min = 1, .max = 1e6,
+     .how = true},
+    {BCL_RUN_INT, "max-tokens", AT(max_tokens), "N",
+     "word pieces a batch at most, [CLS] and [SEP] counted: a batch takes sentences in the epoch's "
+     "order until the next would be too many; default: no limit",
+     .min = 3, .max = 1e9, .how = true},
+    {BCL_RUN_INT, "accumulate", AT(accumulate), "N",
+     "batches whose gradients make one step; default 1", .min = 1, .max = 1e6, .number = 1,
+     .how = true},
+    {BCL_RUN_REAL, "lr", AT(lr), "X", "peak learning rate; default 1e-5", .min = 0, .max = 1e3,
+     .number = 1e-5, .how = true},
+    {BCL_RUN_TEXT, "schedule", AT(schedule), "NAME",
+     "constant (default), linear or cosine, as transformers'", .choices = "constant|linear|cosine",
+     .text = "constant", .how = true},
+    {BCL_RUN_REAL, "warmup", AT(warmup), "X",
+     "share of the steps in which the rate rises from 0; default 0", .min = 0, .max = 1,
+     .how = true},
+    {BCL_RUN_TEXT, "optimizer", AT(optimizer), "NAME", "adam (default) or adamw",
+     .choices = "adam|adamw", .text = "adam", .how = true},
+    {BCL_RUN_REAL, "weight-decay", AT(weight_decay), "X",
+     "as torch.optim's Adam (added to the gradient) and AdamW (decoupled), on every parameter; "
+     "default 0",
+     .min = 0, .max = 1e3, .how = true},
+    {BCL_RUN_REAL, "beta1", AT(beta1), "X", "default 0.9", .min = 0, .max = 0.9999999,
+     .number = 0.9, .how = true},
+    {BCL_RUN_REAL, "beta2", AT(beta2), "X", "default 0.999", .min = 0, .max = 0.9999999,
+     .number = 0.999, .how = true},
+    {BCL_RUN_REAL, "eps", AT(eps), "X", "default 1e-8", .min = 1e-30, .max = 1, .number = 1e-8,
+     .how = true},
+    {BCL_RUN_REAL, "clip", AT(clip), "X", "largest gradient norm, 0 for none; default 10", .min = 0,
+     .max = 1e30, .number = 10, .how = true},
+    {BCL_RUN_REAL, "dropout", AT(dropout), "X", "all dropout rates; default: config.json's",
+     .min = 0, .max = 0.99, .number = -1, .how = true},
+    {BCL_RUN_INT, "seed", AT(seed), "N", "of order, dropout and new weights; default 0", .min = 0,
+     .max = 9007199254740992.0 /* a JSON number holds it exactly */, .how = true},
+    {BCL_RUN_INT, "max-steps", AT(max_steps), "N",
+     "end after N steps, evaluate and save all the same", .min = 1, .max = 1e12, .how = true},
+    {BCL_RUN_INT, "save-every", AT(save_every), "N",
+     "steps between checkpoints; default: at the ends of epochs", .min = 1, .max = 1e12,
+     .how = true},
+    {BCL_RUN_INT, "eval-batch", AT(eval_batch), "N",
+     "sentences a batch in evaluation; default: by tokens. Results do not depend on it", .min = 1,
+     .max = 1e6, .how = true},
+    {BCL_RUN_TEXT, "precision", AT(precision), "fp32|bf16",
+     "of matrix products: fp32 (default), or bf16 operands with fp32 sums where the device "
+     "computes that faster (it says so if not); --gemm tile-bf16 forces it",
+     .choices = "fp32|bf16", .text = "fp32", .how = true},
+};
+enum { ROWS = sizeof table / sizeof *table };
+_Static_assert(ROWS <= 64, "one bit of bcl_run_options.given for each");
+
+const bcl_run_option *bcl_run_option_table(size_t *count) {
+    *count = ROWS;
+    return table;
+}
+
+static void *field(const bcl_run_option *row, bcl_run_options *o) {
+    return (char *)o + row->offset;
+}
+static const void *value_of(const bcl_run_option *row, const bcl_run_options *o) {
+    return (const char *)o + row->offset;
+}
+
+static void set_default(const bcl_run_option *row, bcl_run_options *o) {
+    if (row->kind == BCL_RUN_INT)
+        *(int64_t *)field(row, o) = (int64_t)row->number;
+    else if (row->kind == BCL_RUN_REAL)
+        *(double *)field(row, o) = row->number;
+    else if (row->kind == BCL_RUN_TEXT)
+        *(const char **)field(row, o) = row->text;
+    else
+        *(bcl_texts *)field(row, o) = (bcl_texts){0};
+}
+
+void bcl_run_options_init(bcl_run_options *o) {
+    *o = (bcl_run_options){0};
+    for (size_t i = 0; i < ROWS; i++)
+        set_default(&table[i], o);
+}
+
+/* ---- ranges ---- */
+
+static bool chosen(const char *choices, const char *value) {
+    const size_t n = strlen(value);
+    for (const char *c = choices; *c; c += strcspn(c, "|"), c += *c == '|')
+        if (strcspn(c, "|") == n && !strncmp(c, value, n))
+            return true;
+    return false;
+}
+
+/* where: in front of the option's name, "--" or "run.json: ". */
+static bcl_status check_row(const bcl_run_option *row, const bcl_run_options *o, const char *where,
+                            bcl_status code) {
+    const void *value = value_of(row, o);
+    if (row->kind == BCL_RUN_INT) {
+        const int64_t x = *(const int64_t *)value;
+        if (x != (int64_t)row->number && (x < (int64_t)row->min || x > (int64_t)row->max))
+            return bcl_fail(code, "%s%s: found %lld, expected %.0f to %.0f", where, row->name,
+                            (long long)x, row->min, row->max);
+    } else if (row->kind == BCL_RUN_REAL) {
+        const double x = *(const double *)value;
+        if (!isfinite(x) || (x != row->number && (x < row->min || x > row->max)))
+            return bcl_fail(code, "%s%s: found %.10g, expected %.10g to %.10g", where, row->name, x,
+                            row->min, row->max);
+    } else if (row->kind == BCL_RUN_TEXT) {
+        const char *x = *(const char *const *)value;
+        if (row->choices && x && !chosen(row->choices, x))
+            return bcl_fail(code, "%s%s: found \"%s\", expected one of %s", where, row->name, x,
+                            row->choices);
+        if (row->text && !x)
+            return bcl_fail(code, "%s%s: found nothing, expected one of %s", where, row->name,
+                            row->choices);
+    }
+    return BCL_OK;
+}
+
+bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
+    bcl_status status = BCL_OK;
+    char *prefix = NULL;
+    if (path)
+        BCL_TRY(bcl_format(&prefix, "%s: ", path));
+    const char *where = path ? prefix : "--";
+    const bcl_status code = path ? BCL_ERROR_FORMAT : BCL_ERROR_ARGUMENT;
+    for (size_t i = 0; i < ROWS; i++)
+        BCL_TRY(check_row(&table[i], o, where, code));
+    if (!o->model || !*o->model)
+        BCL_FAIL(code, "%smodel is needed: a Hugging Face folder, or ORG/NAME of the hub", where);
+    if (!o->data.count)
+        BCL_FAIL(code, "%sdata is needed: CoNLL files, or folders of them", where);
+    if (o->test.count && (o->split >= 0 || o->split_seed >= 0))
+        BCL_FAIL(code, "%stest and %ssplit exclude each other", where, where);
+out:
+    free(prefix);
+    return status;
+}
+
+/* ---- run.json ---- */
+
+static cJSON *texts_json(const bcl_texts *texts) {
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < texts->count; i++)
+        cJSON_AddItemToArray(array, cJSON_CreateString(texts->items[i]));
+    return array;
+}
+
+/* A number outside of its limits stands for "not chosen". */
+static cJSON *number_json(const bcl_run_option *row, double x) {
+    return x < row->min || x > row->max ? cJSON_CreateNull() : cJSON_CreateNumber(x);
+}
+
+static cJSON *row_json(const bcl_run_option *row, const bcl_run_options *o) {
+    const void *value = value_of(row, o);
+    if (row->kind == BCL_RUN_INT)
+        return number_json(row, (double)*(const int64_t *)value);
+    if (row->kind == BCL_RUN_REAL)
+        return number_json(row, *(const double *)value);
+    if (row->kind == BCL_RUN_TEXTS)
+        return texts_json(value);
+    const char *text = *(const char *const *)value;
+    return text ? cJSON_CreateString(text) : cJSON_CreateNull();
+}
+
+bcl_status bcl_run_options_json(cJSON **out, const bcl_run_options *o) {
+    bcl_status status = BCL_OK;
+    cJSON *json = cJSON_CreateObject();
+    for (size_t i = 0; i < ROWS; i++) {
+        cJSON *item = row_json(&table[i], o);
+        if (!item || !cJSON_AddItemToObject(json, table[i].name, item)) {
+            cJSON_Delete(item);
+            BCL_FAIL(BCL_ERROR_MEMORY, "out of memory");
+        }
+    }
+    *out = json;
+    json = NULL;
+out:
+    cJSON_Delete(json);
+    return status;
+}
+
+static bcl_status restore_texts(bcl_texts *out, const cJSON *array, const char *name,
+                                const char *path, const char ***owned) {
+    bcl_status status = BCL_OK;
+    const cJSON *word;
+    size_t n = 0;
+    const char **items = NULL;
+    BCL_NEW(items, (size_t)cJSON_GetArraySize(array));
+    cJSON_ArrayForEach(word, array) {
+        if (!cJSON_IsString(word))
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": expected strings", path, name);
+        items[n++] = word->valuestring;
+    }
+    free(*owned);
+    *owned = items;
+    *out = (bcl_texts){items, n};
+    items = NULL;
+out:
+    free(items);
+    return status;
+}
+
+static bcl_status restore_row(const bcl_run_option *row, bcl_run_options *o, const cJSON *item,
+                              const char *path, const char ***owned) {
+    bcl_status status = BCL_OK;
+    void *value = field(row, o);
+    if (cJSON_IsNull(item)) {
+        set_default(row, o);
+        return BCL_OK;
+    }
+    const bool right = row->kind == BCL_RUN_TEXT    ? cJSON_IsString(item) || cJSON_IsNull(item)
+                       : row->kind == BCL_RUN_TEXTS ? cJSON_IsArray(item)
+                                                    : cJSON_IsNumber(item);
+    if (!right)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found another type than the option's", path,
+                 row->name);
+    if (row->kind == BCL_RUN_INT) {
+        const double x = item->valuedouble;
+        if (!(x == floor(x) && fabs(x) <= 9007199254740992.0))
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found %g, expected a whole number", path,
+                     row->name, x);
+        *(int64_t *)value = (int64_t)x;
+    } else if (row->kind == BCL_RUN_REAL) {
+        *(double *)value = item->valuedouble;
+    } else if (row->kind == BCL_RUN_TEXT) {
+        *(const char **)value = item->valuestring;
+    } else {
+        BCL_TRY(restore_texts(value, item, row->name, path, owned));
+    }
+out:
+    return status;
+}
+
+/* A value that was chosen must be the run's. */
+static bcl_status check_same(const bcl_run_option *row, const bcl_run_options *o, const cJSON *item,
+                             const char *path) {
+    cJSON *now = row_json(row, o);
+    bcl_status status = now ? BCL_OK : bcl_fail(BCL_ERROR_MEMORY, "out of memory");
+    const bool unset = cJSON_IsNumber(item) && cJSON_IsNull(now) &&
+                       (item->valuedouble < row->min || item->valuedouble > row->max);
+    if (now && !unset && !cJSON_Compare(now, item, 1)) {
+        char *was = cJSON_PrintUnformatted(item), *is = cJSON_PrintUnformatted(now);
+        status = bcl_fail(BCL_ERROR_ARGUMENT,
+                          "%s: --%s: the run was started with %s, found %s; leave it out or start "
+                          "another run",
+                          path, row->name, was ? was : "?", is ? is : "?");
+        cJSON_free(was);
+        cJSON_free(is);
+    }
+    cJSON_Delete(now);
+    return status;
+}
+
+static bool differs_from_default(const bcl_run_option *row, const bcl_run_options *o) {
+    const void *value = value_of(row, o);
+    if (row->kind == BCL_RUN_INT)
+        return *(const int64_t *)value != (int64_t)row->number;
+    if (row->kind == BCL_RUN_REAL)
+        return *(const double *)value != row->number;
+    if (row->kind == BCL_RUN_TEXTS)
+        return ((const bcl_texts *)value)->count > 0;
+    const char *text = *(const char *const *)value;
+    return text != row->text && (!text || !row->text || strcmp(text, row->text));
+}
+
+bcl_status bcl_run_options_restore(bcl_run_options *o, const cJSON *stored, const char *path,
+                                   bcl_run_texts *owned) {
+    bcl_status status = BCL_OK;
+    size_t lists = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+        const bcl_run_option *row = &table[i];
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(stored, row->name);
+        const char ***list = row->kind == BCL_RUN_TEXTS ? &owned->lists[lists++] : NULL;
+        if (!item)
+            continue;
+        if ((o->given >> i & 1) || differs_from_default(row, o))
+            BCL_TRY(check_same(row, o, item, path));
+        BCL_TRY(restore_row(row, o, item, path, list));
+    }
+out:
+    return status;
+}
+
+void bcl_run_texts_free(bcl_run_texts *owned) {
+    for (size_t i = 0; i < BCL_RUN_LISTS; i++)
+        free(owned->lists[i]);
+    *owned = (bcl_run_texts){0};
+}

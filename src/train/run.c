@@ -1,0 +1,470 @@
+/* A run from its options to its results: opens the folder, the data and the model, checks that they
+ * are those that the run began with, and hands them to the loop. */
+#include "train/run.h"
+
+#include <stdarg.h>
+
+enum { DEFAULT_BATCH = 4 };
+
+/* ---- telling ---- */
+
+static void tell(const bcl_run *run, const bcl_run_event *event) {
+    if (run->kept.options.listener)
+        run->kept.options.listener(run->kept.options.context, event);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(const bcl_run *run, const char *format, ...) {
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tell(run, &(bcl_run_event){.kind = BCL_RUN_MESSAGE, .text = text});
+}
+
+static void on_line(void *context, const char *line) {
+    say(context, "%s", line);
+}
+
+static void on_cleared(void *context, const char *name) {
+    const bcl_run *run = context;
+    say(run, "%s: removed %s, which an interrupted process left half-written", run->folder.path,
+        name);
+}
+
+static void on_session(void *context, const bcl_session_event *event) {
+    tell(context, &(bcl_run_event){.kind = BCL_RUN_SESSION, .session = event});
+}
+
+/* ---- opening ---- */
+
+/* Copies what is not part of the recipe; the recipe's texts are copied through its JSON. */
+static bcl_status copy_options(bcl_run_kept *k, const bcl_run_options *o) {
+    bcl_status status = BCL_OK;
+    k->options = *o;
+    BCL_TRY(bcl_strdup(&k->out, o->out));
+    if (o->device)
+        BCL_TRY(bcl_strdup(&k->asked_device, o->device));
+    if (o->gemm)
+        BCL_TRY(bcl_strdup(&k->asked_gemm, o->gemm));
+    k->options.out = k->out;
+    k->options.device = k->asked_device;
+    k->options.gemm = k->asked_gemm;
+    k->record.folder = k->out;
+    k->record.options = &k->options;
+    k->record.version = BERTCL_VERSION;
+    k->record.recompute = o->recompute;
+out:
+    return status;
+}
+
+/* A new run's recipe, checked before anything is written. */
+static bcl_status begin_options(bcl_run_kept *k) {
+    bcl_status status = BCL_OK;
+    bcl_run_options *o = &k->options;
+    if (!o->batch && !o->max_tokens)
+        o->batch = DEFAULT_BATCH;
+    BCL_TRY(bcl_run_options_check(o, NULL));
+    BCL_TRY(bcl_run_options_json(&k->run, o));
+    o->given = 0;
+    BCL_TRY(bcl_run_options_restore(o, k->run, "options", &k->texts));
+out:
+    return status;
+}
+
+/* What the run was started with, as far as nothing else was asked for. */
+static bcl_status restore(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_run_kept *k = &run->kept;
+    bcl_run_options *o = &k->options;
+    const bool recompute = o->recompute;
+    BCL_TRY(bcl_run_record_read(k, run->folder.run_path));
+    if (o->device && strcmp(o->device, k->record.device))
+        say(run, "device: the run was on %s and goes on on %s: the bits of the model will differ",
+            k->record.device, o->device);
+    if (o->gemm && strcmp(o->gemm, k->record.gemm))
+        say(run, "gemm: the run was with %s and goes on with %s: the bits of the model will differ",
+            k->record.gemm, o->gemm);
+    o->device = o->device ? o->device : k->record.device;
+    o->gemm = o->gemm ? o->gemm : k->record.gemm;
+    k->record.recompute = k->record.recompute || recompute;
+    o->recompute = k->record.recompute;
+    if (!k->record.train.words[0])
+        say(run,
+            "%s: the run's record is of an earlier version and has no checksums: whether data "
+            "and model are those that it began with is checked by their sizes alone",
+            run->folder.run_path);
+    BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
+    if (bcl_path_exists(run->folder.results_path))
+        return bcl_run_results_read(k, run->folder.results_path);
+    BCL_TRY(bcl_train_checkpoint_find(&run->checkpoint, run->folder.path, k->record.train.words[0],
+                                      on_line, run));
+out:
+    return status;
+}
+
+bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
+    bcl_status status = BCL_OK;
+    bcl_run *run = NULL;
+    char *json = NULL;
+    if (!options->out || !*options->out)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "--out is needed: the run's folder");
+    BCL_NEW(run, 1);
+    BCL_TRY(copy_options(&run->kept, options));
+    BCL_TRY(bcl_path_join(&json, options->out, "run.json"));
+    if (!options->resume || !bcl_path_exists(json))
+        BCL_TRY(begin_options(&run->kept));
+    BCL_TRY(bcl_run_folder_take(&run->folder, options->out, options->resume));
+    if (run->folder.lock.unknown)
+        say(run, "%s: the file system has no locks: nothing keeps a second process out",
+            options->out);
+    run->fresh = !run->folder.begun;
+    if (!run->fresh && run->kept.run) /* it began while this one was looking */
+        BCL_FAIL(BCL_ERROR_EXISTS, "%s: another process has begun a run in it; try again",
+                 options->out);
+    if (run->fresh && !run->kept.run)
+        BCL_FAIL(BCL_ERROR_EXISTS, "%s: another process has removed the run; try again",
+                 options->out);
+    BCL_TRY(run->fresh ? bcl_run_folder_clear(&run->folder, on_cleared, run) : restore(run));
+    *out = run;
+    run = NULL;
+out:
+    free(json);
+    bcl_run_free(run);
+    return status;
+}
+
+/* ---- data and model ---- */
+
+static bcl_status open_data(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_options *o = &run->kept.options;
+    bcl_run_data *d = &run->data;
+    char *weights = NULL;
+    BCL_TRY(bcl_run_data_read(d, o));
+    if (run->checkpoint)
+        BCL_TRY(bcl_path_join(&weights, run->checkpoint, "model"));
+    const bcl_session_options session = {.model = weights ? weights : o->model,
+                                         .device = o->device,
+                                         .gemm = o->gemm,
+                                         .precision =
+                                             run->fresh ? o->precision : run->kept.record.precision,
+                                         .tune = o->tune,
+                                         .profile = o->profile,
+                                         .listener = on_session,
+                                         .context = run};
+    BCL_TRY(bcl_session_prepare(&run->session, &session));
+    BCL_TRY(bcl_run_data_encode(d, o, run->session));
+    say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels", d->train.count,
+        d->test.count, d->train.pieces, run->session->config.labels);
+    if (bcl_run_data_mapped(d))
+        say(run, "data: %llu words had stray tags and were mapped",
+            (unsigned long long)bcl_run_data_mapped(d));
+    if (d->train.words_cut + d->test.words_cut)
+        say(run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut",
+            d->train.words_cut + d->test.words_cut, d->train.sentences_cut + d->test.sentences_cut,
+            d->max_length);
+out:
+    free(weights);
+    return status;
+}
+
+/* ---- what the run is tied to ---- */
+
+static bcl_status differs(const bcl_run *run, const char *what) {
+    return bcl_fail(BCL_ERROR_ARGUMENT,
+                    "%s: %s since the run was started; bring back what was there, or start another "
+                    "run",
+                    run->folder.run_path, what);
+}
+
+static bcl_status check_part(const bcl_run *run, const char *name, const bcl_run_part *was,
+                             const bcl_run_part *is) {
+    char what[128];
+    const char *change = NULL;
+    if (was->sentences != is->sentences)
+        change = "number of sentences";
+    else if (was->words[0] ? strcmp(was->words, is->words) != 0 : was->pieces != is->pieces)
+        change = "words";
+    else if (was->tags[0] && strcmp(was->tags, is->tags))
+        change = "tags";
+    if (!change)
+        return BCL_OK;
+    snprintf(what, sizeof what, "the %s of the %s data changed", change, name);
+    return differs(run, what);
+}
+
+static bcl_status check_labels(const bcl_run *run) {
+    const bcl_run_record *r = &run->kept.record;
+    const bcl_config *config = &run->session->config;
+    bool same = r->label_count == (size_t)config->labels;
+    for (size_t i = 0; same && i < r->label_count; i++)
+        same = !strcmp(r->labels[i], config->label_names[i]);
+    return same ? BCL_OK : differs(run, "the data's labels changed");
+}
+
+/* The weights that the run began with. A run that goes on from a checkpoint has its own, so that
+ * they may be gone, but not be others. */
+static bcl_status check_weights(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_record *r = &run->kept.record;
+    const char *folder = run->checkpoint ? r->model_folder : run->session->folder;
+    char sha256[65], what[1200];
+    if (!r->model_sha256[0])
+        return BCL_OK;
+    if (!bcl_path_exists(folder)) {
+        say(run, "model: %s is not there any more; the run goes on with the checkpoint's weights",
+            folder);
+        return BCL_OK;
+    }
+    BCL_TRY(bcl_run_hash_weights(sha256, folder));
+    snprintf(what, sizeof what, "the weights in %.1000s changed", folder);
+    if (strcmp(sha256, r->model_sha256))
+        BCL_TRY(differs(run, what));
+out:
+    return status;
+}
+
+/* The vocabulary of the model that the run began with: a checkpoint has its own copy. */
+static bcl_status check_vocabulary(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_record *r = &run->kept.record;
+    bcl_tokenizer *tokenizer = NULL;
+    char sha256[65];
+    if (!r->vocabulary_sha256[0])
+        return BCL_OK;
+    bcl_run_hash_vocabulary(sha256, run->session->tokenizer);
+    if (strcmp(sha256, r->vocabulary_sha256))
+        BCL_TRY(differs(run, "the vocabulary changed"));
+    if (!bcl_path_exists(r->model_folder))
+        goto out;
+    BCL_TRY(bcl_tokenizer_load(&tokenizer, r->model_folder));
+    bcl_run_hash_vocabulary(sha256, tokenizer);
+    if (strcmp(sha256, r->vocabulary_sha256))
+        BCL_TRY(differs(run, "the vocabulary changed"));
+out:
+    bcl_tokenizer_free(tokenizer);
+    return status;
+}
+
+/* Fills in the record, or compares with it. */
+static bcl_status tie(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_run_kept *k = &run->kept;
+    bcl_run_record *r = &k->record;
+    bcl_run_part train = {0}, test = {0};
+    bcl_run_hash_data(&train, &run->data.train);
+    bcl_run_hash_data(&test, &run->data.test);
+    if (!run->fresh) {
+        BCL_TRY(check_vocabulary(run)); /* first: pieces depend on it */
+        BCL_TRY(check_part(run, "training", &r->train, &train));
+        BCL_TRY(check_part(run, "test", &r->test, &test));
+        BCL_TRY(check_labels(run));
+        BCL_TRY(check_weights(run));
+        goto out;
+    }
+    r->train = train;
+    r->test = test;
+    bcl_run_hash_vocabulary(k->vocabulary_sha256, run->session->tokenizer);
+    BCL_TRY(bcl_run_hash_weights(k->model_sha256, run->session->folder));
+    BCL_TRY(bcl_run_kept_set_labels(k, run->session->config.label_names,
+                                    (size_t)run->session->config.labels));
+out:
+    return status;
+}
+
+/* ---- the model ---- */
+
+/* What the options ask for; known before anything is computed or written. */
+static bcl_status plan(bcl_run *run) {
+    const bcl_run_options *o = &run->kept.options;
+    const bcl_config *config = &run->session->config;
+    const bool dropout = o->dropout >= 0;
+    run->recipe = (bcl_train_options){
+        .epochs = o->epochs,
+        .batch = o->batch,
+        .max_tokens = o->max_tokens,
+        .recompute = o->recompute,
+        .accumulate = o->accumulate,
+        .max_steps = o->max_steps,
+        .save_every = o->save_every,
+        .seed = (uint64_t)o->seed,
+        .schedule = !strcmp(o->schedule, "linear")   ? BCL_LINEAR
+                    : !strcmp(o->schedule, "cosine") ? BCL_COSINE
+                                                     : BCL_CONSTANT,
+        .warmup = o->warmup,
+        .adam = {.lr = o->lr,
+                 .beta1 = o->beta1,
+                 .beta2 = o->beta2,
+                 .eps = o->eps,
+                 .weight_decay = o->weight_decay,
+                 .decoupled = !strcmp(o->optimizer, "adamw"),
+                 .clip = (float)o->clip},
+        .hidden_dropout = dropout ? o->dropout : config->hidden_dropout,
+        .attention_dropout = dropout ? o->dropout : config->attention_dropout,
+        .classifier_dropout = dropout ? o->dropout : config->classifier_dropout,
+        .eval_sentences = (size_t)o->eval_batch,
+    };
+    return bcl_train_plan_create(&run->plan, &run->data.train, &run->recipe);
+}
+
+/* The words that get gradients and moments. Without weight decay a word that never occurs never
+ * changes: none for it. */
+static bcl_status find_words(bool **used, size_t *count, const bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_dataset *data = &run->data.train;
+    const size_t V = (size_t)run->session->config.vocabulary;
+    const bool all = run->kept.options.weight_decay > 0;
+    BCL_NEW(*used, V);
+    for (size_t i = 0; i < data->count; i++)
+        for (int k = 0; k < data->samples[i].length; k++)
+            (*used)[data->samples[i].ids[k]] = true;
+    *count = 0;
+    for (size_t id = 0; id < V; id++) {
+        (*used)[id] = (*used)[id] || all;
+        *count += (*used)[id];
+    }
+out:
+    return status;
+}
+
+static bcl_status load_model(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_session *session = run->session;
+    bcl_run_kept *k = &run->kept;
+    bcl_memory memory;
+    bool *used = NULL;
+    size_t words;
+    const double mib = 1024.0 * 1024.0;
+    const bcl_capacity capacity = bcl_train_capacity(&run->plan, &run->recipe);
+    BCL_TRY(find_words(&used, &words, run));
+    BCL_TRY(bcl_session_open_device(session));
+    BCL_TRY(bcl_memory_plan(&memory, session->device, &session->config, words, &capacity));
+    if (k->options.profile)
+        bcl_run_profile_start(&k->profile, session->device);
+    BCL_TRY(bcl_session_load(session,
+                             run->checkpoint ? BCL_SESSION_FOR_RESUMING : BCL_SESSION_FOR_TRAINING,
+                             (uint64_t)k->options.seed));
+    say(run,
+        "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
+        "batches of up to %d tokens",
+        (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
+        capacity.tokens);
+    BCL_TRY(bcl_model_train_begin(session->model, used));
+out:
+    free(used);
+    return status;
+}
+
+/* ---- the run ---- */
+
+static bcl_status begin(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_run_kept *k = &run->kept;
+    const bcl_session *s = run->session;
+    char *test = NULL;
+    BCL_TRY(bcl_run_kept_set(k, bcl_session_device(s), bcl_session_gemm(s),
+                             bcl_session_precision(s),
+                             run->fresh ? s->folder : k->record.model_folder));
+    if (run->fresh) {
+        BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
+        run->folder.begun = true;
+        run->fresh = false;
+    }
+    if (run->data.test_count) {
+        BCL_TRY(bcl_path_join(&test, run->folder.path, "test.conll"));
+        if (!bcl_path_exists(test))
+            BCL_TRY(bcl_corpus_write(test, run->data.corpus, run->data.test_rows,
+                                     run->data.test_count));
+    }
+    tell(run, &(bcl_run_event){.kind = BCL_RUN_BEGUN});
+out:
+    free(test);
+    return status;
+}
+
+static void on_train(void *context, const bcl_run_event *event) {
+    bcl_run *run = context;
+    if (event->kind == BCL_RUN_STEP)
+        bcl_run_profile_step(&run->kept.profile);
+    else if (event->kind == BCL_RUN_EPOCH)
+        bcl_run_profile_end(&run->kept.profile);
+    tell(run, event);
+}
+
+static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
+    bcl_status status = BCL_OK;
+    bcl_run_kept *k = &run->kept;
+    bcl_run_record *r = &k->record;
+    r->steps = result->steps;
+    r->loss = result->loss;
+    r->tokens_per_s = result->tokens_per_s;
+    r->peak_rss_mb = bcl_peak_rss_mb();
+    k->evaluation = result->evaluation;
+    if ((r->evaluated = result->evaluated)) {
+        r->eval_loss = k->evaluation.loss;
+        r->eval_accuracy = k->evaluation.accuracy;
+        r->eval_macro_f1 = bcl_report_macro(k->evaluation.report).f1;
+        r->report = k->evaluation.report;
+    }
+    BCL_TRY(bcl_run_profile_collect(&k->profile));
+    BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
+    r->complete = true;
+    tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
+out:
+    return status;
+}
+
+bcl_status bcl_run_train(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_train_result result;
+    if (run->kept.record.complete) {
+        tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
+        return BCL_OK;
+    }
+    BCL_TRY(open_data(run));
+    BCL_TRY(tie(run));
+    BCL_TRY(plan(run));
+    BCL_TRY(load_model(run));
+    BCL_TRY(begin(run));
+    const bcl_train_job job = {.folder = run->folder.path,
+                               .model = run->session->model,
+                               .files = {&run->session->config, run->session->tokenizer},
+                               .train = &run->data.train,
+                               .test = run->data.test.count ? &run->data.test : NULL,
+                               .options = &run->recipe,
+                               .plan = &run->plan,
+                               .checkpoint = run->checkpoint,
+                               .listener = on_train,
+                               .context = run,
+                               .stop = &run->stop};
+    BCL_TRY(bcl_train(&result, &job));
+    BCL_TRY(finish(run, &result));
+out:
+    return status;
+}
+
+void bcl_run_stop(bcl_run *run) {
+    run->stop = 1;
+}
+
+void bcl_run_free(bcl_run *run) {
+    if (!run)
+        return;
+    bcl_run_profile_free(&run->kept.profile); /* its rows are the device's */
+    bcl_session_free(run->session);
+    bcl_train_plan_free(&run->plan);
+    bcl_run_data_free(&run->data);
+    bcl_run_folder_release(&run->folder);
+    bcl_run_kept_free(&run->kept);
+    free(run->checkpoint);
+    free(run);
+}
+
+const bcl_run_record *bcl_run_record_of(const bcl_run *run) {
+    return &run->kept.record;
+}
+
+const char *bcl_run_results_path(const bcl_run *run) {
+    return run->folder.results_path;
+}

@@ -1,0 +1,269 @@
+/* A run as a program sees it: options, events, the record, stopping and going on, what is refused.
+ */
+#include "support/support.h"
+#include "support/tiny_model.h"
+
+#include <bertcl/train.h>
+#include <cjson/cJSON.h>
+#include <unistd.h>
+
+static char *home, *model, *data;
+
+typedef struct heard {
+    bcl_run *run; /* to stop; NULL: not */
+    int64_t stop_at;
+    int count[BCL_RUN_FINISHED + 1];
+    int64_t last_step, resumed;
+    double first_loss, last_loss, macro_f1;
+    char messages[4096];
+} heard;
+
+static void listen(void *context, const bcl_run_event *e) {
+    heard *h = context;
+    const size_t n = strlen(h->messages);
+    h->count[e->kind]++;
+    if (e->kind == BCL_RUN_MESSAGE)
+        snprintf(h->messages + n, sizeof h->messages - n, "%s\n", e->text);
+    if (e->kind == BCL_RUN_RESUMED)
+        h->resumed = e->step;
+    if (e->kind == BCL_RUN_EVALUATED)
+        h->macro_f1 = e->macro_f1;
+    if (e->kind != BCL_RUN_STEP)
+        return;
+    assert_true(e->step > h->last_step && e->step <= e->steps);
+    if (!h->last_step)
+        h->first_loss = e->loss;
+    h->last_step = e->step;
+    h->last_loss = e->loss;
+    if (h->run && e->step == h->stop_at)
+        bcl_run_stop(h->run);
+}
+
+static char *path_of(const char *name) {
+    char *path = NULL;
+    OK(bcl_path_join(&path, home, name));
+    return path;
+}
+
+static void write_data(const char *path, const char *extra) {
+    bcl_string s = {0};
+    for (int i = 0; i < 60; i++)
+        OK(bcl_string_addf(&s, "ab%d\tO\nx%c\tI-LOC\nc\tO\n\n", i % 7, 'a' + i % 5));
+    OK(bcl_string_addf(&s, "%s", extra));
+    OK(bcl_file_write(path, s.data, s.size));
+    bcl_string_free(&s);
+}
+
+static bcl_run_options options_of(const char *out, heard *h) {
+    static const char *paths[1];
+    bcl_run_options o;
+    bcl_run_options_init(&o);
+    paths[0] = data;
+    o.model = model;
+    o.data = (bcl_texts){paths, 1};
+    o.out = out;
+    o.device = getenv("BERTCL_DEVICE");
+    o.batch = 4;
+    o.epochs = 2;
+    o.lr = 1e-3;
+    o.seed = 3;
+    o.listener = h ? listen : NULL;
+    o.context = h;
+    return o;
+}
+
+static void same_file(const char *a, const char *b, const char *name) {
+    char *pa = NULL, *pb = NULL, *x = NULL, *y = NULL;
+    size_t n, m;
+    OK(bcl_path_join(&pa, a, name));
+    OK(bcl_path_join(&pb, b, name));
+    OK(bcl_file_read(&x, &n, pa));
+    OK(bcl_file_read(&y, &m, pb));
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+    free(pa);
+    free(pb);
+}
+
+static void test_whole(void **state) {
+    heard h = {0};
+    char *out = path_of("deep/er/whole"), *labels = NULL;
+    bcl_run *run = NULL;
+    const bcl_run_options o = options_of(out, &h);
+    (void)state;
+    OK(bcl_run_open(&run, &o));
+    assert_false(bcl_run_record_of(run)->complete);
+    OK(bcl_run_train(run));
+    const bcl_run_record *r = bcl_run_record_of(run);
+    assert_true(r->complete && r->evaluated);
+    assert_int_equal(r->steps, 24);
+    assert_int_equal(h.last_step, 24);
+    assert_int_equal(h.count[BCL_RUN_STEP], 24);
+    assert_int_equal(h.count[BCL_RUN_EPOCH], 2);
+    assert_int_equal(h.count[BCL_RUN_EVALUATED], 2);
+    assert_int_equal(h.count[BCL_RUN_CHECKPOINT], 2);
+    assert_int_equal(h.count[BCL_RUN_BEGUN], 1);
+    assert_int_equal(h.count[BCL_RUN_FINISHED], 1);
+    assert_int_equal(h.count[BCL_RUN_RESUMED], 0);
+    assert_true(h.count[BCL_RUN_EVALUATING] >= 2 && h.count[BCL_RUN_SESSION] > 0);
+    assert_true(h.last_loss < h.first_loss);
+    assert_int_equal(r->train.sentences + r->test.sentences, 60);
+    assert_int_equal(strlen(r->train.words), 64);
+    assert_int_equal(strlen(r->model_sha256), 64);
+    assert_string_equal(r->model_folder, model);
+    assert_string_equal(r->folder, out);
+    assert_true(r->label_count == (size_t)TINY.labels); /* the model's own cover the data's */
+    assert_string_equal(r->labels[0], "O");
+    assert_true(r->eval_macro_f1 == h.macro_f1);
+    assert_non_null(r->report);
+    assert_true(r->options->batch == 4 && r->options->lr == 1e-3 && !r->options->max_tokens);
+    assert_string_equal(r->options->data.items[0], data);
+    OK(bcl_run_train(run)); /* nothing more to do */
+    assert_int_equal(h.count[BCL_RUN_STEP], 24);
+    bcl_run_free(run);
+    /* the record as another process reads it */
+    bcl_run_options again = options_of(out, &h);
+    again.resume = true;
+    OK(bcl_run_open(&run, &again));
+    r = bcl_run_record_of(run);
+    assert_true(r->complete && r->evaluated && !r->report);
+    assert_int_equal(r->steps, 24);
+    assert_true(r->eval_macro_f1 == h.macro_f1);
+    bcl_run_free(run);
+    free(labels);
+    free(out);
+}
+
+static void test_stop(void **state) {
+    heard h = {.stop_at = 7}, more = {0};
+    char *out = path_of("stopped"), *whole = path_of("deep/er/whole");
+    bcl_run_options o = options_of(out, &h);
+    (void)state;
+    OK(bcl_run_open(&h.run, &o));
+    FAILS(bcl_run_train(h.run), BCL_ERROR_INTERRUPTED, "stopped at step");
+    assert_int_equal(h.count[BCL_RUN_CHECKPOINT], 1);
+    bcl_run_free(h.run);
+    /* all is taken over from the run */
+    bcl_run_options_init(&o);
+    o.out = out;
+    o.resume = true;
+    o.listener = listen;
+    o.context = &more;
+    bcl_run *run = NULL;
+    OK(bcl_run_open(&run, &o));
+    assert_true(bcl_run_record_of(run)->options->lr == 1e-3);
+    OK(bcl_run_train(run));
+    assert_true(more.resumed >= 7 && more.resumed <= 9);
+    assert_int_equal(more.count[BCL_RUN_STEP], 24 - more.resumed);
+    bcl_run_free(run);
+    same_file(out, whole, "model/model.safetensors");
+    same_file(out, whole, "best/model.safetensors");
+    same_file(out, whole, "metrics.jsonl");
+    free(out);
+    free(whole);
+}
+
+static void refuse(bcl_run_options o, bcl_status code, const char *message) {
+    bcl_run *run = NULL;
+    FAILS(bcl_run_open(&run, &o), code, message);
+    assert_null(run);
+}
+
+static void test_options(void **state) {
+    char *out = path_of("never"), *whole = path_of("deep/er/whole");
+    bcl_run_options o;
+    size_t count;
+    const bcl_run_option *rows = bcl_run_option_table(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++) /* each has a help and its default is told */
+        assert_true(rows[i].help && *rows[i].help && rows[i].value_name);
+#define BAD(field, value, code, message)                                                           \
+    o = options_of(out, NULL);                                                                     \
+    o.field = value;                                                                               \
+    refuse(o, code, message);
+    BAD(out, NULL, BCL_ERROR_ARGUMENT, "--out");
+    BAD(model, NULL, BCL_ERROR_ARGUMENT, "--model");
+    BAD(model, "", BCL_ERROR_ARGUMENT, "--model");
+    BAD(data.count, 0, BCL_ERROR_ARGUMENT, "--data");
+    BAD(lr, -1, BCL_ERROR_ARGUMENT, "--lr: found -1, expected 0 to 1000");
+    BAD(beta2, 1, BCL_ERROR_ARGUMENT, "--beta2: found 1, expected 0 to 0.9999999");
+    BAD(seed, ((int64_t)1 << 53) + 1, BCL_ERROR_ARGUMENT, "--seed: found 9007199254740993");
+    BAD(schedule, "step", BCL_ERROR_ARGUMENT, "--schedule");
+    BAD(optimizer, NULL, BCL_ERROR_ARGUMENT, "--optimizer");
+    o = options_of(out, NULL);
+    o.test = o.data;
+    o.split = 0.5;
+    refuse(o, BCL_ERROR_ARGUMENT, "exclude");
+    assert_false(bcl_path_exists(out));
+    o = options_of(whole, NULL);
+    refuse(o, BCL_ERROR_EXISTS, "exists");
+    o.resume = true;
+    o.lr = 2e-3;
+    refuse(o, BCL_ERROR_ARGUMENT, "--lr: the run was started with 0.001, found 0.002");
+    bcl_run_options_init(&o); /* a default that was chosen is no default */
+    o.out = whole;
+    o.resume = true;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(rows[i].name, "epochs"))
+            o.given |= (uint64_t)1 << i;
+    refuse(o, BCL_ERROR_ARGUMENT, "--epochs");
+    free(out);
+    free(whole);
+}
+
+/* Nothing is left of a run that could not begin, not even the folders above it. */
+static void test_nothing_left(void **state) {
+    char *out = path_of("not/to/be"), *above = path_of("not");
+    bcl_run *run = NULL;
+    bcl_run_options o = options_of(out, NULL);
+    (void)state;
+    o.model = "/nonexistent";
+    OK(bcl_run_open(&run, &o));
+    assert_true(bcl_path_exists(out));
+    FAILS(bcl_run_train(run), BCL_ERROR_IO, "/nonexistent");
+    bcl_run_free(run);
+    assert_false(bcl_path_exists(above));
+    free(out);
+    free(above);
+}
+
+static void test_one_writer(void **state) {
+    char *out = path_of("taken");
+    bcl_run *first = NULL;
+    bcl_run_options o = options_of(out, NULL);
+    (void)state;
+    OK(bcl_run_open(&first, &o));
+    refuse(o, BCL_ERROR_EXISTS, "is in use by process");
+    o.resume = true;
+    refuse(o, BCL_ERROR_EXISTS, "is in use by process");
+    bcl_run_free(first);
+    free(out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),      cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_options),    cmocka_unit_test(test_nothing_left),
+        cmocka_unit_test(test_one_writer),
+    };
+    bcl_session *session = NULL;
+    home = test_folder();
+    model = path_of("model");
+    data = path_of("data.conll");
+    OK(bcl_directory_create(model));
+    OK(tiny_model_write(model, &TINY));
+    write_data(data, "");
+    const bcl_session_options probe = {.model = model, .device = getenv("BERTCL_DEVICE")};
+    int failed = 77;
+    if (bcl_session_open(&session, &probe) == BCL_ERROR_NO_DEVICE)
+        printf("skipped: %s\n", bcl_message());
+    else
+        failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
+    bcl_session_free(session);
+    free(model);
+    free(data);
+    free(home);
+    return failed;
+}
