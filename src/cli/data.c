@@ -337,7 +337,7 @@ static int run_stats(int argc, char **argv) {
     BCL_TRY(put_stats(json, &d));
     if (!o.json)
         print_stats(json);
-    else if ((text = cJSON_Print(json)))
+    else if (!bcl_json_print(&text, json))
         puts(text);
     else
         BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while printing JSON");

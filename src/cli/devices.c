@@ -59,6 +59,13 @@ static void print_choices(const bcl_device_info *d) {
     }
 }
 
+static void add_if_told(cJSON *item, const char *key, const char *text) {
+    if (text[0])
+        cJSON_AddStringToObject(item, key, text);
+    else
+        cJSON_AddNullToObject(item, key);
+}
+
 static void print_json(const bcl_device_info *devices, size_t count) {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < count; i++) {
@@ -79,6 +86,9 @@ static void print_json(const bcl_device_info *devices, size_t count) {
         cJSON_AddNumberToObject(item, "max_work_group", (double)d->max_work_group);
         cJSON_AddBoolToObject(item, "fp16", d->fp16);
         cJSON_AddBoolToObject(item, "fp64", d->fp64);
+        add_if_told(item, "pci", d->pci);
+        add_if_told(item, "uuid", d->uuid);
+        add_if_told(item, "same_hardware_as", d->same_as);
         cJSON_AddBoolToObject(item, "available", d->available);
         if (!d->available)
             cJSON_AddStringToObject(item, "problem", d->problem);
@@ -86,8 +96,8 @@ static void print_json(const bcl_device_info *devices, size_t count) {
             cJSON_AddItemToObject(item, "gemm", choices_json(d));
         cJSON_AddItemToArray(list, item);
     }
-    char *text = cJSON_Print(list);
-    puts(text ? text : "[]");
+    char *text = NULL;
+    puts(bcl_json_print(&text, list) ? "[]" : text);
     cJSON_free(text);
     cJSON_Delete(list);
 }
@@ -127,6 +137,8 @@ int bcl_cli_devices(int argc, char **argv) {
                d->compute_units, (double)d->memory / (1 << 30),
                (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
                d->max_work_group, d->fp16 ? " fp16" : "", d->fp64 ? " fp64" : "");
+        if (d->same_as[0])
+            printf("%12s same hardware as %s\n", "", d->same_as);
         print_choices(d);
     }
     free(devices);

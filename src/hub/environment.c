@@ -2,7 +2,9 @@
 #include "hub/hub.h"
 
 #include <ctype.h>
+#include <pwd.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { NAME_MOST = 96 }; /* the hub's limit */
 
@@ -52,11 +54,15 @@ bool bcl_hub_is_commit(const char *revision) {
     return strlen(revision) == 40 && strspn(revision, "0123456789abcdef") == 40;
 }
 
+/* Without $HOME the user's entry counts, as for Python's expanduser. */
 static bcl_status expand_home(char **out, const char *path) {
     const char *home = getenv("HOME");
-    if (path[0] == '~' && (path[1] == '/' || !path[1]) && home)
-        return bcl_format(out, "%s%s", home, path + 1);
-    return bcl_strdup(out, path);
+    if (path[0] != '~' || (path[1] != '/' && path[1]))
+        return bcl_strdup(out, path);
+    const struct passwd *user = home ? NULL : getpwuid(getuid());
+    if (user)
+        home = user->pw_dir;
+    return home ? bcl_format(out, "%s%s", home, path + 1) : bcl_strdup(out, path);
 }
 
 static bcl_status find_home(char **out) {

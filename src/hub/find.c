@@ -190,12 +190,25 @@ out:
     return status;
 }
 
+static bcl_status create_blobs(const bcl_hub *hub, const char *folder) {
+    bcl_status status = bcl_directory_create(folder);
+    char *reason = NULL;
+    if (status != BCL_ERROR_IO || bcl_strdup(&reason, bcl_message()))
+        return status;
+    status = bcl_fail(BCL_ERROR_IO,
+                      "%s: no such folder, and no place to download it to: %s: set HF_HOME or "
+                      "HF_HUB_CACHE to a folder that you can write",
+                      hub->name, reason);
+    free(reason);
+    return status;
+}
+
 static bcl_status download(const bcl_hub *hub, const bcl_hub_file *file, const char *name) {
     bcl_status status = BCL_OK;
     char *folder = NULL, *blob = NULL, *part = NULL;
     int lock = -1;
     BCL_TRY(bcl_path_join(&folder, hub->folder, "blobs"));
-    BCL_TRY(bcl_directory_create(folder));
+    BCL_TRY(create_blobs(hub, folder));
     BCL_TRY(bcl_path_join(&blob, folder, file->etag));
     BCL_TRY(bcl_format(&part, "%s.incomplete", blob));
     BCL_TRY(lock_blob(&lock, hub, file->etag));

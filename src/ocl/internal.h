@@ -44,6 +44,10 @@ struct bcl_device {
 
 /* Describes a device; `info->id` and `library` are left to the caller. */
 bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id);
+/* Sets pci and uuid; gpu and cpu must be set. */
+void bcl_hardware_describe(bcl_device_info *info, cl_device_id id, const char *extensions);
+/* Sets same_as of each device to the first one that is the same hardware. */
+void bcl_hardware_compare(bcl_device_info *devices, size_t count);
 /* Platforms of the one driver that this process loads, and their devices in order. */
 bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t capacity,
                            size_t *count, char *driver_name, size_t name_size);
@@ -60,12 +64,6 @@ cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *gl
 /* Before a command on the first queue that is no kernel: it waits for what is awaited. */
 bcl_status bcl_device_join(bcl_device *device);
 void bcl_auxiliary_release(bcl_device *device);
-/* The file of a program in the cache; NULL if there is no folder for it. */
-bcl_status bcl_program_cache_path(char **out, const bcl_device *device, const char *source,
-                                  const char *options);
-bool bcl_program_cache_load(cl_program *out, const bcl_device *device, const char *path,
-                            const char *options);
-void bcl_program_cache_store(cl_program program, const char *path);
 /* Notes a launch, whose event it takes over. */
 bcl_status bcl_profile_launch(bcl_device *device, bcl_kernel *kernel, cl_event event);
 /* Takes the times of finished launches into their kernels and operations. */

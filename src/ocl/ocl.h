@@ -13,6 +13,10 @@ typedef struct bcl_device_info {
     char id[64]; /* "pocl:0" */
     char name[256], vendor[256], driver[256], version[256];
     char library[1024]; /* the driver's .icd file */
+    char object[1024];  /* the shared library that it names, as it was loaded; "": not known */
+    char pci[24];       /* "0000:65:00.0"; "": not told */
+    char uuid[33];      /* of the device, by its driver, in hexadecimal; "": not told */
+    char same_as[64];   /* the id of an earlier device that is the same hardware; "": none */
     bool gpu, cpu;
     bool available; /* false: `problem` says why */
     char problem[512];

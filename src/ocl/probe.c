@@ -1,7 +1,8 @@
 /* Finds devices: each driver (.icd file) is loaded in a child process, so that one that crashes,
  * hangs or clashes with another costs nothing but its own line. */
 #define _GNU_SOURCE /* sched_getaffinity */
-#include "ocl/internal.h"
+#include "ocl/cache.h"
+#include "ocl/icd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,17 +59,23 @@ static void tie_threads(void) {
 /* Points the ICD loader at one .icd file and lets it load. A folder with one link is what both
  * loaders in use (ocl-icd and Khronos') understand; it is gone again when the driver is in. */
 static cl_int load_only(const char *icd_file, cl_platform_id *platforms, cl_uint *count) {
-    char folder[] = "/tmp/bertcl-icd-XXXXXX", link[sizeof folder + 16], *full = NULL;
-    bool made = mkdtemp(folder) != NULL;
+    const char *base = getenv("TMPDIR");
+    char folder[1024], link[sizeof folder + 16], *full = NULL;
+    const int size =
+        snprintf(folder, sizeof folder, "%s/bertcl-icd-XXXXXX", base && *base ? base : "/tmp");
+    bool made = size < (int)sizeof folder && mkdtemp(folder) != NULL;
     snprintf(link, sizeof link, "%s/driver.icd", folder);
     full = realpath(icd_file, NULL);
     made = made && full && !symlink(full, link);
     setenv("OCL_ICD_VENDORS", made ? folder : icd_file, 1);
     unsetenv("OCL_ICD_FILENAMES");
     tie_threads();
+    bcl_pocl_cache_settle();
     cl_int code = clGetPlatformIDs(16, platforms, count);
-    unlink(link);
-    rmdir(folder);
+    if (made) {
+        unlink(link);
+        rmdir(folder);
+    }
     free(full);
     return code;
 }
@@ -77,11 +84,21 @@ bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t c
                            size_t *count, char *driver_name, size_t name_size) {
     cl_platform_id platforms[16];
     cl_uint platform_count = 0;
+    char *library = NULL;
     *count = 0;
+    /* before the ICD loader, which would wait for a pipe's writer */
+    const bcl_status readable = bcl_icd_library(&library, icd_file);
+    free(library);
+    if (readable)
+        return readable;
     cl_int code = load_only(icd_file, platforms, &platform_count);
-    if (code != CL_SUCCESS || !platform_count)
-        return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver did not load (OpenCL error %d)",
-                        icd_file, code);
+    if (code != CL_SUCCESS || !platform_count) {
+        const bcl_status status = bcl_icd_try(icd_file);
+        return status ? status
+                      : bcl_fail(BCL_ERROR_NO_DEVICE,
+                                 "%s: its library loads but offers no OpenCL platform (error %d)",
+                                 icd_file, code);
+    }
     char platform[256] = "";
     clGetPlatformInfo(platforms[0], CL_PLATFORM_NAME, sizeof platform, platform, NULL);
     snprintf(driver_name, name_size, "%.*s", (int)strcspn(bcl_path_name(icd_file), "."),
@@ -98,9 +115,11 @@ bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t c
             *count += n < capacity - *count ? n : capacity - *count;
     }
     if (!*count)
-        return bcl_fail(
-            BCL_ERROR_NO_DEVICE, "%s: the driver %s has no device%s", icd_file, platform,
-            strstr(platform, "rusticl") ? " (enable one: RUSTICL_ENABLE=llvmpipe)" : "");
+        return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver %s has no device%s", icd_file,
+                        platform,
+                        strstr(platform, "rusticl")    ? " (enable one: RUSTICL_ENABLE=llvmpipe)"
+                        : strstr(platform, "Portable") ? bcl_pocl_cache_hint()
+                                                       : "");
     return BCL_OK;
 }
 
@@ -125,6 +144,7 @@ bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id) {
     get_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
     get_text(id, CL_DEVICE_VERSION, info->version, sizeof info->version);
     clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
+    bcl_hardware_describe(info, id, extensions);
     info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     info->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     BCL_CL(clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof u, &u, NULL));
@@ -173,6 +193,7 @@ static void probe_in_child(const char *icd_file, int fd) {
         info = (bcl_device_info){0};
         snprintf(info.id, sizeof info.id, "%s", driver);
         snprintf(info.library, sizeof info.library, "%s", icd_file);
+        bcl_icd_object(info.object, sizeof info.object, icd_file);
         bcl_status described = bcl_device_describe(&info, ids[i]);
         if (!described && info.available)
             described = bcl_device_attach(&device, ids[i], &info, false);
@@ -180,7 +201,8 @@ static void probe_in_child(const char *icd_file, int fd) {
             described = bcl_device_self_test(device);
         if (described) {
             info.available = false;
-            snprintf(info.problem, sizeof info.problem, "%s", bcl_message());
+            snprintf(info.problem, sizeof info.problem, "%s%s", bcl_message(),
+                     strcmp(driver, "pocl") ? "" : bcl_pocl_cache_hint());
         }
         if (write(fd, &info, sizeof info) != (ssize_t)sizeof info)
             return;
@@ -273,46 +295,18 @@ out:
     return status;
 }
 
-/* The .icd files as the ICD loaders find them: a folder or one file. */
-static bcl_status list_drivers(char ***files, size_t *count) {
-    bcl_status status = BCL_OK;
-    char **names = NULL, **list = NULL;
-    size_t name_count = 0, n = 0, capacity = 0;
-    const char *place = getenv("OCL_ICD_VENDORS");
-    if (!place || !*place)
-        place = getenv("OPENCL_VENDOR_PATH");
-    if (!place || !*place)
-        place = "/etc/OpenCL/vendors";
-    if (!bcl_path_is_directory(place)) {
-        if (!bcl_path_exists(place))
-            BCL_FAIL(BCL_ERROR_NO_DEVICE,
-                     "no OpenCL driver: %s does not exist; install one, e.g. pocl-opencl-icd",
-                     place);
-        BCL_TRY(bcl_grow(&list, &capacity, 1, sizeof *list));
-        BCL_TRY(bcl_strdup(&list[0], place));
-        n = 1;
-    } else {
-        BCL_TRY(bcl_directory_list(&names, &name_count, place));
-        for (size_t i = 0; i < name_count; i++) {
-            size_t size = strlen(names[i]);
-            if (size < 5 || strcmp(names[i] + size - 4, ".icd"))
-                continue;
-            BCL_TRY(bcl_grow(&list, &capacity, n + 1, sizeof *list));
-            BCL_TRY(bcl_path_join(&list[n], place, names[i]));
-            n++;
-        }
-        if (!n)
-            BCL_FAIL(BCL_ERROR_NO_DEVICE,
-                     "no OpenCL driver: no .icd file in %s; install one, e.g. pocl-opencl-icd",
-                     place);
+/* Drops the devices of a library that an earlier .icd file named too: they are the same. */
+static size_t drop_repeated(bcl_device_info *devices, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool repeated = false;
+        for (size_t k = 0; k < kept && !repeated; k++)
+            repeated = devices[i].object[0] && strcmp(devices[k].library, devices[i].library) &&
+                       !strcmp(devices[k].object, devices[i].object);
+        if (!repeated)
+            devices[kept++] = devices[i];
     }
-    *files = list;
-    *count = n;
-    list = NULL;
-out:
-    bcl_strings_free(names, name_count);
-    bcl_strings_free(list, n);
-    return status;
+    return kept;
 }
 
 /* "pocl" becomes "pocl:0", "pocl:1", ... */
@@ -336,7 +330,7 @@ static bcl_status probe(bcl_device_info **out, size_t *out_count, const char *on
     size_t file_count = 0, count = 0, capacity = 0;
     bcl_device_info *devices = NULL;
     asked *drivers = NULL;
-    BCL_TRY(list_drivers(&files, &file_count));
+    BCL_TRY(bcl_icd_list(&files, &file_count));
     BCL_NEW(drivers, file_count + 1);
     for (size_t i = 0; !status && i < file_count; i++)
         if (!only || !strncmp(bcl_path_name(files[i]), only, only_size))
@@ -348,7 +342,9 @@ static bcl_status probe(bcl_device_info **out, size_t *out_count, const char *on
             status = status ? status : heard;
         }
     BCL_TRY(status);
+    count = drop_repeated(devices, count);
     number_ids(devices, count);
+    bcl_hardware_compare(devices, count);
     *out = devices;
     *out_count = count;
     devices = NULL;

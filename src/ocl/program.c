@@ -1,6 +1,6 @@
 /* Kernels: found in cl/, compiled once a device and set of options, and launched.
  */
-#include "ocl/internal.h"
+#include "ocl/cache.h"
 #include "ocl/kernels.h"
 
 /* The text of a kernel file, from $BERTCL_KERNEL_DIR while developing, else from the program. */
@@ -43,33 +43,56 @@ out:
     return status;
 }
 
-static bcl_status build(cl_program *out, bcl_device *d, const char *file, const char *options) {
+static bcl_status compile(cl_program *out, bcl_device *d, const char *file, const bcl_string *text,
+                          const char *options) {
     bcl_status status = BCL_OK;
-    bcl_string source = {0}, words = {0};
-    char *log = NULL, *cached = NULL;
+    char *log = NULL;
     size_t log_size = 0;
     cl_int code = CL_SUCCESS;
-    BCL_TRY(expand(&source, file, 0));
-    BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d %s", bcl_device_vector(d),
-                            (int)bcl_device_row_items(d), options));
-    const char *text = source.data;
-    BCL_TRY(bcl_program_cache_path(&cached, d, text, words.data));
-    if (cached && bcl_program_cache_load(out, d, cached, words.data))
-        goto out;
-    *out = clCreateProgramWithSource(d->context, 1, &text, &source.size, &code);
+    const char *source = text->data;
+    *out = clCreateProgramWithSource(d->context, 1, &source, &text->size, &code);
     BCL_CL(code);
-    code = clBuildProgram(*out, 1, &d->id, words.data, NULL, NULL);
+    code = clBuildProgram(*out, 1, &d->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &log_size);
         BCL_NEW(log, log_size + 1);
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, log_size, log, NULL);
-        status = bcl_cl_fail(code, "%s: cl/%s (%s): %.400s", d->info.id, file, words.data, log);
-    } else if (cached) {
-        bcl_program_cache_store(*out, cached);
+        status = bcl_cl_fail(code, "%s: cl/%s (%s): %.400s", d->info.id, file, options, log);
     }
 out:
     free(log);
-    free(cached);
+    return status;
+}
+
+/* The program and the kernel `name` of it. A program from the cache that lacks the kernel was not
+ * the one: it is compiled as if it had not been there, as with `anew`. */
+static bcl_status build(cl_program *program, cl_kernel *kernel, bcl_device *d, const char *file,
+                        const char *name, const char *options, bool anew) {
+    bcl_status status = BCL_OK;
+    bcl_string source = {0}, words = {0};
+    bcl_program_entry entry = {0};
+    cl_int code = CL_SUCCESS;
+    BCL_TRY(expand(&source, file, 0));
+    BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d %s", bcl_device_vector(d),
+                            (int)bcl_device_row_items(d), options));
+    BCL_TRY(bcl_program_entry_open(&entry, d, source.data, words.data));
+    if (!anew && bcl_program_cache_load(program, d, &entry, words.data)) {
+        *kernel = clCreateKernel(*program, name, &code);
+        if (code == CL_SUCCESS)
+            goto out;
+        clReleaseProgram(*program);
+        *program = NULL;
+    }
+    BCL_TRY(compile(program, d, file, &source, words.data));
+    *kernel = clCreateKernel(*program, name, &code);
+    if (code == CL_SUCCESS)
+        bcl_program_cache_store(*program, &entry);
+    else
+        status = bcl_cl_fail(code, "cl/%s: kernel %s", file, name);
+out:
+    if (code != CL_SUCCESS)
+        *kernel = NULL;
+    bcl_program_entry_close(&entry);
     bcl_string_free(&source);
     bcl_string_free(&words);
     return status;
@@ -114,14 +137,15 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     if (shared) {
         BCL_CL(clRetainProgram(shared));
         k->program = shared;
-    } else {
-        BCL_TRY(build(&k->program, d, file, options));
+        k->kernel = clCreateKernel(shared, name, &code);
+        if (code != CL_SUCCESS) {
+            clReleaseProgram(shared);
+            k->program = NULL;
+            k->kernel = NULL;
+        }
     }
-    k->kernel = clCreateKernel(k->program, name, &code);
-    if (code != CL_SUCCESS) {
-        status = bcl_cl_fail(code, "cl/%s: kernel %s", file, name);
-        goto out;
-    }
+    if (!k->kernel)
+        BCL_TRY(build(&k->program, &k->kernel, d, file, name, options, shared != NULL));
     BCL_CL(clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof k->argument_count,
                            &k->argument_count, NULL));
     d->kernel_count++;

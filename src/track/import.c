@@ -69,7 +69,7 @@ static bcl_status read_part(cJSON **out, bcl_store *store, const char *folder, c
     char *path = NULL;
     bcl_status status = bcl_path_join(&path, folder, name);
     *out = NULL;
-    if (!status && bcl_path_exists(path) && bcl_json_read(out, path))
+    if (!status && bcl_path_exists(path) && bcl_json_read_own(out, path))
         bcl_store_say(store, "store: %s", bcl_message());
     free(path);
     return status;
@@ -79,7 +79,7 @@ static bcl_status read_source(source *f, bcl_store *store) {
     bcl_status status = BCL_OK;
     char *path = NULL;
     BCL_TRY(bcl_path_join(&path, f->folder, "run.json"));
-    BCL_TRY(bcl_json_read(&f->run, path));
+    BCL_TRY(bcl_json_read_own(&f->run, path));
     if (!cJSON_IsObject(f->run))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: expected an object", path);
     BCL_TRY(read_part(&f->track, store, f->folder, BCL_TRACK_FILE));

@@ -421,7 +421,7 @@ bcl_status bcl_store_run(cJSON **out, bcl_store *store, int64_t run) {
                          run));
     BCL_TRY(bcl_path_join(&path, r.texts[FOLDER], "track.json"));
     cJSON *track = NULL;
-    if (bcl_path_exists(path) && !bcl_json_read(&track, path)) {
+    if (bcl_path_exists(path) && !bcl_json_read_own(&track, path)) {
         cJSON_DeleteItemFromObjectCaseSensitive(track, "inputs"); /* they are the datasets above */
         cJSON_AddItemToObject(json, "track", track);
     }

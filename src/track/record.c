@@ -143,7 +143,7 @@ static bcl_status change_marks(const char *folder, change *apply, const char *ke
     }
     BCL_TRY(bcl_path_join(&path, folder, BCL_MARKS_FILE));
     if (bcl_path_exists(path))
-        BCL_TRY(bcl_json_read(&marks, path));
+        BCL_TRY(bcl_json_read_own(&marks, path));
     else
         marks = cJSON_CreateObject();
     apply(marks, key, value);

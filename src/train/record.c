@@ -142,7 +142,7 @@ bcl_status bcl_run_record_read(bcl_run_kept *k, const char *path) {
     bcl_run_record *r = &k->record;
     const char *folder, *gemm, *device;
     bcl_precision precision;
-    BCL_TRY(bcl_json_read(&k->run, path));
+    BCL_TRY(bcl_json_read_own(&k->run, path));
     const cJSON *options = cJSON_GetObjectItemCaseSensitive(k->run, "options");
     if (!cJSON_IsObject(options))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"options\": expected an object", path);
@@ -240,7 +240,7 @@ bcl_status bcl_run_results_read(bcl_run_kept *k, const char *path) {
     bcl_status status = BCL_OK;
     bcl_run_record *r = &k->record;
     double steps;
-    BCL_TRY(bcl_json_read(&k->results, path));
+    BCL_TRY(bcl_json_read_own(&k->results, path));
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(k->results, "train"),
                 *eval = cJSON_GetObjectItemCaseSensitive(k->results, "eval"),
                 *report = cJSON_GetObjectItemCaseSensitive(eval, "report"),

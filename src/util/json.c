@@ -4,7 +4,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-bcl_status bcl_json_read(cJSON **out, const char *path) {
+static bcl_status read_file(cJSON **out, const char *path, bool own) {
     bcl_status status = BCL_OK;
     char *text = NULL;
     const char *end = NULL;
@@ -13,11 +13,21 @@ bcl_status bcl_json_read(cJSON **out, const char *path) {
     if (memchr(text, 0, size))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: found a NUL, expected JSON text", path,
                  strlen(text));
+    if (own)
+        size = bcl_json_unescape_bytes(text, size);
     if (!(*out = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1)))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %td: not valid JSON", path, end ? end - text : 0);
 out:
     free(text);
     return status;
+}
+
+bcl_status bcl_json_read(cJSON **out, const char *path) {
+    return read_file(out, path, false);
+}
+
+bcl_status bcl_json_read_own(cJSON **out, const char *path) {
+    return read_file(out, path, true);
 }
 
 /* cJSON prints 15 digits where they come within a rounding error of the number: not the number.
@@ -42,10 +52,28 @@ static bool set_exact_numbers(cJSON *item) {
 }
 
 bcl_status bcl_json_print(char **out, const cJSON *json) {
+    bcl_status status = BCL_OK;
+    bcl_string escaped = {0};
     cJSON *copy = cJSON_Duplicate(json, true);
     *out = copy && set_exact_numbers(copy) ? cJSON_Print(copy) : NULL;
     cJSON_Delete(copy);
-    return *out ? BCL_OK : bcl_fail(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+    if (!*out)
+        return bcl_fail(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+    if (bcl_json_has_bytes(*out, strlen(*out))) {
+        BCL_TRY(bcl_json_escape_bytes(&escaped, *out, strlen(*out)));
+        cJSON_free(*out);
+        *out = cJSON_malloc(escaped.size + 1);
+        if (!*out)
+            BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+        memcpy(*out, escaped.data, escaped.size + 1);
+    }
+out:
+    if (status) {
+        cJSON_free(*out);
+        *out = NULL;
+    }
+    bcl_string_free(&escaped);
+    return status;
 }
 
 bcl_status bcl_json_write(const cJSON *json, const char *path) {

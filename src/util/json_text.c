@@ -9,7 +9,7 @@ bcl_status bcl_json_add_string(bcl_string *out, const char *text, size_t size) {
         for (run = p;
              p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 && *p != 0x7f;)
             p++;
-        BCL_TRY(bcl_string_add(out, run, (size_t)(p - run)));
+        BCL_TRY(bcl_json_escape_bytes(out, run, (size_t)(p - run)));
         if (p == end)
             break;
         if (*p == '"' || *p == '\\')

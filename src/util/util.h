@@ -162,12 +162,21 @@ void bcl_normal(float *out, size_t n, float std, uint64_t seed);
 struct cJSON;
 /* Parses a whole file; the message names the file and the byte. */
 bcl_status bcl_json_read(struct cJSON **out, const char *path);
-/* Pretty-printed, every number in the shortest form that reads back equal, which cJSON_Print does
- * not promise. *out is freed by cJSON_free. */
+/* The same for a file that bcl_json_write wrote, whose file names may hold any bytes. */
+bcl_status bcl_json_read_own(struct cJSON **out, const char *path);
+/* True if some bytes are no UTF-8. */
+bool bcl_json_has_bytes(const char *text, size_t size);
+/* Adds JSON text with each such byte as \udc80 to \udcff, so that it is valid whatever file names
+ * are in it; and back, in place: returns the size. */
+bcl_status bcl_json_escape_bytes(bcl_string *out, const char *text, size_t size);
+size_t bcl_json_unescape_bytes(char *text, size_t size);
+/* Pretty-printed, bytes that are no UTF-8 escaped, every number in the shortest form that reads
+ * back equal, which cJSON_Print does not promise. *out is freed by cJSON_free. */
 bcl_status bcl_json_print(char **out, const struct cJSON *json);
 /* Writes bcl_json_print's text with a final newline, atomically. */
 bcl_status bcl_json_write(const struct cJSON *json, const char *path);
-/* Adds a text of `size` bytes as a JSON string, quotes included. */
+/* Adds a text of `size` bytes as a JSON string, quotes included; bytes that are no UTF-8 escaped.
+ */
 bcl_status bcl_json_add_string(bcl_string *out, const char *text, size_t size);
 
 /* A line that is a JSON array of strings. Zero-initialise, reuse, free with bcl_json_words_free. */

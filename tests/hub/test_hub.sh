@@ -158,6 +158,10 @@ works "pickles only" acme/pickle
 check "pickles only: downloaded" pickled "$(cat "$hub/models--acme--pickle/snapshots/$commit/pytorch_model.bin")"
 rm "$tmp/source/pytorch_model.bin"
 
+# no place for the cache
+touch "$tmp/file"
+HF_HOME=$tmp/file refuse "a cache that cannot be made" "set HF_HOME or HF_HUB_CACHE to a folder that you can write" acme/v2
+
 # transfers
 works "a line that breaks" acme/broken
 grep -q '^store GET /broken.*bytes=[1-9]' "$tmp/log" || check "a line that breaks: goes on" "a range" "$(grep store "$tmp/log")"

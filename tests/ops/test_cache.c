@@ -2,6 +2,12 @@
  * cannot be written, is no more than slower. */
 #include "support/device.h"
 
+#include "ocl/cache.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 enum { N = 100 };
 
 /* What a device computes that is opened anew and so has no programs in memory. */
@@ -59,7 +65,7 @@ static void test_damage(void **state) {
     assert_true(size == size_again);
     assert_memory_equal(again, data, size);
     free(again);
-    const size_t lengths[] = {0, 7, 24, size / 2, size - 1, size};
+    const size_t lengths[] = {0, 7, 24, 32, 40, size / 2, size - 1, size};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         data[lengths[i] / 2] ^= 1;
         OK(bcl_file_write(path, data, lengths[i]));
@@ -81,7 +87,183 @@ static void test_damage(void **state) {
     free(folder);
 }
 
+/* ---- entries that somebody put there ---- */
+
+enum { HEAD = 32 }; /* magic, bytes of the key, bytes of the binary, hash */
+
+static void put_file(const char *path, const void *data, size_t size) {
+    OK(bcl_path_remove(path));
+    OK(bcl_file_write(path, data, size));
+}
+
+/* A whole entry of this key, with this binary. */
+static void put_entry(const char *path, const char *entry, const void *binary, size_t size) {
+    uint64_t key_size, sizes[2], hash;
+    bcl_string s = {0};
+    memcpy(&key_size, entry + 8, sizeof key_size);
+    sizes[0] = key_size;
+    sizes[1] = size;
+    OK(bcl_string_add(&s, entry, 8));
+    OK(bcl_string_add(&s, sizes, sizeof sizes));
+    OK(bcl_string_add(&s, &hash, sizeof hash));
+    OK(bcl_string_add(&s, entry + HEAD, (size_t)key_size));
+    OK(bcl_string_add(&s, binary, size));
+    hash = bcl_hash(0, s.data + HEAD, s.size - HEAD);
+    memcpy(s.data + 24, &hash, sizeof hash);
+    put_file(path, s.data, s.size);
+    bcl_string_free(&s);
+}
+
+static void expect_mode(const char *path, mode_t mode) {
+    struct stat info;
+    assert_int_equal(lstat(path, &info), 0);
+    assert_int_equal(info.st_mode & (S_IFMT | 07777), mode);
+}
+
+/* The next start computes the same and puts a good entry in the place of what is there. */
+static void expect_rebuilt(const char *path, const char *good, size_t size, const float *want) {
+    char *data;
+    size_t n;
+    expect(want);
+    expect_mode(path, S_IFREG | 0600);
+    OK(bcl_file_read(&data, &n, path));
+    assert_int_equal(n, size);
+    assert_memory_equal(data, good, HEAD - 8); /* drivers may write other bytes each time */
+    free(data);
+}
+
+static void test_strangers(void **state) {
+    (void)state;
+    char *folder = test_folder(), *good, *other, *path, *programs;
+    float want[N];
+    size_t size, other_size;
+    setenv("BERTCL_CACHE_DIR", folder, 1);
+    compute(want);
+    if (!(path = find_program(folder)))
+        skip();
+    OK(bcl_path_join(&programs, folder, "programs"));
+    expect_mode(programs, S_IFDIR | 0700);
+    expect_mode(path, S_IFREG | 0600);
+    OK(bcl_file_read(&good, &size, path));
+
+    OK(bcl_path_remove(path));
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening it would wait for ever */
+    expect_rebuilt(path, good, size, want);
+    OK(bcl_path_remove(path));
+    assert_int_equal(symlink("/dev/zero", path), 0);
+    expect_rebuilt(path, good, size, want);
+    assert_int_equal(chmod(path, 0666), 0); /* others may have written to it */
+    expect_rebuilt(path, good, size, want);
+    put_entry(path, good, "no binary", 9); /* whole, but the driver refuses it */
+    expect_rebuilt(path, good, size, want);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        expect_rebuilt(path, good, size, want);
+    }
+    /* the key of something else, its length the same */
+    OK(bcl_file_read(&other, &other_size, path));
+    uint64_t hash;
+    other[HEAD + 4] ^= 1;
+    hash = bcl_hash(0, other + HEAD, other_size - HEAD);
+    memcpy(other + 24, &hash, sizeof hash);
+    put_file(path, other, other_size);
+    expect_rebuilt(path, good, size, want);
+    free(other);
+
+    assert_int_equal(chmod(programs, 0755), 0); /* made by an old version */
+    expect(want);
+    expect_mode(programs, S_IFDIR | 0700);
+    free(good);
+    free(programs);
+    free(path);
+    free(folder);
+}
+
+/* A good binary of another program: it builds, but has no such kernel. */
+static void test_another_program(void **state) {
+    (void)state;
+    char *folder = test_folder(), *gelu, *dropout, *path, *other;
+    float want[N], x[N];
+    size_t size, other_size;
+    uint64_t key_size;
+    setenv("BERTCL_CACHE_DIR", folder, 1);
+    compute(want);
+    if (!(path = find_program(folder)))
+        skip();
+    OK(bcl_file_read(&gelu, &size, path));
+    OK(bcl_path_remove(path));
+    bcl_device *device = NULL;
+    bcl_kernel *kernel = NULL;
+    OK(bcl_device_open(&device, bcl_device_about(test_device)->id, false));
+    OK(bcl_kernel_get(&kernel, device, "selftest.cl", "self_test", ""));
+    bcl_device_free(device);
+    other = find_program(folder);
+    assert_non_null(other);
+    OK(bcl_file_read(&dropout, &other_size, other));
+    memcpy(&key_size, dropout + 8, sizeof key_size);
+    OK(bcl_path_remove(other));
+    put_entry(path, gelu, dropout + HEAD + key_size, other_size - HEAD - (size_t)key_size);
+    compute(x);
+    assert_memory_equal(x, want, sizeof x);
+    free(dropout);
+    OK(bcl_file_read(&dropout, &other_size, path)); /* the right one is in its place */
+    assert_int_equal(other_size, size);
+    free(gelu);
+    free(dropout);
+    free(path);
+    free(other);
+    free(folder);
+}
+
+/* Many at once, some of which find a half of an entry at worst under another name. */
+static void test_many_writers(void **state) {
+    (void)state;
+    enum { CHILDREN = 6 };
+    char *folder = test_folder(), *path, *programs, **names;
+    float want[N];
+    size_t count = 0;
+    pid_t children[CHILDREN];
+    setenv("BERTCL_CACHE_DIR", folder, 1);
+    compute(want);
+    if (!(path = find_program(folder)))
+        skip();
+    OK(bcl_path_join(&programs, folder, "programs"));
+    char *entry;
+    size_t size;
+    OK(bcl_file_read(&entry, &size, path));
+    for (int i = 0; i < CHILDREN; i++) {
+        children[i] = fork();
+        if (!children[i]) {
+            for (int k = 0; k < 200; k++) {
+                char *data = NULL;
+                size_t n = 0;
+                bcl_program_entry e = {.path = path};
+                bcl_program_entry_write(&e, entry, size);
+                if (bcl_file_read(&data, &n, path) || n != size || memcmp(data, entry, n))
+                    _exit(1);
+                free(data);
+            }
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        int code = 0;
+        assert_int_equal(waitpid(children[i], &code, 0), children[i]);
+        assert_int_equal(code, 0);
+    }
+    OK(bcl_directory_list(&names, &count, programs));
+    assert_int_equal(count, 1); /* no temporary file is left */
+    bcl_strings_free(names, count);
+    expect(want);
+    free(entry);
+    free(programs);
+    free(path);
+    free(folder);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damage)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damage), cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_another_program), cmocka_unit_test(test_many_writers)};
     return TEST_RUN_ON_DEVICE(tests);
 }

@@ -1,6 +1,8 @@
 /* util/: the helpers that everything else leans on. */
 #include "support/support.h"
 
+#include <cjson/cJSON.h>
+
 static void test_philox_known_answers(void **state) {
     (void)state; /* from Random123's kat_vectors */
     uint32_t out[4];
@@ -60,8 +62,48 @@ static void test_shuffle_is_a_permutation(void **state) {
         assert_int_equal(seen[i], 1);
 }
 
+/* File names are any bytes; JSON is UTF-8. */
+static void test_json_bytes(void **state) {
+    (void)state;
+    static const char *const names[] = {"plain",
+                                        "caf\xe9",
+                                        "\xff\xfe",
+                                        "\xed\xa0\x80",
+                                        "\xc3\xa9 \xc3",
+                                        "\\udc80",
+                                        "\\\\udcff \xf0\x9f\x98\x80\x80",
+                                        "\"\xe9\\"};
+    char *folder = test_folder(), *path = NULL, *text = NULL;
+    size_t size;
+    OK(bcl_path_join(&path, folder, "x.json"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        cJSON *json = cJSON_CreateObject(), *again = NULL;
+        bcl_string s = {0};
+        cJSON_AddStringToObject(json, names[i], names[i]);
+        OK(bcl_json_write(json, path));
+        OK(bcl_file_read(&text, &size, path));
+        assert_false(bcl_json_has_bytes(text, size));
+        OK(bcl_json_read_own(&again, path));
+        assert_string_equal(again->child->string, names[i]);
+        assert_string_equal(again->child->valuestring, names[i]);
+        OK(bcl_json_add_string(&s, names[i], strlen(names[i])));
+        assert_false(bcl_json_has_bytes(s.data, s.size));
+        bcl_string_free(&s);
+        cJSON_Delete(json);
+        cJSON_Delete(again);
+        free(text);
+    }
+    char pair[] = "\\ud83d\\ude00\\udce9\\uDC80\\ud83d", cut[] = "\\udc8";
+    assert_int_equal(bcl_json_unescape_bytes(pair, strlen(pair)), 12 + 2 + 6);
+    assert_string_equal(pair, "\\ud83d\\ude00\xe9\x80\\ud83d");
+    assert_int_equal(bcl_json_unescape_bytes(cut, strlen(cut)), 5);
+    free(path);
+    free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_bytes),
         cmocka_unit_test(test_philox_known_answers),
         cmocka_unit_test(test_grow_refuses_overflow),
         cmocka_unit_test(test_writer_is_all_or_nothing),
