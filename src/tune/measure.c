@@ -75,8 +75,8 @@ static bcl_status list(measure *w) {
         list_one(w, bcl_gemm_name(fp32), BCL_PRECISION_FP32);
     }
     for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++) {
-        if ((*p)->precision != o->precision || *p == &bcl_gemm_reference ||
-            (o->quick && found && *p != bcl_gemm_test_provider) || !(*p)->suits(w->device))
+        if ((*p)->precision != o->precision || *p == &bcl_gemm_reference || (o->quick && found) ||
+            !(*p)->suits(w->device))
             continue;
         found = true;
         list_one(w, (*p)->name, (*p)->precision);

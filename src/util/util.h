@@ -4,6 +4,7 @@
 #define BCL_UTIL_H
 
 #include <bertcl/status.h>
+#include <bertcl/version.h>
 
 #include <stdbool.h>
 #include <stddef.h>

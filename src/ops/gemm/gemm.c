@@ -12,24 +12,6 @@ struct bcl_gemm {
     bcl_device *device;
 };
 
-/* Without a tuned choice, the first that suits the device and computes in the precision. */
-static const bcl_gemm_provider *const own_providers[] = {&bcl_gemm_tile, &bcl_gemm_clblast,
-                                                         &bcl_gemm_reference, &bcl_gemm_tile_bf16};
-enum { OWN_PROVIDERS = sizeof own_providers / sizeof *own_providers };
-
-const bcl_gemm_provider *bcl_gemm_test_provider;
-
-const bcl_gemm_provider *const *bcl_gemm_providers(void) {
-    static const bcl_gemm_provider *list[OWN_PROVIDERS + 2];
-    const bcl_gemm_provider **next = list;
-    if (bcl_gemm_test_provider)
-        *next++ = bcl_gemm_test_provider;
-    for (size_t i = 0; i < OWN_PROVIDERS; i++)
-        *next++ = own_providers[i];
-    *next = NULL;
-    return list;
-}
-
 bcl_status bcl_gemm_names_add(bcl_gemm_names *names, const char *format, ...) {
     bcl_status status = BCL_OK;
     char name[BCL_GEMM_NAME];

@@ -44,8 +44,6 @@ extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_tile_bf
 
 /* The providers in the order of preference, NULL behind the last. */
 const bcl_gemm_provider *const *bcl_gemm_providers(void);
-/* Tests put theirs here: it comes first. */
-extern const bcl_gemm_provider *bcl_gemm_test_provider;
 
 /* True if tile-bf16 may be tried with the CPU's instructions. */
 bool bcl_gemm_bf16_instructions(const bcl_device *device);
