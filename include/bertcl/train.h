@@ -21,7 +21,7 @@ typedef enum bcl_run_event_kind {
     BCL_RUN_STEP,       /* an optimizer step has ended: all figures */
     BCL_RUN_EPOCH,      /* epoch, step; loss and accuracy of its labelled pieces */
     BCL_RUN_EVALUATING, /* done of all sentences */
-    BCL_RUN_EVALUATED,  /* epoch, step; loss, accuracy and macro_f1 of the test set */
+    BCL_RUN_EVALUATED,  /* epoch, step; loss, accuracy, macro_f1, entity_f1 of the test set */
     BCL_RUN_CHECKPOINT, /* step; text: the checkpoint's folder, complete and synced */
     BCL_RUN_FINISHED    /* results.json is written; the record has all figures */
 } bcl_run_event_kind;
@@ -35,6 +35,7 @@ typedef struct bcl_run_event {
     int64_t epoch;         /* from 1 */
     double loss, accuracy; /* mean over labelled pieces; right ones over all */
     double macro_f1;       /* over the labels of the report */
+    double entity_f1;      /* of the words' entities, micro average; below 0: not known */
     double lr;             /* that the step used */
     double gradient_norm;  /* before clipping */
     double tokens_per_s;   /* pieces of this process, without its first steps; 0: not known */
@@ -157,7 +158,10 @@ typedef struct bcl_run_record {
     double peak_rss_mb;  /* MiB of host memory */
     bool evaluated;
     double eval_loss, eval_accuracy, eval_macro_f1; /* of the final model on the test set */
+    double eval_entity_f1;    /* micro average over the entities of words; below 0: not known */
     const bcl_report *report; /* of this evaluation; NULL if it was made by an earlier process */
+    const bcl_entity_report *entities; /* likewise */
+    const char *scheme;                /* of the entities: "IOBES, strict" */
 } bcl_run_record;
 
 /* ---- a run ---- */

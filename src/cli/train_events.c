@@ -29,6 +29,7 @@ __attribute__((format(printf, 2, 3))) static void print(bcl_train_printer *t, co
 
 void bcl_train_print_event(void *context, const bcl_run_event *e) {
     bcl_train_printer *t = context;
+    char entities[32] = "";
     switch (e->kind) {
     case BCL_RUN_SESSION:
         bcl_cli_session_told(&t->session, e->session);
@@ -50,8 +51,10 @@ void bcl_train_print_event(void *context, const bcl_run_event *e) {
         bcl_progress_evaluating(&t->progress, e->done, e->all);
         break;
     case BCL_RUN_EVALUATED:
-        print(t, "epoch %lld: evaluation loss %.6f, accuracy %.6f, macro F1 %.4f\n",
-              (long long)e->epoch, e->loss, e->accuracy, e->macro_f1);
+        if (e->entity_f1 >= 0)
+            snprintf(entities, sizeof entities, ", entity F1 %.4f", e->entity_f1);
+        print(t, "epoch %lld: evaluation loss %.6f, accuracy %.6f, macro F1 %.4f%s\n",
+              (long long)e->epoch, e->loss, e->accuracy, e->macro_f1, entities);
         bcl_progress_evaluated(&t->progress, e);
         break;
     case BCL_RUN_BEGUN:
@@ -74,7 +77,7 @@ static bcl_status print_file(const char *path) {
 bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
     bcl_status status = BCL_OK;
     const bcl_run_record *r = bcl_run_record_of(run);
-    char *text = NULL;
+    char *text = NULL, *entities = NULL;
     bcl_progress_clear(&t->progress);
     if (t->complete)
         say(t, "%s: the run is complete\n", r->folder);
@@ -86,11 +89,16 @@ bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
     }
     if (r->report) {
         BCL_TRY(bcl_report_text(&text, r->report, 4));
-        printf("\nevaluation loss %.6f, accuracy %.6f\n\n%s\n", r->eval_loss, r->eval_accuracy,
-               text);
+        printf("\nevaluation loss %.6f, accuracy %.6f\n\nLabels of pieces\n%s\n", r->eval_loss,
+               r->eval_accuracy, text);
+    }
+    if (r->entities) {
+        BCL_TRY(bcl_entity_report_text(&entities, r->entities, 4));
+        printf("Entities of words: %s\n%s\n", r->scheme, entities);
     }
     printf("model: %s/model\nresults: %s\n", r->folder, bcl_run_results_path(run));
 out:
     free(text);
+    free(entities);
     return status;
 }

@@ -165,6 +165,7 @@ out:
 
 void bcl_evaluation_free(bcl_evaluation *e) {
     bcl_report_free(e->report);
+    bcl_word_entities_free(&e->entities);
     *e = (bcl_evaluation){0};
 }
 
@@ -182,6 +183,8 @@ bcl_status bcl_evaluation_json(cJSON **out, const bcl_evaluation *e) {
     cJSON_AddNumberToObject(json, "words_cut", (double)e->words_cut);
     cJSON_AddNumberToObject(json, "sentences_cut", (double)e->sentences_cut);
     cJSON_AddNumberToObject(json, "sentences_windowed", (double)e->sentences_windowed);
+    if (e->entities.report)
+        BCL_TRY(bcl_word_entities_json(json, &e->entities));
     *out = json;
     json = NULL;
 out:

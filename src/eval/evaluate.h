@@ -3,6 +3,7 @@
 #define BCL_EVALUATE_H
 
 #include "data/windows.h"
+#include "eval/predictions.h"
 
 #include <bertcl/report.h>
 
@@ -16,6 +17,8 @@ typedef struct bcl_evaluation {
                                    * first batch is not timed if there are more */
     size_t tokens, labelled, sentences, words_cut, sentences_cut;
     size_t sentences_windowed; /* that took more than one window */
+    /* of words; report NULL until somebody makes them from the predictions */
+    bcl_word_entities entities;
 } bcl_evaluation;
 
 /* Called with each sentence's logits (length,K), in order. */

@@ -245,18 +245,21 @@ out:
 /* The figures that everybody asks for, by short names. */
 static bcl_status put_short_figures(bcl_store *store, int64_t run, const cJSON *results) {
     static const struct {
-        const char *key, *average, *figure;
-    } list[] = {{"eval.macro_f1", "macro avg", "f1-score"},
-                {"eval.macro_precision", "macro avg", "precision"},
-                {"eval.macro_recall", "macro avg", "recall"},
-                {"eval.weighted_f1", "weighted avg", "f1-score"}};
+        const char *key, *report, *average, *figure;
+    } list[] = {{"eval.macro_f1", "report", "macro avg", "f1-score"},
+                {"eval.macro_precision", "report", "macro avg", "precision"},
+                {"eval.macro_recall", "report", "macro avg", "recall"},
+                {"eval.weighted_f1", "report", "weighted avg", "f1-score"},
+                {"eval.entity_f1", "entities", "micro avg", "f1-score"}};
     bcl_status status = BCL_OK;
-    const cJSON *report = get(get(results, "eval"), "report");
-    for (size_t i = 0; report && i < sizeof list / sizeof *list; i++)
-        BCL_TRY(put_value(store,
-                          "INSERT OR REPLACE INTO figures (run, key, text, number) VALUES (?, ?, "
-                          "?, ?)",
-                          run, list[i].key, get(get(report, list[i].average), list[i].figure)));
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        const cJSON *report = get(get(results, "eval"), list[i].report);
+        if (report)
+            BCL_TRY(put_value(store,
+                              "INSERT OR REPLACE INTO figures (run, key, text, number) VALUES (?, "
+                              "?, ?, ?)",
+                              run, list[i].key, get(get(report, list[i].average), list[i].figure)));
+    }
 out:
     return status;
 }

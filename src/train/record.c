@@ -244,7 +244,9 @@ bcl_status bcl_run_results_read(bcl_run_kept *k, const char *path) {
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(k->results, "train"),
                 *eval = cJSON_GetObjectItemCaseSensitive(k->results, "eval"),
                 *report = cJSON_GetObjectItemCaseSensitive(eval, "report"),
-                *macro = cJSON_GetObjectItemCaseSensitive(report, "macro avg");
+                *macro = cJSON_GetObjectItemCaseSensitive(report, "macro avg"),
+                *entities = cJSON_GetObjectItemCaseSensitive(eval, "entities"),
+                *micro = cJSON_GetObjectItemCaseSensitive(entities, "micro avg");
     BCL_TRY(read_figure(&steps, train, "steps", path));
     BCL_TRY(read_figure(&r->loss, train, "loss", path));
     BCL_TRY(read_figure(&r->tokens_per_s, train, "tokens_per_s", path));
@@ -254,6 +256,9 @@ bcl_status bcl_run_results_read(bcl_run_kept *k, const char *path) {
         BCL_TRY(read_figure(&r->eval_loss, eval, "loss", path));
         BCL_TRY(read_figure(&r->eval_accuracy, eval, "accuracy", path));
         BCL_TRY(read_figure(&r->eval_macro_f1, macro, "f1-score", path));
+        r->eval_entity_f1 = -1; /* runs of before have none */
+        if (entities)
+            BCL_TRY(read_figure(&r->eval_entity_f1, micro, "f1-score", path));
         r->evaluated = true;
     }
     r->complete = true;

@@ -406,6 +406,10 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
         r->eval_accuracy = k->evaluation.accuracy;
         r->eval_macro_f1 = bcl_report_macro(k->evaluation.report).f1;
         r->report = k->evaluation.report;
+        r->entities = k->evaluation.entities.report;
+        r->eval_entity_f1 = r->entities ? bcl_entity_report_micro(r->entities).f1 : -1;
+        r->scheme = bcl_scheme_text(k->scheme, k->evaluation.entities.found,
+                                    k->evaluation.entities.counted);
     }
     BCL_TRY(bcl_run_profile_collect(&k->profile));
     BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
@@ -427,11 +431,21 @@ bcl_status bcl_run_train(bcl_run *run) {
     BCL_TRY(plan(run));
     BCL_TRY(load_model(run));
     BCL_TRY(begin(run));
+    const bcl_run_data *d = &run->data;
+    const bcl_config *config = &run->session->config;
+    const bcl_predictions words = {.corpus = d->test_corpus ? d->test_corpus : d->corpus,
+                                   .rows = d->test_corpus ? NULL : d->test_rows,
+                                   .data = &d->test,
+                                   .tokenizer = run->session->tokenizer,
+                                   .names = (const char *const *)config->label_names,
+                                   .K = (size_t)config->labels,
+                                   .outside = "O"};
     const bcl_train_job job = {.folder = run->folder.path,
                                .model = run->session->model,
                                .files = {&run->session->config, run->session->tokenizer},
                                .train = &run->data.train,
                                .test = run->data.test.count ? &run->data.test : NULL,
+                               .words = run->data.test.count ? &words : NULL,
                                .options = &run->recipe,
                                .plan = &run->plan,
                                .checkpoint = run->checkpoint,

@@ -101,6 +101,7 @@ typedef struct bcl_run_kept {
     char device[64], model_sha256[65], vocabulary_sha256[65];
     char **labels;
     bcl_evaluation evaluation;
+    char scheme[BCL_SCHEME_TEXT];
     bcl_run_profile profile;
 } bcl_run_kept;
 

@@ -173,15 +173,25 @@ static void on_evaluating(void *context, size_t done, size_t all) {
 static bcl_status evaluate(trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     const bcl_config *c = t->job->files.config;
+    int32_t *predicted = NULL;
+    if (t->job->words)
+        BCL_NEW(predicted, t->job->test->pieces);
     const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
                                           .tokens = (size_t)t->o->max_tokens,
                                           .progress = on_evaluating,
-                                          .context = t};
+                                          .context = t,
+                                          .predicted = predicted};
     bcl_evaluation_free(&out->evaluation);
     BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->job->test,
                          (const char *const *)c->label_names, (size_t)c->labels, &options));
     out->evaluated = true;
+    if (t->job->words) {
+        bcl_predictions p = *t->job->words;
+        p.predicted = predicted;
+        BCL_TRY(bcl_word_entities_create(&out->evaluation.entities, &p));
+    }
 out:
+    free(predicted);
     return status;
 }
 
@@ -192,16 +202,22 @@ static bcl_status evaluate_epoch(trainer *t, int64_t epoch, bcl_train_result *ou
     const bcl_evaluation *e = &out->evaluation;
     BCL_TRY(evaluate(t, out));
     const double f1 = bcl_report_macro(e->report).f1;
-    snprintf(line, sizeof line,
-             "{\"step\": %lld, \"epoch\": %lld, \"eval_loss\": %.9g, \"eval_accuracy\": %.9g, "
-             "\"eval_macro_f1\": %.9g}\n",
-             (long long)t->state.step, (long long)epoch, e->loss, e->accuracy, f1);
+    const double entity_f1 =
+        e->entities.report ? bcl_entity_report_micro(e->entities.report).f1 : -1;
+    int n = snprintf(line, sizeof line,
+                     "{\"step\": %lld, \"epoch\": %lld, \"eval_loss\": %.9g, \"eval_accuracy\": "
+                     "%.9g, \"eval_macro_f1\": %.9g",
+                     (long long)t->state.step, (long long)epoch, e->loss, e->accuracy, f1);
+    if (entity_f1 >= 0)
+        n += snprintf(line + n, sizeof line - (size_t)n, ", \"eval_entity_f1\": %.9g", entity_f1);
+    snprintf(line + n, sizeof line - (size_t)n, "}\n");
     BCL_TRY(write_metrics(t, line));
     tell(t, (bcl_run_event){.kind = BCL_RUN_EVALUATED,
                             .epoch = epoch,
                             .loss = e->loss,
                             .accuracy = e->accuracy,
-                            .macro_f1 = f1});
+                            .macro_f1 = f1,
+                            .entity_f1 = entity_f1});
 out:
     return status;
 }

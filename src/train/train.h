@@ -95,6 +95,8 @@ typedef struct bcl_train_job {
     bcl_model *model;   /* after bcl_model_train_begin */
     bcl_model_files files;
     const bcl_dataset *train, *test; /* test NULL: nothing is evaluated */
+    const bcl_predictions *words; /* of the test, without `predicted`: the words that entities are
+                                   * scored on; NULL: they are not */
     const bcl_train_options *options;
     const bcl_train_plan *plan;
     const char *checkpoint;     /* to go on from, a whole one; NULL: from the beginning */

@@ -14,7 +14,7 @@ typedef struct heard {
     int64_t stop_at;
     int count[BCL_RUN_FINISHED + 1];
     int64_t last_step, resumed;
-    double first_loss, last_loss, macro_f1;
+    double first_loss, last_loss, macro_f1, entity_f1;
     char messages[4096];
 } heard;
 
@@ -27,7 +27,7 @@ static void listen(void *context, const bcl_run_event *e) {
     if (e->kind == BCL_RUN_RESUMED)
         h->resumed = e->step;
     if (e->kind == BCL_RUN_EVALUATED)
-        h->macro_f1 = e->macro_f1;
+        h->macro_f1 = e->macro_f1, h->entity_f1 = e->entity_f1;
     if (e->kind != BCL_RUN_STEP)
         return;
     assert_true(e->step > h->last_step && e->step <= e->steps);
@@ -118,6 +118,10 @@ static void test_whole(void **state) {
     assert_string_equal(r->labels[0], "O");
     assert_true(r->eval_macro_f1 == h.macro_f1);
     assert_non_null(r->report);
+    assert_true(r->eval_entity_f1 == h.entity_f1 && h.entity_f1 >= 0);
+    /* every sentence has one entity of one word, of two pieces */
+    assert_int_equal(bcl_entity_report_micro(r->entities).support, r->test.sentences);
+    assert_string_equal(r->scheme, "IOB1, default");
     assert_true(r->options->batch == 4 && r->options->lr == 1e-3 && !r->options->max_tokens);
     assert_string_equal(r->options->data.items[0], data);
     OK(bcl_run_train(run)); /* nothing more to do */
@@ -131,6 +135,7 @@ static void test_whole(void **state) {
     assert_true(r->complete && r->evaluated && !r->report);
     assert_int_equal(r->steps, 24);
     assert_true(r->eval_macro_f1 == h.macro_f1);
+    assert_true(r->eval_entity_f1 == h.entity_f1 && !r->entities);
     bcl_run_free(run);
     free(labels);
     free(out);
