@@ -4,14 +4,16 @@
 /* The views of one plan; the slabs stay for the next. */
 static void release_views(bcl_model *m) {
     for (int i = 0; i < m->layout.parameter_count; i++)
-        bcl_buffer_free(m->device, &m->layout.parameters[i].g);
-    for (size_t i = 0; i < m->view_count; i++)
-        bcl_buffer_free(m->device, &m->views[i]);
-    free(m->views);
+        bcl_buffer_free(m->device, &m->layout.parameters[i].g.buffer);
+    for (size_t i = 0; i < m->part_count; i++)
+        bcl_buffer_free(m->device, &m->parts[i]);
+    free(m->parts);
+    free(m->token_views);
     free(m->a.forward);
     free(m->a.backward);
-    m->views = NULL;
-    m->view_count = 0;
+    m->parts = NULL;
+    m->token_views = NULL;
+    m->part_count = m->token_view_count = 0;
     m->a = (bcl_activations){0};
     m->capacity = (bcl_capacity){0};
 }
@@ -25,7 +27,7 @@ static void release_slabs(bcl_model *m) {
 }
 
 static void release_block_views(bcl_model *m) {
-#define X(name, most, used) bcl_buffer_free(m->device, &m->batch.name);
+#define X(name, most, used) bcl_buffer_free(m->device, &m->batch.name.buffer);
     BCL_BATCH_LISTS(X)
 #undef X
     m->block_T = m->block_B = 0;
@@ -50,7 +52,8 @@ bcl_status bcl_model_view_block(bcl_model *m, int tokens, int sentences) {
     release_block_views(m);
     bcl_batch_places(places, tokens, sentences);
 #define X(name, most, used)                                                                        \
-    BCL_TRY(bcl_buffer_view(&m->batch.name, m->block, place->offset, place->size));                \
+    BCL_TRY(bcl_view_cut(&m->batch.name, m->block, place->offset, BCL_ELEMENT_I32,                 \
+                         (int)(place->size / bcl_element_bytes(BCL_ELEMENT_I32)), 1));             \
     place++;
     BCL_BATCH_LISTS(X)
 #undef X
@@ -94,27 +97,41 @@ out:
     return status;
 }
 
+static bcl_status view_gradients(bcl_model *m, cl_mem slab, size_t offset) {
+    bcl_status status = BCL_OK;
+    const bcl_layout *l = &m->layout;
+    for (int i = 0; i < l->parameter_count; i++) {
+        bcl_parameter *p = &l->parameters[i];
+        BCL_TRY(bcl_view_cut(&p->g, slab, offset + p->offset * bcl_element_bytes(l->type), l->type,
+                             p->rows, p->columns));
+    }
+out:
+    return status;
+}
+
 static bcl_status make_views(bcl_model *m, const bcl_plan *plan) {
     bcl_status status = BCL_OK;
-    BCL_NEW(m->views, plan->count);
+    const int T = plan->tokens;
+    BCL_NEW(m->parts, plan->count);
+    BCL_NEW(m->token_views, 2 * plan->count);
     for (size_t i = 0; i < plan->count; i++) {
         const bcl_planned *b = &plan->buffers[i];
-        /* the arena of gradients is one view over all parts */
-        const size_t bytes = b->out == &m->a.g ? m->layout.dense * sizeof(float) : b->bytes;
+        const cl_mem slab = m->slabs[b->offset / plan->slab];
+        const size_t offset = b->offset % plan->slab;
         if (!b->out)
             continue;
-        BCL_TRY(bcl_buffer_view(&m->views[m->view_count], m->slabs[b->offset / plan->slab],
-                                b->offset % plan->slab, bytes));
-        *b->out = m->views[m->view_count++];
-        if (b->also)
+        if (b->columns)
+            BCL_TRY(bcl_view_cut(b->out, slab, offset, b->type, T, b->columns));
+        else /* one view over all parts of the gradients */
+            BCL_TRY(bcl_view_cut(b->out, slab, offset, b->type, 1, (int)m->layout.dense));
+        m->parts[m->part_count++] = b->out->buffer;
+        if (b->columns)
+            m->token_views[m->token_view_count++] = b->out;
+        else
+            BCL_TRY(view_gradients(m, slab, offset));
+        if (b->also) {
             *b->also = *b->out;
-        if (b->out != &m->a.g)
-            continue;
-        for (int k = 0; k < m->layout.parameter_count; k++) {
-            bcl_parameter *p = &m->layout.parameters[k];
-            BCL_TRY(bcl_buffer_view(&p->g, m->slabs[b->offset / plan->slab],
-                                    b->offset % plan->slab + p->offset * sizeof(float),
-                                    (size_t)p->rows * (size_t)p->columns * sizeof(float)));
+            m->token_views[m->token_view_count++] = b->also;
         }
     }
 out:
@@ -140,7 +157,7 @@ bcl_status bcl_model_reserve(bcl_model *m, const bcl_capacity *capacity) {
     BCL_TRY(reserve_slabs(m, &plan, capacity));
     BCL_TRY(make_views(m, &plan));
     if (capacity->training && capacity->accumulate) /* once for all; without it backward does it */
-        BCL_TRY(bcl_buffer_zero(m->device, m->a.g, 0, m->layout.dense * sizeof(float)));
+        BCL_TRY(bcl_buffer_zero(m->device, m->a.g.buffer, 0, m->a.g.bytes));
     m->capacity = *capacity;
 out:
     bcl_plan_free(&plan);
@@ -167,19 +184,50 @@ static bcl_status list_no_gradient(bcl_model *m) {
         ranges[2 * count] = (cl_int)begin;
         ranges[2 * count++ + 1] = (cl_int)end;
     }
-    const size_t bytes = 2 * (size_t)count * sizeof *ranges;
-    BCL_TRY(bcl_buffer_create(&m->no_gradient, m->device, bytes, "the parameters' table"));
-    BCL_TRY(bcl_buffer_write(m->device, m->no_gradient, 0, ranges, bytes, true));
+    BCL_TRY(bcl_view_create(&m->no_gradient, m->device, BCL_ELEMENT_I32, count, 2,
+                            "the parameters' table"));
+    BCL_TRY(
+        bcl_buffer_write(m->device, m->no_gradient.buffer, 0, ranges, m->no_gradient.bytes, true));
     m->no_gradient_count = count;
 out:
     free(ranges);
     return status;
 }
 
+/* Gradients and moments of `m->rows` words, and moments of the rest; all zero. */
+static bcl_status create_moments(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    const bcl_element type = m->layout.type;
+    const int N = (int)m->layout.dense, R = m->rows, C = m->config.hidden;
+    const struct {
+        bcl_view *view;
+        bcl_element type;
+        int rows, columns;
+        const char *what;
+    } arenas[] = {
+        {&m->m, type, 1, N, "Adam's first moments"},
+        {&m->v, type, 1, N, "Adam's second moments"},
+        {&m->row_g, type, R, C, "the word embedding's gradients"},
+        {&m->row_m, type, R, C, "the word embedding's first moments"},
+        {&m->row_v, type, R, C, "the word embedding's second moments"},
+        {&m->partial, BCL_ELEMENT_F32, 1, BCL_ADAM_PARTIALS, "the gradient norm"},
+        {&m->clip, BCL_ELEMENT_F32, 1, 2, "the gradient norm"},
+        {&m->row_ids, BCL_ELEMENT_I32, R, 1, "the word list"},
+        {&m->row_step, BCL_ELEMENT_I32, R, 1, "the word list"},
+    };
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
+        bcl_view *v = arenas[i].view;
+        BCL_TRY(bcl_view_create(v, m->device, arenas[i].type, arenas[i].rows, arenas[i].columns,
+                                arenas[i].what));
+        BCL_TRY(bcl_buffer_zero(m->device, v->buffer, 0, v->bytes));
+    }
+out:
+    return status;
+}
+
 bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     bcl_status status = BCL_OK;
-    const size_t V = (size_t)m->config.vocabulary, C = (size_t)m->config.hidden;
-    const size_t bytes = m->layout.dense * sizeof(float);
+    const size_t V = (size_t)m->config.vocabulary;
     int32_t *ids = NULL, *steps = NULL;
     BCL_TRY(bcl_model_check_plain(m, "training"));
     BCL_NEW(m->slot_of, V);
@@ -193,30 +241,12 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     /* as torch.nn.Embedding's padding_idx: a literal [PAD] in the data gives no gradient */
     if (m->config.pad_token_id >= 0 && m->config.pad_token_id < m->config.vocabulary)
         m->slot_of[m->config.pad_token_id] = -1;
-    const size_t R = (size_t)m->rows, row_bytes = R * C * sizeof(float);
+    const size_t R = (size_t)m->rows;
     BCL_NEW(steps, R);
     memset(steps, 0xff, R * sizeof *steps); /* -1: never had a gradient */
-    struct {
-        cl_mem *buffer;
-        size_t bytes;
-        const char *what;
-    } arenas[] = {
-        {&m->m, bytes, "Adam's first moments"},
-        {&m->v, bytes, "Adam's second moments"},
-        {&m->row_g, row_bytes, "the word embedding's gradients"},
-        {&m->row_m, row_bytes, "the word embedding's first moments"},
-        {&m->row_v, row_bytes, "the word embedding's second moments"},
-        {&m->partial, BCL_ADAM_PARTIALS * sizeof(float), "the gradient norm"},
-        {&m->clip, 2 * sizeof(float), "the gradient norm"},
-        {&m->row_ids, R * sizeof *ids, "the word list"},
-        {&m->row_step, R * sizeof *steps, "the word list"},
-    };
-    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
-        BCL_TRY(bcl_buffer_create(arenas[i].buffer, m->device, arenas[i].bytes, arenas[i].what));
-        BCL_TRY(bcl_buffer_zero(m->device, *arenas[i].buffer, 0, arenas[i].bytes));
-    }
-    BCL_TRY(bcl_buffer_write(m->device, m->row_ids, 0, ids, R * sizeof *ids, true));
-    BCL_TRY(bcl_buffer_write(m->device, m->row_step, 0, steps, R * sizeof *steps, true));
+    BCL_TRY(create_moments(m));
+    BCL_TRY(bcl_buffer_write(m->device, m->row_ids.buffer, 0, ids, m->row_ids.bytes, true));
+    BCL_TRY(bcl_buffer_write(m->device, m->row_step.buffer, 0, steps, m->row_step.bytes, true));
     BCL_TRY(list_no_gradient(m));
 out:
     free(ids);

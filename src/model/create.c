@@ -6,15 +6,15 @@
 static bcl_status create_storage(bcl_model *m) {
     bcl_status status = BCL_OK;
     bcl_layout *l = &m->layout;
-    const size_t words = (size_t)m->config.vocabulary * (size_t)m->config.hidden;
-    BCL_TRY(bcl_buffer_create(&m->dense, m->device, l->dense * sizeof(float), "the parameters"));
-    BCL_TRY(bcl_buffer_create(&m->words, m->device, words * sizeof(float), "the word embedding"));
-    BCL_TRY(bcl_buffer_create(&m->stats, m->device, 2 * sizeof(float), "the loss"));
-    BCL_TRY(bcl_buffer_zero(m->device, m->dense, 0, l->dense * sizeof(float))); /* the gaps too */
+    BCL_TRY(bcl_view_create(&m->dense, m->device, l->type, 1, (int)l->dense, "the parameters"));
+    BCL_TRY(bcl_view_create(&m->words, m->device, l->type, m->config.vocabulary, m->config.hidden,
+                            "the word embedding"));
+    BCL_TRY(bcl_view_create(&m->stats, m->device, BCL_ELEMENT_F32, 1, 2, "the loss"));
+    BCL_TRY(bcl_buffer_zero(m->device, m->dense.buffer, 0, m->dense.bytes)); /* the gaps too */
     for (int i = 0; i < l->parameter_count; i++) {
         bcl_parameter *p = &l->parameters[i];
-        BCL_TRY(bcl_buffer_view(&p->p, m->dense, p->offset * sizeof(float),
-                                (size_t)p->rows * (size_t)p->columns * sizeof(float)));
+        BCL_TRY(bcl_view_cut(&p->p, m->dense.buffer, p->offset * bcl_element_bytes(l->type),
+                             l->type, p->rows, p->columns));
     }
 out:
     return status;
@@ -66,16 +66,18 @@ static bcl_status draw_weights(bcl_model *m, uint64_t seed) {
     const float one = 1;
     float *block = NULL;
     BCL_NEW(block, SIZE);
-    BCL_TRY(draw(m, m->words, (size_t)m->config.vocabulary * C, block, SIZE, bcl_mix64(seed)));
+    BCL_TRY(
+        draw(m, m->words.buffer, (size_t)m->config.vocabulary * C, block, SIZE, bcl_mix64(seed)));
     if (pad >= 0 && pad < m->config.vocabulary)
-        BCL_TRY(bcl_buffer_zero(m->device, m->words, (size_t)pad * row, row));
+        BCL_TRY(bcl_buffer_zero(m->device, m->words.buffer, (size_t)pad * row, row));
     for (int i = 0; i < m->layout.parameter_count; i++) {
         const bcl_parameter *p = &m->layout.parameters[i];
         const size_t count = (size_t)p->rows * (size_t)p->columns;
         if (p->value == BCL_NEW_RANDOM)
-            BCL_TRY(draw(m, p->p, count, block, SIZE, bcl_mix64(seed) + (uint64_t)i + 1));
+            BCL_TRY(draw(m, p->p.buffer, count, block, SIZE, bcl_mix64(seed) + (uint64_t)i + 1));
         if (p->value == BCL_NEW_ONE)
-            BCL_TRY(bcl_buffer_fill(m->device, p->p, &one, sizeof one, 0, count * sizeof one));
+            BCL_TRY(
+                bcl_buffer_fill(m->device, p->p.buffer, &one, sizeof one, 0, count * sizeof one));
     } /* the others are zero since they were made */
 out:
     free(block);
@@ -99,17 +101,17 @@ out:
 void bcl_model_free(bcl_model *m) {
     if (!m)
         return;
-    cl_mem *buffers[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
+    bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
                          &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
                          &m->row_step, &m->partial, &m->clip};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_release_activations(m);
     for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
-        bcl_buffer_free(m->device, &m->layout.parameters[i].p);
+        bcl_buffer_free(m->device, &m->layout.parameters[i].p.buffer);
     }
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        bcl_buffer_free(m->device, buffers[i]);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+        bcl_buffer_free(m->device, &views[i]->buffer);
     bcl_gemm_free(m->ops.gemm);
     bcl_layout_free(&m->layout);
     free(m->slot_of);

@@ -11,33 +11,35 @@ enum { BCL_VIEW_UNIT = 1024 };
 /* A layer's tensors in one pass, forward or backward: what is kept is the same buffer in both, what
  * is computed again may lie elsewhere. memory.c says from when to when each is needed. */
 typedef struct bcl_layer_activations {
-    cl_mem x;            /* (T,C) input: the embeddings' output or the y2 of the layer before */
-    cl_mem qkv;          /* (T,3,NH,HS) */
-    cl_mem context;      /* (T,C) */
-    cl_mem lse;          /* (T,NH) */
-    cl_mem r1, y1;       /* (T,C) before and behind the first LayerNorm */
-    cl_mem mean1, rstd1; /* (T) */
-    cl_mem up, gelu;     /* (T,F) */
-    cl_mem r2;           /* (T,C) before the second LayerNorm */
-    cl_mem mean2, rstd2; /* (T) */
+    bcl_view x;            /* (T,C) input: the embeddings' output or the y2 of the layer before */
+    bcl_view qkv;          /* (T,3,NH,HS) */
+    bcl_view context;      /* (T,C) */
+    bcl_view lse;          /* (T,NH) */
+    bcl_view r1, y1;       /* (T,C) before and behind the first LayerNorm */
+    bcl_view mean1, rstd1; /* (T,1) */
+    bcl_view up, gelu;     /* (T,F) */
+    bcl_view r2;           /* (T,C) before the second LayerNorm */
+    bcl_view mean2, rstd2; /* (T,1) */
 } bcl_layer_activations;
 
 typedef struct bcl_activations {
     bcl_layer_activations *forward, *backward; /* (L+1); of the last only x: the encoder's output */
-    cl_mem mean, rstd;                         /* (T) of the embeddings */
-    cl_mem head;                               /* (T,C) behind the head's dropout */
-    cl_mem logits, dlogits;                    /* (T,K) */
-    cl_mem row_loss, predicted;                /* (T) */
-    cl_mem dx, dh;                             /* (T,C) gradients on their way down */
-    cl_mem wide;                               /* (T, max(F, 3C)) gradient of up or of qkv */
-    cl_mem delta;                              /* (T,NH) */
-    cl_mem g;                                  /* (layout.dense) gradients of the parameters */
+    bcl_view mean, rstd;                       /* (T,1) of the embeddings */
+    bcl_view head;                             /* (T,C) behind the head's dropout */
+    bcl_view logits, dlogits;                  /* (T,K) */
+    bcl_view row_loss, predicted;              /* (T,1) */
+    bcl_view dx, dh;                           /* (T,C) gradients on their way down */
+    bcl_view wide;                             /* (T, max(F, 3C)) gradient of up or of qkv */
+    bcl_view delta;                            /* (T,NH) */
+    bcl_view g;                                /* (1,layout.dense) gradients of the parameters */
 } bcl_activations;
 
 /* A buffer of the plan: `bytes` at `offset`, needed from time `born` to time `dies`. Parts of one
  * group lie end to end. */
 typedef struct bcl_planned {
-    cl_mem *out, *also; /* who takes the view; also may be NULL */
+    bcl_view *out, *also; /* who takes the view; also may be NULL */
+    bcl_element type;
+    int columns; /* of a row for each token; 0: a part of the gradients */
     size_t bytes, offset;
     int born, dies;
 } bcl_planned;
@@ -48,6 +50,7 @@ typedef struct bcl_plan {
     bcl_planned *buffers;
     size_t count, capacity;
     size_t slab, bytes; /* bytes: the end of the last buffer */
+    int tokens;         /* of a batch at most */
     int time;           /* the last moment */
 } bcl_plan;
 
@@ -86,16 +89,18 @@ struct bcl_model {
     bcl_ops ops;
     char why_fp32[BCL_GEMM_WHY];
     bcl_layout layout;
-    cl_mem dense; /* (layout.dense) */
-    cl_mem words; /* (V,C) */
-    cl_mem stats; /* 2 floats */
+    bcl_view dense; /* (1,layout.dense) */
+    bcl_view words; /* (V,C) */
+    bcl_view stats; /* (1,2) */
     /* training */
-    cl_mem m, v;        /* (layout.dense) */
-    cl_mem no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */
+    bcl_view m, v;        /* (1,layout.dense) */
+    bcl_view no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */
     int no_gradient_count;
-    cl_mem row_g, row_m, row_v, row_ids, row_step, partial, clip;
-    int32_t *slot_of; /* (V), -1: none */
-    int rows;         /* R */
+    bcl_view row_g, row_m, row_v; /* (R,C) */
+    bcl_view row_ids, row_step;   /* (R,1) */
+    bcl_view partial, clip;       /* (1,BCL_ADAM_PARTIALS), (1,2) */
+    int32_t *slot_of;             /* (V), -1: none */
+    int rows;                     /* R */
     /* the last batch */
     cl_mem block;           /* its lists */
     int block_T, block_B;   /* the batch's capacity that the views are for; 0: none are */
@@ -104,8 +109,10 @@ struct bcl_model {
     bcl_capacity capacity; /* as reserved; tokens 0: nothing is */
     cl_mem *slabs;         /* the memory, see bcl_plan */
     size_t slab_count, slab_bytes /* of all */;
-    cl_mem *views; /* all of the slabs' */
-    size_t view_count;
+    cl_mem *parts; /* views of the slabs */
+    size_t part_count;
+    bcl_view **token_views; /* those of `a` with a row for each token of the batch */
+    size_t token_view_count;
     bcl_activations a;
 };
 

@@ -3,8 +3,8 @@
 
 #include <stdarg.h>
 
-/* Every parameter starts at a multiple of this many floats: 1 KiB, over any device's alignment. */
-enum { ALIGNMENT = 256 };
+/* Every parameter starts at a multiple of so many elements, whatever their type. */
+enum { ALIGNMENT = BCL_VIEW_UNIT / 4 };
 
 static int add_parameter(bcl_layout *l, int rows, int columns, bcl_new_value value) {
     bcl_parameter *p = &l->parameters[l->parameter_count];
@@ -79,7 +79,7 @@ static void add_layer(bcl_layout *l, const bcl_config *c, int layer) {
 bcl_status bcl_layout_create(bcl_layout *l, const bcl_config *c) {
     bcl_status status = BCL_OK;
     const int C = c->hidden;
-    *l = (bcl_layout){0};
+    *l = (bcl_layout){.type = BCL_ELEMENT_F32};
     BCL_NEW(l->parameters, (size_t)c->layers * BCL_LAYER_PARAMETERS + BCL_FIRST_LAYER + 2);
     BCL_NEW(l->named, (size_t)c->layers * 16 + 7);
     add_name(l, BCL_WORDS, c->vocabulary, C, "bert.embeddings.word_embeddings.weight");

@@ -74,8 +74,9 @@ static bcl_status load_words(loader *ld, const bcl_tensor *t) {
         part.bytes = rows * row;
         if (block)
             BCL_TRY(bcl_tensor_to_float(block, &part));
-        BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words, first * C * sizeof(float),
-                                 block ? block : part.data, rows * C * sizeof(float), true));
+        BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words.buffer,
+                                 first * C * sizeof(float), block ? block : part.data,
+                                 rows * C * sizeof(float), true));
         bcl_map_release(part.data, part.bytes);
     }
 out:
@@ -139,7 +140,7 @@ static bcl_status load_parameter(loader *ld, int parameter) {
     if (parameter == BCL_WORDS)
         goto out;
     const bcl_parameter *p = &m->layout.parameters[parameter];
-    BCL_TRY(bcl_buffer_write(m->device, p->p, 0, ld->parameter,
+    BCL_TRY(bcl_buffer_write(m->device, p->p.buffer, 0, ld->parameter,
                              (size_t)p->rows * (size_t)p->columns * sizeof(float), true));
 out:
     return status;

@@ -30,7 +30,7 @@ enum {
     BACKWARD_OPERATIONS
 };
 
-typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width;
+typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width; /* of a row */
 typedef enum keeping {
     KEEP,       /* from the forward to the backward pass */
     KEEP_OR_NOT /* the same, but not with bcl_capacity.recompute */
@@ -40,23 +40,24 @@ typedef enum keeping {
  */
 static const struct {
     size_t member;
+    bcl_element type;
     width width;
     int written, read, backward;
     keeping keeping;
 } tensors[] = {
 #define MEMBER(name) offsetof(bcl_layer_activations, name)
-    {MEMBER(r2), WIDTH_C, F_DOWN, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(mean2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(rstd2), WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(up), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
-    {MEMBER(qkv), WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(context), WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(r1), WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(lse), WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(mean1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
-    {MEMBER(rstd1), WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
-    {MEMBER(gelu), WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
-    {MEMBER(y1), WIDTH_C, F_NORM1, F_NORM2, B_UP, KEEP_OR_NOT},
+    {MEMBER(r2), BCL_ELEMENT_F32, WIDTH_C, F_DOWN, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(mean2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(rstd2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
+    {MEMBER(up), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
+    {MEMBER(qkv), BCL_ELEMENT_F32, WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(context), BCL_ELEMENT_F32, WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(r1), BCL_ELEMENT_F32, WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(lse), BCL_ELEMENT_F32, WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
+    {MEMBER(mean1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
+    {MEMBER(rstd1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
+    {MEMBER(gelu), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
+    {MEMBER(y1), BCL_ELEMENT_F32, WIDTH_C, F_NORM1, F_NORM2, B_UP, KEEP_OR_NOT},
 #undef MEMBER
 };
 enum { TENSORS = sizeof tensors / sizeof *tensors };
@@ -86,11 +87,13 @@ static size_t round_up(size_t bytes) {
     return (bytes + BCL_VIEW_UNIT - 1) / BCL_VIEW_UNIT * BCL_VIEW_UNIT;
 }
 
-static size_t row_bytes(const bcl_config *c, width kind) {
-    const size_t C = (size_t)c->hidden, NH = (size_t)c->heads, F = (size_t)c->intermediate;
-    const size_t elements[] = {
-        [WIDTH_ONE] = 1, [WIDTH_HEADS] = NH, [WIDTH_C] = C, [WIDTH_3C] = 3 * C, [WIDTH_F] = F};
-    return elements[kind] * sizeof(float);
+static int columns_of(const bcl_config *c, width kind) {
+    const int columns[] = {[WIDTH_ONE] = 1,
+                           [WIDTH_HEADS] = c->heads,
+                           [WIDTH_C] = c->hidden,
+                           [WIDTH_3C] = 3 * c->hidden,
+                           [WIDTH_F] = c->intermediate};
+    return columns[kind];
 }
 
 /* ---- places ---- */
@@ -156,19 +159,32 @@ out:
     return status;
 }
 
-/* T rows of `row` bytes. */
-static bcl_status add(planner *p, cl_mem *out, cl_mem *also, size_t row, int born, int dies) {
+/* A row for each token. */
+static bcl_status add(planner *p, bcl_view *out, bcl_view *also, bcl_element type, int columns,
+                      int born, int dies) {
     bcl_status status = BCL_OK;
-    size_t bytes;
-    if (!bcl_multiply(&bytes, (size_t)p->capacity->tokens, row))
+    bcl_planned buffer = {
+        .out = out, .also = also, .type = type, .columns = columns, .born = born, .dies = dies};
+    if (!bcl_multiply(&buffer.bytes, (size_t)p->capacity->tokens,
+                      (size_t)columns * bcl_element_bytes(type)))
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
                  "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
                  p->capacity->tokens);
-    BCL_TRY(append(p->plan, (bcl_planned){out, also, bytes, 0, born, dies}));
+    BCL_TRY(append(p->plan, buffer));
     BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch",
                   "; less is needed with a lower " LOWER));
 out:
     return status;
+}
+
+/* A tensor of the table, or a layer's input. */
+static bcl_status add_tensor(planner *p, bcl_view *out, bcl_view *also, size_t tensor, int born,
+                             int dies) {
+    return add(p, out, also, tensors[tensor].type, columns_of(p->config, tensors[tensor].width),
+               born, dies);
+}
+static bcl_status add_input(planner *p, bcl_view *out, bcl_view *also, int born, int dies) {
+    return add(p, out, also, BCL_ELEMENT_F32, p->config->hidden, born, dies);
 }
 
 /* ---- what there is ---- */
@@ -188,23 +204,22 @@ static int input_time(int layer) {
     return layer ? forward_time(layer - 1, F_NORM2) : 0;
 }
 
-static cl_mem *member(bcl_layer_activations *layer, size_t tensor) {
-    return (cl_mem *)((char *)layer + tensors[tensor].member);
+static bcl_view *member(bcl_layer_activations *layer, size_t tensor) {
+    return (bcl_view *)((char *)layer + tensors[tensor].member);
 }
 
 /* First, so that they lie layer by layer, and gradients can follow upon those above them. */
 static bcl_status plan_kept(planner *p) {
     bcl_status status = BCL_OK;
-    const bcl_config *c = p->config;
-    for (int l = 0; l < c->layers; l++) {
+    for (int l = 0; l < p->config->layers; l++) {
         if (keeps_input(p, l))
-            BCL_TRY(add(p, &p->a->forward[l].x, &p->a->backward[l].x, row_bytes(c, WIDTH_C),
-                        input_time(l), backward_time(p, l, B_QKV)));
+            BCL_TRY(add_input(p, &p->a->forward[l].x, &p->a->backward[l].x, input_time(l),
+                              backward_time(p, l, B_QKV)));
         for (size_t i = 0; i < TENSORS; i++)
             if (is_kept(p, i, l))
-                BCL_TRY(add(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
-                            row_bytes(c, tensors[i].width), forward_time(l, tensors[i].written),
-                            backward_time(p, l, tensors[i].backward)));
+                BCL_TRY(add_tensor(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
+                                   i, forward_time(l, tensors[i].written),
+                                   backward_time(p, l, tensors[i].backward)));
     }
 out:
     return status;
@@ -228,7 +243,8 @@ static bcl_status plan_gradients(planner *p) {
                          : part < 0                  ? backward_time(p, part, 0)
                                                      : backward_time(p, part, B_NORM2);
         BCL_TRY(append(p->plan, (bcl_planned){.out = part < 0 ? &p->a->g : NULL,
-                                              .bytes = (end - from) * sizeof(float),
+                                              .type = l->type,
+                                              .bytes = (end - from) * bcl_element_bytes(l->type),
                                               .born = born,
                                               .dies = update_time(p)}));
         from = end;
@@ -241,30 +257,29 @@ out:
 /* What one pass alone needs. */
 static bcl_status plan_layers(planner *p) {
     bcl_status status = BCL_OK;
-    const bcl_config *c = p->config;
-    const size_t x = row_bytes(c, WIDTH_C);
+    const int layers = p->config->layers;
     const bool training = p->capacity->training;
-    for (int l = 0; l <= c->layers; l++)
-        if (l == c->layers || !keeps_input(p, l))
-            BCL_TRY(add(p, &p->a->forward[l].x, NULL, x, input_time(l),
-                        l < c->layers ? forward_time(l, F_NORM1) : head_time(p)));
-    for (int l = 0; l < c->layers; l++)
+    for (int l = 0; l <= layers; l++)
+        if (l == layers || !keeps_input(p, l))
+            BCL_TRY(add_input(p, &p->a->forward[l].x, NULL, input_time(l),
+                              l < layers ? forward_time(l, F_NORM1) : head_time(p)));
+    for (int l = 0; l < layers; l++)
         for (size_t i = 0; i < TENSORS; i++) {
-            const size_t row = row_bytes(c, tensors[i].width);
-            cl_mem *gelu = &p->a->forward[l].gelu, *out = member(&p->a->forward[l], i);
+            bcl_view *gelu = &p->a->forward[l].gelu, *out = member(&p->a->forward[l], i);
             if (is_kept(p, i, l) || (!training && out == gelu))
                 continue; /* without a backward pass GELU works in place, on up */
-            BCL_TRY(add(p, out, !training && out == &p->a->forward[l].up ? gelu : NULL, row,
-                        forward_time(l, tensors[i].written), forward_time(l, tensors[i].read)));
+            BCL_TRY(add_tensor(p, out, !training && out == &p->a->forward[l].up ? gelu : NULL, i,
+                               forward_time(l, tensors[i].written),
+                               forward_time(l, tensors[i].read)));
             if (training)
-                BCL_TRY(add(p, member(&p->a->backward[l], i), NULL, row,
-                            backward_time(p, l, B_AGAIN),
-                            backward_time(p, l, tensors[i].backward)));
+                BCL_TRY(add_tensor(p, member(&p->a->backward[l], i), NULL, i,
+                                   backward_time(p, l, B_AGAIN),
+                                   backward_time(p, l, tensors[i].backward)));
         }
-    for (int l = 0; training && l < c->layers; l++)
+    for (int l = 0; training && l < layers; l++)
         if (!keeps_input(p, l))
-            BCL_TRY(add(p, &p->a->backward[l].x, NULL, x, backward_time(p, l, B_AGAIN),
-                        backward_time(p, l, B_QKV)));
+            BCL_TRY(add_input(p, &p->a->backward[l].x, NULL, backward_time(p, l, B_AGAIN),
+                              backward_time(p, l, B_QKV)));
 out:
     return status;
 }
@@ -274,23 +289,29 @@ static bcl_status plan_rest(planner *p) {
     bcl_status status = BCL_OK;
     const bcl_config *c = p->config;
     bcl_activations *a = p->a;
-    const size_t one = row_bytes(c, WIDTH_ONE), x = row_bytes(c, WIDTH_C);
-    const size_t K = (size_t)c->labels * sizeof(float), qkv = row_bytes(c, WIDTH_3C);
-    const size_t up = row_bytes(c, WIDTH_F);
-    const int head = head_time(p), end = update_time(p);
-    BCL_TRY(add(p, &a->mean, NULL, one, 0, end));
-    BCL_TRY(add(p, &a->rstd, NULL, one, 0, end));
-    BCL_TRY(add(p, &a->logits, NULL, K, head, end));
-    BCL_TRY(add(p, &a->row_loss, NULL, one, head, end));
-    BCL_TRY(add(p, &a->predicted, NULL, one, head, end));
-    if (!p->capacity->training)
-        goto out;
-    BCL_TRY(add(p, &a->head, NULL, x, head, head));
-    BCL_TRY(add(p, &a->dlogits, NULL, K, head, head));
-    BCL_TRY(add(p, &a->dx, NULL, x, head, end));
-    BCL_TRY(add(p, &a->dh, NULL, x, head + 1, end));
-    BCL_TRY(add(p, &a->wide, NULL, up > qkv ? up : qkv, head + 1, end));
-    BCL_TRY(add(p, &a->delta, NULL, row_bytes(c, WIDTH_HEADS), head + 1, end));
+    const int F = c->intermediate, qkv = 3 * c->hidden, head = head_time(p), end = update_time(p);
+    const struct {
+        bcl_view *out;
+        bcl_element type;
+        int columns, born, dies;
+    } views[] = {
+        {&a->mean, BCL_ELEMENT_F32, 1, 0, end},
+        {&a->rstd, BCL_ELEMENT_F32, 1, 0, end},
+        {&a->logits, BCL_ELEMENT_F32, c->labels, head, end},
+        {&a->row_loss, BCL_ELEMENT_F32, 1, head, end},
+        {&a->predicted, BCL_ELEMENT_I32, 1, head, end},
+        /* with training alone */
+        {&a->head, BCL_ELEMENT_F32, c->hidden, head, head},
+        {&a->dlogits, BCL_ELEMENT_F32, c->labels, head, head},
+        {&a->dx, BCL_ELEMENT_F32, c->hidden, head, end},
+        {&a->dh, BCL_ELEMENT_F32, c->hidden, head + 1, end},
+        {&a->wide, BCL_ELEMENT_F32, F > qkv ? F : qkv, head + 1, end},
+        {&a->delta, BCL_ELEMENT_F32, c->heads, head + 1, end},
+    };
+    enum { ALWAYS = 5, ALL = sizeof views / sizeof *views };
+    for (int i = 0; i < (p->capacity->training ? ALL : ALWAYS); i++)
+        BCL_TRY(add(p, views[i].out, NULL, views[i].type, views[i].columns, views[i].born,
+                    views[i].dies));
 out:
     return status;
 }
@@ -299,7 +320,9 @@ bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config 
                            const bcl_layout *layout, const bcl_capacity *capacity, size_t slab) {
     bcl_status status = BCL_OK;
     planner p = {plan, a, config, layout, capacity};
-    *plan = (bcl_plan){.slab = slab / BCL_VIEW_UNIT * BCL_VIEW_UNIT, .time = update_time(&p)};
+    *plan = (bcl_plan){.slab = slab / BCL_VIEW_UNIT * BCL_VIEW_UNIT,
+                       .tokens = capacity->tokens,
+                       .time = update_time(&p)};
     BCL_TRY(plan_kept(&p));
     if (capacity->training)
         BCL_TRY(plan_gradients(&p));
@@ -318,13 +341,15 @@ void bcl_plan_free(bcl_plan *plan) {
 
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
                         size_t words, const bcl_capacity *capacity, const bcl_plan *plan) {
-    const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary, f = sizeof(float);
+    const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary;
+    const size_t element = bcl_element_bytes(layout->type);
     bcl_batch_place places[BCL_BATCH_LIST_COUNT];
-    *out = (bcl_memory){.weights = (layout->dense + V * C) * f,
+    *out = (bcl_memory){.weights = (layout->dense + V * C) * element,
                         .step = plan->bytes +
                                 bcl_batch_places(places, capacity->tokens, capacity->sentences)};
     if (capacity->training)
-        out->moments = (2 * layout->dense + 3 * words * C + 2 * words) * f;
+        out->moments = (2 * layout->dense + 3 * words * C) * element +
+                       2 * words * bcl_element_bytes(BCL_ELEMENT_I32);
 }
 
 void bcl_memory_text(char *out, size_t size, const bcl_memory *m, const bcl_capacity *capacity) {

@@ -45,7 +45,7 @@ typedef struct bcl_parameter {
     size_t offset;     /* elements in the arena */
     int rows, columns; /* a vector is (1,columns) */
     bcl_new_value value;
-    cl_mem p, g; /* views; g only with training capacity */
+    bcl_view p, g; /* parts of the arenas; g only with training capacity */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -83,8 +83,9 @@ typedef struct bcl_layout {
     int parameter_count;
     bcl_named *named;
     int named_count;
-    size_t dense;   /* elements of the arena, gaps included */
-    int classifier; /* index of its weight; the bias follows */
+    bcl_element type; /* of the arena's elements */
+    size_t dense;     /* their number, gaps included */
+    int classifier;   /* index of its weight; the bias follows */
 } bcl_layout;
 bcl_status bcl_layout_create(bcl_layout *layout, const bcl_config *config);
 void bcl_layout_free(bcl_layout *layout);

@@ -22,10 +22,13 @@ static bcl_status upload(bcl_model *m, const bcl_batch *b) {
                  b->capacity_T, b->capacity_B, m->capacity.tokens, m->capacity.sentences);
     BCL_TRY(bcl_model_view_block(m, b->capacity_T, b->capacity_B));
     BCL_TRY(bcl_buffer_write(m->device, m->block, 0, b->block, bcl_batch_used(b), false));
-    m->batch.T = b->T;
-    m->batch.B = b->B;
-    m->batch.U = b->U;
+    const int T = m->batch.T = b->T, B = m->batch.B = b->B, U = m->batch.U = b->U;
     m->batch.longest = b->longest;
+#define X(name, most, used) m->batch.name.rows = used;
+    BCL_BATCH_LISTS(X)
+#undef X
+    for (size_t i = 0; i < m->token_view_count; i++)
+        m->token_views[i]->rows = T;
 out:
     return status;
 }
@@ -87,6 +90,11 @@ out:
     return status;
 }
 
+static bcl_embedding_shape embedding_shape(const bcl_config *c) {
+    return (bcl_embedding_shape){
+        .V = c->vocabulary, .P = c->positions, .N = c->types, .C = c->hidden};
+}
+
 bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
                              const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
@@ -95,11 +103,12 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     BCL_TRY(upload(m, batch));
     BCL_TRY(bcl_embedding_forward(
         &m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p,
-        p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, c->hidden, (float)c->layer_norm_eps,
+        p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
+        (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     for (int i = 0; i < c->layers; i++)
         BCL_TRY(layer_forward(m, i, dropout));
-    cl_mem x = m->a.forward[c->layers].x;
+    bcl_view x = m->a.forward[c->layers].x;
     if (dropout && dropout->classifier > 0) {
         BCL_TRY(bcl_dropout_rows(
             &m->ops, m->a.head, x, &m->batch, c->hidden,
@@ -115,7 +124,7 @@ out:
 bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accumulate) {
     m->ops.accumulate = accumulate;
     return bcl_cross_entropy(&m->ops, m->stats, m->a.row_loss, m->a.predicted,
-                             gradients ? m->a.dlogits : NULL, m->a.logits, &m->batch,
+                             gradients ? m->a.dlogits : (bcl_view){0}, m->a.logits, &m->batch,
                              m->config.labels, weight);
 }
 
@@ -130,18 +139,18 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     const float hidden = dropout ? dropout->hidden : 0;
     bcl_ops *ops = &m->ops;
-    cl_mem dx = m->a.dx, dh = m->a.dh, wide = m->a.wide;
+    const bcl_view dx = m->a.dx, dh = m->a.dh;
+    const bcl_view dup = bcl_view_as(m->a.wide, T, F), dqkv = bcl_view_as(m->a.wide, T, 3 * C);
     bcl_auxiliary_wait(m->device, 0);
     if (m->capacity.recompute)
         BCL_TRY(layer_recompute(m, layer, dropout));
     BCL_TRY(bcl_residual_layernorm_backward(
         ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2, l->mean2, l->rstd2, p[BCL_LN2_G].p,
         &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_SECOND)));
-    BCL_TRY(bcl_gelu_linear_backward(ops, wide, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu,
-                                     l->up, p[BCL_DOWN_W].p, T, F, C,
-                                     c->activation == BCL_GELU_TANH));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, wide, l->y1, p[BCL_UP_W].p,
-                                T, C, F, true));
+    BCL_TRY(bcl_gelu_linear_backward(ops, dup, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu, l->up,
+                                     p[BCL_DOWN_W].p, T, F, C, c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, dup, l->y1, p[BCL_UP_W].p, T,
+                                C, F, true));
     bcl_auxiliary_wait(m->device, 1);
     BCL_TRY(bcl_residual_layernorm_backward(
         ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
@@ -151,9 +160,9 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
                                 p[BCL_OUT_W].p, T, C, C, false));
     bcl_auxiliary_wait(m->device, 1);
     BCL_TRY(bcl_attention_backward(
-        ops, wide, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
+        ops, dqkv, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, wide, l->x, p[BCL_QKV_W].p,
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, dqkv, l->x, p[BCL_QKV_W].p,
                                 T, C, 3 * C, true));
 out:
     return status;
@@ -179,7 +188,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
-        p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, c->positions, c->hidden, (int)step,
+        p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows, (int)step,
         dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     if (!m->capacity.accumulate) /* else nothing else was there */
         BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
@@ -221,8 +230,9 @@ out:
 }
 
 bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
-    bcl_status status = bcl_buffer_read(m->device, m->stats, 0, out, 2 * sizeof(float), false);
-    return status ? status : read_last(m, m->clip, out + 2, 2 * sizeof(float), event);
+    bcl_status status =
+        bcl_buffer_read(m->device, m->stats.buffer, 0, out, 2 * sizeof(float), false);
+    return status ? status : read_last(m, m->clip.buffer, out + 2, 2 * sizeof(float), event);
 }
 
 static size_t logits_bytes(const bcl_model *m) {
@@ -234,13 +244,14 @@ bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predict
     bcl_status status = BCL_OK;
     const size_t T = (size_t)m->batch.T;
     if (logits)
-        BCL_TRY(bcl_buffer_read(m->device, m->a.logits, 0, logits, logits_bytes(m), false));
-    BCL_TRY(bcl_buffer_read(m->device, m->a.row_loss, 0, row_loss, T * sizeof *row_loss, false));
-    BCL_TRY(read_last(m, m->a.predicted, predicted, T * sizeof *predicted, event));
+        BCL_TRY(bcl_buffer_read(m->device, m->a.logits.buffer, 0, logits, logits_bytes(m), false));
+    BCL_TRY(
+        bcl_buffer_read(m->device, m->a.row_loss.buffer, 0, row_loss, T * sizeof *row_loss, false));
+    BCL_TRY(read_last(m, m->a.predicted.buffer, predicted, T * sizeof *predicted, event));
 out:
     return status;
 }
 
 bcl_status bcl_model_read_logits(bcl_model *m, float *logits, cl_event *event) {
-    return read_last(m, m->a.logits, logits, logits_bytes(m), event);
+    return read_last(m, m->a.logits.buffer, logits, logits_bytes(m), event);
 }

@@ -13,34 +13,32 @@ static const bcl_parameter *weight(const bcl_model *m, int i) {
 
 bcl_status bcl_model_pack(bcl_model *m, bool packed) {
     bcl_status status = BCL_OK;
-    cl_mem other = NULL;
-    size_t most = 0;
+    bcl_view other = {0};
+    int most = 0; /* elements */
     const int count = 4 * m->config.layers + 1;
     if (packed == m->ops.packed)
         return BCL_OK;
-    if (packed && m->m)
+    if (packed && m->m.buffer)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "the weights of a model that is trained cannot be packed");
     for (int i = 0; i < count; i++) {
         const bcl_parameter *p = weight(m, i);
-        const size_t bytes = (size_t)p->rows * (size_t)p->columns * sizeof(float);
-        if (bcl_gemm_packs(m->ops.gemm, p->columns) && bytes > most)
-            most = bytes;
+        if (bcl_gemm_packs(m->ops.gemm, p->columns) && p->rows * p->columns > most)
+            most = p->rows * p->columns;
     }
     if (!most)
         goto out;
-    BCL_TRY(bcl_buffer_create(&other, m->device, most, "packing the weights"));
+    BCL_TRY(bcl_view_create(&other, m->device, m->layout.type, 1, most, "packing the weights"));
     for (int i = 0; i < count; i++) {
         const bcl_parameter *p = weight(m, i);
         if (!bcl_gemm_packs(m->ops.gemm, p->columns))
             continue;
-        BCL_TRY(bcl_gemm_pack(m->ops.gemm, other, p->p, p->rows, p->columns, !packed));
-        BCL_CL(clEnqueueCopyBuffer(bcl_device_queue(m->device), other, p->p, 0, 0,
-                                   (size_t)p->rows * (size_t)p->columns * sizeof(float), 0, NULL,
-                                   NULL));
+        const bcl_view to = bcl_view_as(other, p->rows, p->columns);
+        BCL_TRY(bcl_gemm_pack(m->ops.gemm, to, p->p, p->rows, p->columns, !packed));
+        BCL_TRY(bcl_buffer_copy(m->device, p->p.buffer, to.buffer, p->p.bytes));
     }
     m->ops.packed = packed;
 out:
-    bcl_buffer_free(m->device, &other);
+    bcl_buffer_free(m->device, &other.buffer);
     return status;
 }
 

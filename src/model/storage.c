@@ -7,13 +7,13 @@ static bcl_status read_words(bcl_model *m, bool gradient, size_t first, size_t r
     bcl_status status = BCL_OK;
     const size_t C = (size_t)m->config.hidden, row = C * sizeof(float);
     if (!gradient)
-        return bcl_buffer_read(m->device, m->words, first * row, out, rows * row, true);
+        return bcl_buffer_read(m->device, m->words.buffer, first * row, out, rows * row, true);
     memset(out, 0, rows * row);
     for (size_t i = 0; i < rows; i++) {
         const int32_t slot = m->slot_of[first + i];
         if (slot >= 0)
-            BCL_TRY(
-                bcl_buffer_read(m->device, m->row_g, (size_t)slot * row, out + i * C, row, true));
+            BCL_TRY(bcl_buffer_read(m->device, m->row_g.buffer, (size_t)slot * row, out + i * C,
+                                    row, true));
     }
 out:
     return status;
@@ -29,8 +29,8 @@ static bcl_status read_rows(bcl_model *m, const bcl_named *n, bool gradient, siz
     const size_t size = (size_t)p->rows * (size_t)p->columns;
     BCL_TRY(bcl_model_check_plain(m, "reading them"));
     BCL_NEW(whole, size);
-    BCL_TRY(bcl_buffer_read(m->device, gradient ? m->a.g : m->dense, p->offset * sizeof(float),
-                            whole, size * sizeof(float), true));
+    BCL_TRY(bcl_buffer_read(m->device, (gradient ? m->a.g : m->dense).buffer,
+                            p->offset * sizeof(float), whole, size * sizeof(float), true));
     bcl_named_copy(whole, p->columns, out, n, first, rows, true);
 out:
     free(whole);
@@ -91,10 +91,10 @@ enum { STATE_PARTS = 4 };
 
 static void list_state(const bcl_model *m, state_part parts[STATE_PARTS]) {
     const size_t rows = (size_t)m->rows * (size_t)m->config.hidden;
-    parts[0] = (state_part){"adam.m", m->m, m->layout.dense};
-    parts[1] = (state_part){"adam.v", m->v, m->layout.dense};
-    parts[2] = (state_part){"adam.row_m", m->row_m, rows};
-    parts[3] = (state_part){"adam.row_v", m->row_v, rows};
+    parts[0] = (state_part){"adam.m", m->m.buffer, m->layout.dense};
+    parts[1] = (state_part){"adam.v", m->v.buffer, m->layout.dense};
+    parts[2] = (state_part){"adam.row_m", m->row_m.buffer, rows};
+    parts[3] = (state_part){"adam.row_v", m->row_v.buffer, rows};
 }
 
 static bcl_status fill_state(void *context, const bcl_tensor *tensor, size_t first, size_t rows,
@@ -141,8 +141,8 @@ bcl_status bcl_model_state_load(bcl_model *m, const char *path) {
     }
     /* Every row may have a history now; one without has zero moments, which Adam leaves at zero. */
     BCL_NEW(seen, (size_t)m->rows);
-    BCL_TRY(
-        bcl_buffer_write(m->device, m->row_step, 0, seen, (size_t)m->rows * sizeof *seen, true));
+    BCL_TRY(bcl_buffer_write(m->device, m->row_step.buffer, 0, seen, (size_t)m->rows * sizeof *seen,
+                             true));
 out:
     free(seen);
     bcl_safetensors_close(st);

@@ -216,6 +216,14 @@ bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t b
     return bcl_buffer_fill(d, buffer, &zero, sizeof zero, offset, bytes);
 }
 
+bcl_status bcl_buffer_copy(bcl_device *d, cl_mem to, cl_mem from, size_t bytes) {
+    bcl_status status = BCL_OK;
+    if (bytes)
+        BCL_CL(clEnqueueCopyBuffer(bcl_device_queue(d), from, to, 0, 0, bytes, 0, NULL, NULL));
+out:
+    return status;
+}
+
 bcl_status bcl_device_finish(bcl_device *d) {
     bcl_status status = BCL_OK;
     BCL_CL(clFinish(d->queue));

@@ -147,6 +147,8 @@ bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, voi
 bcl_status bcl_buffer_fill(bcl_device *device, cl_mem buffer, const void *pattern, size_t size,
                            size_t offset, size_t bytes);
 bcl_status bcl_buffer_zero(bcl_device *device, cl_mem buffer, size_t offset, size_t bytes);
+/* Queued: the first `bytes` of `from`. */
+bcl_status bcl_buffer_copy(bcl_device *device, cl_mem to, cl_mem from, size_t bytes);
 bcl_status bcl_device_finish(bcl_device *device);
 /* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */
 bcl_status bcl_event_finish(cl_event *event);

@@ -55,13 +55,17 @@ static bcl_status choose_blocking(blocking *out, const bcl_ops *ops, int HS, int
     return BCL_OK;
 }
 
-bcl_status bcl_attention_forward(bcl_ops *ops, cl_mem out, cl_mem lse, cl_mem qkv,
+bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_view qkv,
                                  const bcl_batch_layout *batch, int NH, int HS,
                                  bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const float scale = (float)(1.0 / sqrt((double)HS));
-    bcl_operation(ops, "attention", 4 * (double)batch->T * NH * HS);
+    const int T = batch->T, C = NH * HS;
+    BCL_TRY(BCL_OPERANDS("attention_forward", BCL_FLOATS(out, T, C), BCL_FLOATS(lse, T, NH),
+                         BCL_FLOATS(qkv, T, 3 * C), BCL_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_INTS(batch->sentence_of, T, 1), BCL_INTS(batch->samples, T, 1)));
+    bcl_operation(ops, "attention", bcl_view_traffic(out) + bcl_view_traffic(qkv));
     if (one_item_groups(ops)) {
         blocking cut;
         BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 1));
@@ -69,53 +73,61 @@ bcl_status bcl_attention_forward(bcl_ops *ops, cl_mem out, cl_mem lse, cl_mem qk
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "attention_cpu.cl", "attention_forward",
                                cut.options));
         BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{(size_t)NH, (size_t)batch->B, blocks}, {1}}),
-                           bcl_mem(out), bcl_mem(lse), bcl_mem(qkv), bcl_mem(batch->starts),
-                           bcl_mem(batch->samples), bcl_int(NH), bcl_float(scale), bcl_int(cut.QB),
+                           bcl_ptr(out), bcl_ptr(lse), bcl_ptr(qkv), bcl_ptr(batch->starts),
+                           bcl_ptr(batch->samples), bcl_int(NH), bcl_float(scale), bcl_int(cut.QB),
                            bcl_int(cut.LD), BCL_DROPOUT_ARGS(dropout), bcl_local(cut.bytes)));
         goto out;
     }
     const size_t items = group_items(ops);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "attention.cl", "attention_forward", ""));
     BCL_TRY(BCL_LAUNCH(
-        kernel, ((bcl_grid){{(size_t)batch->T, (size_t)NH}, {items}}), bcl_mem(out), bcl_mem(lse),
-        bcl_mem(qkv), bcl_mem(batch->starts), bcl_mem(batch->sentence_of), bcl_mem(batch->samples),
+        kernel, ((bcl_grid){{(size_t)T, (size_t)NH}, {items}}), bcl_ptr(out), bcl_ptr(lse),
+        bcl_ptr(qkv), bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples),
         bcl_int(NH), bcl_int(HS), bcl_float(scale), BCL_DROPOUT_ARGS(dropout),
         bcl_local((size_t)batch->longest * sizeof(float)), bcl_local(items * sizeof(float))));
 out:
     return status;
 }
 
-bcl_status bcl_attention_backward(bcl_ops *ops, cl_mem dqkv, cl_mem delta, cl_mem dout, cl_mem out,
-                                  cl_mem lse, cl_mem qkv, const bcl_batch_layout *batch, int NH,
-                                  int HS, bcl_dropout dropout) {
+bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, bcl_view dout,
+                                  bcl_view out, bcl_view lse, bcl_view qkv,
+                                  const bcl_batch_layout *batch, int NH, int HS,
+                                  bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *query, *key;
     const float scale = (float)(1.0 / sqrt((double)HS));
-    bcl_operation(ops, "attention backward", 8 * (double)batch->T * NH * HS);
+    const int T = batch->T, C = NH * HS;
+    BCL_TRY(BCL_OPERANDS("attention_backward", BCL_FLOATS(dqkv, T, 3 * C), BCL_FLOATS(delta, T, NH),
+                         BCL_FLOATS(dout, T, C), BCL_FLOATS(out, T, C), BCL_FLOATS(lse, T, NH),
+                         BCL_FLOATS(qkv, T, 3 * C), BCL_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_INTS(batch->sentence_of, T, 1), BCL_INTS(batch->samples, T, 1)));
+    bcl_operation(ops, "attention backward",
+                  bcl_view_traffic(dqkv) + bcl_view_traffic(dout) + bcl_view_traffic(out) +
+                      bcl_view_traffic(qkv));
     if (one_item_groups(ops)) {
         blocking cut;
         BCL_TRY(choose_blocking(&cut, ops, HS, batch->longest, 2));
         BCL_TRY(bcl_kernel_get(&key, ops->device, "attention_cpu.cl", "attention_backward",
                                cut.options));
-        BCL_TRY(BCL_LAUNCH(key, ((bcl_grid){{(size_t)NH, (size_t)batch->B}, {1}}), bcl_mem(dqkv),
-                           bcl_mem(dout), bcl_mem(out), bcl_mem(qkv), bcl_mem(lse),
-                           bcl_mem(batch->starts), bcl_mem(batch->samples), bcl_int(NH),
+        BCL_TRY(BCL_LAUNCH(key, ((bcl_grid){{(size_t)NH, (size_t)batch->B}, {1}}), bcl_ptr(dqkv),
+                           bcl_ptr(dout), bcl_ptr(out), bcl_ptr(qkv), bcl_ptr(lse),
+                           bcl_ptr(batch->starts), bcl_ptr(batch->samples), bcl_int(NH),
                            bcl_float(scale), bcl_int(cut.QB), bcl_int(cut.LD),
                            BCL_DROPOUT_ARGS(dropout), bcl_local(cut.bytes), bcl_local(cut.bytes)));
         goto out;
     }
     const size_t items = group_items(ops), row = (size_t)batch->longest * sizeof(float);
-    const bcl_grid grid = {{(size_t)batch->T, (size_t)NH}, {items}};
+    const bcl_grid grid = {{(size_t)T, (size_t)NH}, {items}};
     BCL_TRY(bcl_kernel_get(&query, ops->device, "attention.cl", "attention_backward_query", ""));
     BCL_TRY(bcl_kernel_get(&key, ops->device, "attention.cl", "attention_backward_key", ""));
-    BCL_TRY(BCL_LAUNCH(query, grid, bcl_mem(dqkv), bcl_mem(delta), bcl_mem(dout), bcl_mem(out),
-                       bcl_mem(qkv), bcl_mem(lse), bcl_mem(batch->starts),
-                       bcl_mem(batch->sentence_of), bcl_mem(batch->samples), bcl_int(NH),
+    BCL_TRY(BCL_LAUNCH(query, grid, bcl_ptr(dqkv), bcl_ptr(delta), bcl_ptr(dout), bcl_ptr(out),
+                       bcl_ptr(qkv), bcl_ptr(lse), bcl_ptr(batch->starts),
+                       bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples), bcl_int(NH),
                        bcl_int(HS), bcl_float(scale), BCL_DROPOUT_ARGS(dropout), bcl_local(row),
                        bcl_local(items * sizeof(float))));
-    BCL_TRY(BCL_LAUNCH(key, grid, bcl_mem(dqkv), bcl_mem(dout), bcl_mem(qkv), bcl_mem(lse),
-                       bcl_mem(delta), bcl_mem(batch->starts), bcl_mem(batch->sentence_of),
-                       bcl_mem(batch->samples), bcl_int(NH), bcl_int(HS), bcl_float(scale),
+    BCL_TRY(BCL_LAUNCH(key, grid, bcl_ptr(dqkv), bcl_ptr(dout), bcl_ptr(qkv), bcl_ptr(lse),
+                       bcl_ptr(delta), bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of),
+                       bcl_ptr(batch->samples), bcl_int(NH), bcl_int(HS), bcl_float(scale),
                        BCL_DROPOUT_ARGS(dropout), bcl_local(row), bcl_local(row)));
 out:
     return status;

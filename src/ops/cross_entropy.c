@@ -1,22 +1,28 @@
 /* The loss of token classification. */
 #include "ops/internal.h"
 
-bcl_status bcl_cross_entropy(bcl_ops *ops, cl_mem stats, cl_mem row_loss, cl_mem predicted,
-                             cl_mem dlogits, cl_mem logits, const bcl_batch_layout *batch, int K,
-                             float weight) {
+bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bcl_view predicted,
+                             bcl_view dlogits, bcl_view logits, const bcl_batch_layout *batch,
+                             int K, float weight) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "cross entropy", (dlogits ? 2 : 1) * (double)batch->T * K);
+    const int T = batch->T;
+    const bool gradient = dlogits.buffer != NULL;
+    BCL_TRY(BCL_OPERANDS("cross_entropy", BCL_FLOATS(stats, 1, 2), BCL_FLOATS(row_loss, T, 1),
+                         BCL_INTS(predicted, T, 1), BCL_FLOATS_OR_NONE(dlogits, T, K),
+                         BCL_FLOATS(logits, T, K), BCL_INTS(batch->labels, T, 1)));
+    bcl_operation(ops, "cross entropy",
+                  bcl_view_traffic(logits) + (gradient ? bcl_view_traffic(dlogits) : 0));
     const size_t items = bcl_device_row_items(ops->device);
-    const size_t groups = ((size_t)batch->T + items - 1) / items;
+    const size_t groups = ((size_t)T + items - 1) / items;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "cross_entropy.cl", "cross_entropy", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{groups}, {items}}), bcl_mem(row_loss),
-                       bcl_mem(predicted), bcl_mem(dlogits ? dlogits : logits), bcl_mem(logits),
-                       bcl_mem(batch->labels), bcl_int(batch->T), bcl_int(K), bcl_float(weight),
-                       bcl_int(dlogits != NULL)));
+    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{groups}, {items}}), bcl_ptr(row_loss),
+                       bcl_ptr(predicted), bcl_ptr(gradient ? dlogits : logits), bcl_ptr(logits),
+                       bcl_ptr(batch->labels), bcl_int(T), bcl_int(K), bcl_float(weight),
+                       bcl_int(gradient)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "cross_entropy.cl", "cross_entropy_sum", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {items}}), bcl_mem(stats), bcl_mem(row_loss),
-                       bcl_mem(predicted), bcl_mem(batch->labels), bcl_int(batch->T),
+    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {items}}), bcl_ptr(stats), bcl_ptr(row_loss),
+                       bcl_ptr(predicted), bcl_ptr(batch->labels), bcl_int(T),
                        bcl_int(ops->accumulate), bcl_local(2 * items * sizeof(float))));
 out:
     return status;

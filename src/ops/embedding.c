@@ -1,54 +1,74 @@
 /* The sum of three embeddings, its LayerNorm and dropout. */
 #include "ops/internal.h"
 
-bcl_status bcl_embedding_forward(bcl_ops *ops, cl_mem y, cl_mem mean, cl_mem rstd,
-                                 const bcl_batch_layout *batch, cl_mem word, cl_mem position,
-                                 cl_mem type, cl_mem gamma, cl_mem beta, int C, float eps,
-                                 bcl_dropout dropout) {
+bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_view rstd,
+                                 const bcl_batch_layout *batch, bcl_view word, bcl_view position,
+                                 bcl_view type, bcl_view gamma, bcl_view beta,
+                                 bcl_embedding_shape shape, float eps, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "embedding", 3 * (double)batch->T * C);
+    const int T = batch->T, C = shape.C;
+    BCL_TRY(BCL_OPERANDS("embedding_forward", BCL_FLOATS(y, T, C), BCL_FLOATS(mean, T, 1),
+                         BCL_FLOATS(rstd, T, 1), BCL_INTS(batch->ids, T, 1),
+                         BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1),
+                         BCL_FLOATS(word, shape.V, C), BCL_FLOATS(position, shape.P, C),
+                         BCL_FLOATS(type, shape.N, C), BCL_FLOATS(gamma, 1, C),
+                         BCL_FLOATS(beta, 1, C)));
+    bcl_operation(ops, "embedding", 3 * bcl_view_traffic(y)); /* with two rows that it gathers */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(y), bcl_mem(mean),
-                       bcl_mem(rstd), bcl_mem(batch->ids), bcl_mem(batch->positions),
-                       bcl_mem(batch->samples), bcl_mem(word), bcl_mem(position), bcl_mem(type),
-                       bcl_mem(gamma), bcl_mem(beta), bcl_int(C), bcl_float(eps),
-                       BCL_DROPOUT_ARGS(dropout)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(mean), bcl_ptr(rstd),
+                       bcl_ptr(batch->ids), bcl_ptr(batch->positions), bcl_ptr(batch->samples),
+                       bcl_ptr(word), bcl_ptr(position), bcl_ptr(type), bcl_ptr(gamma),
+                       bcl_ptr(beta), bcl_int(C), bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
 out:
     return status;
 }
 
-bcl_status bcl_embedding_backward(bcl_ops *ops, cl_mem dy, cl_mem r, cl_mem dword, cl_mem row_step,
-                                  cl_mem dposition, cl_mem dtype, cl_mem dgamma, cl_mem dbeta,
-                                  cl_mem mean, cl_mem rstd, const bcl_batch_layout *batch,
-                                  cl_mem word, cl_mem position, cl_mem type, cl_mem gamma, int P,
-                                  int C, int step, bcl_dropout dropout) {
+bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_view dword,
+                                  bcl_view row_step, bcl_view dposition, bcl_view dtype,
+                                  bcl_view dgamma, bcl_view dbeta, bcl_view mean, bcl_view rstd,
+                                  const bcl_batch_layout *batch, bcl_view word, bcl_view position,
+                                  bcl_view type, bcl_view gamma, bcl_embedding_shape shape, int R,
+                                  int step, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "embedding backward", ((double)batch->T + batch->U + P) * C);
+    const int T = batch->T, U = batch->U, P = shape.P, C = shape.C;
+    BCL_TRY(BCL_OPERANDS(
+        "embedding_backward", BCL_FLOATS(dy, T, C), BCL_FLOATS(r, T, C), BCL_FLOATS(dword, R, C),
+        BCL_INTS(row_step, R, 1), BCL_FLOATS(dposition, P, C), BCL_FLOATS(dtype, shape.N, C),
+        BCL_FLOATS(dgamma, 1, C), BCL_FLOATS(dbeta, 1, C), BCL_FLOATS(mean, T, 1),
+        BCL_FLOATS(rstd, T, 1), BCL_FLOATS(gamma, 1, C), BCL_INTS(batch->ids, T, 1),
+        BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1),
+        BCL_INTS(batch->starts, batch->B + 1, 1), BCL_FLOATS(word, shape.V, C),
+        BCL_FLOATS(position, P, C), BCL_FLOATS(type, shape.N, C)));
+    if (U)
+        BCL_TRY(BCL_OPERANDS("embedding_backward", BCL_INTS(batch->order, T, 1),
+                             BCL_INTS(batch->unique_slots, U, 1),
+                             BCL_INTS(batch->unique_starts, U + 1, 1)));
+    const double rows = (double)T + U + P;
+    bcl_operation(ops, "embedding backward", rows * C * (double)bcl_element_bytes(dy.type));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_input", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(r), bcl_mem(dy),
-                       bcl_mem(batch->ids), bcl_mem(batch->positions), bcl_mem(batch->samples),
-                       bcl_mem(word), bcl_mem(position), bcl_mem(type), bcl_int(C),
-                       BCL_DROPOUT_ARGS(dropout)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(r), bcl_ptr(dy), bcl_ptr(batch->ids),
+                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_ptr(word),
+                       bcl_ptr(position), bcl_ptr(type), bcl_int(C), BCL_DROPOUT_ARGS(dropout)));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dy, dy, dgamma, dbeta, dy, r, mean, rstd, gamma,
                                             batch, C, (bcl_dropout){0}));
     bcl_operation(ops, "embedding backward", 0); /* again, after the LayerNorm's */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_words", ""));
-    if (batch->U)
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->U), bcl_mem(dword), bcl_mem(row_step),
-                           bcl_mem(dy), bcl_mem(batch->order), bcl_mem(batch->unique_starts),
-                           bcl_mem(batch->unique_slots), bcl_int(step), bcl_int(C)));
+    if (U)
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, U), bcl_ptr(dword), bcl_ptr(row_step),
+                           bcl_ptr(dy), bcl_ptr(batch->order), bcl_ptr(batch->unique_starts),
+                           bcl_ptr(batch->unique_slots), bcl_int(step), bcl_int(C)));
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_positions", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, P), bcl_mem(dposition), bcl_mem(dy),
-                       bcl_mem(batch->starts), bcl_int(batch->B), bcl_int(C),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, P), bcl_ptr(dposition), bcl_ptr(dy),
+                       bcl_ptr(batch->starts), bcl_int(batch->B), bcl_int(C),
                        bcl_int(ops->accumulate)));
     /* Every token is of type 0; the other rows' gradients stay at the zeros that they start with.
      */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_mem(dtype), bcl_mem(dy),
-                       bcl_int(batch->T), bcl_int(C), bcl_int(ops->accumulate)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dtype), bcl_ptr(dy),
+                       bcl_int(T), bcl_int(C), bcl_int(ops->accumulate)));
 out:
     return status;
 }

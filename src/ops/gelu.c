@@ -1,24 +1,30 @@
 /* GELU in its erf form and in the tanh form (gelu_new). */
 #include "ops/internal.h"
 
-bcl_status bcl_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem x, size_t count, bool tanh_form) {
+bcl_status bcl_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N, bool tanh_form) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "GELU", 2 * (double)count);
+    const size_t count = (size_t)T * (size_t)N;
+    BCL_TRY(BCL_OPERANDS("gelu_forward", BCL_FLOATS(y, T, N), BCL_FLOATS(x, T, N)));
+    bcl_operation(ops, "GELU", bcl_view_traffic(y) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "gelu_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_mem(y), bcl_mem(x),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_ptr(y), bcl_ptr(x),
                        bcl_int((int)count), bcl_int(tanh_form)));
 out:
     return status;
 }
 
-bcl_status bcl_gelu_backward(bcl_ops *ops, cl_mem dx, cl_mem dy, cl_mem x, size_t count,
+bcl_status bcl_gelu_backward(bcl_ops *ops, bcl_view dx, bcl_view dy, bcl_view x, int T, int N,
                              bool tanh_form) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "GELU backward", 3 * (double)count);
+    const size_t count = (size_t)T * (size_t)N;
+    BCL_TRY(BCL_OPERANDS("gelu_backward", BCL_FLOATS(dx, T, N), BCL_FLOATS(dy, T, N),
+                         BCL_FLOATS(x, T, N)));
+    bcl_operation(ops, "GELU backward",
+                  bcl_view_traffic(dx) + bcl_view_traffic(dy) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "gelu_backward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_mem(dx), bcl_mem(dy), bcl_mem(x),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_ptr(dx), bcl_ptr(dy), bcl_ptr(x),
                        bcl_int((int)count), bcl_int(tanh_form)));
 out:
     return status;

@@ -14,10 +14,10 @@ static inline uint32_t bcl_dropout_threshold(float p) {
     return p > 0 ? (uint32_t)((double)p * 4294967296.0) : 0;
 }
 
-/* Names the operation that is launched next: one bound by memory, with the floats that it has to
+/* Names the operation that is launched next: one bound by memory, with the bytes that it has to
  * read and write. */
-static inline void bcl_operation(const bcl_ops *ops, const char *name, double floats) {
-    bcl_profile_operation(ops->device, name, 0, sizeof(float) * floats);
+static inline void bcl_operation(const bcl_ops *ops, const char *name, double bytes) {
+    bcl_profile_operation(ops->device, name, 0, bytes);
 }
 
 /* A group of row items for each of n rows. */

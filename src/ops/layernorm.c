@@ -1,52 +1,70 @@
 /* Dropout, residual and LayerNorm in one pass over the rows. */
 #include "ops/internal.h"
 
-bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean,
-                                          cl_mem rstd, cl_mem x, cl_mem gamma, cl_mem beta,
+bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
                                           const bcl_batch_layout *batch, int C, float eps,
                                           bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "residual and LayerNorm", 4 * (double)batch->T * C);
+    const int T = batch->T;
+    BCL_TRY(BCL_OPERANDS("residual_layernorm_forward", BCL_FLOATS(y, T, C), BCL_FLOATS(r, T, C),
+                         BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1), BCL_FLOATS(x, T, C),
+                         BCL_FLOATS(gamma, 1, C), BCL_FLOATS(beta, 1, C),
+                         BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1)));
+    bcl_operation(ops, "residual and LayerNorm",
+                  bcl_view_traffic(y) + 2 * bcl_view_traffic(r) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(y), bcl_mem(r), bcl_mem(mean),
-                       bcl_mem(rstd), bcl_mem(x), bcl_mem(gamma), bcl_mem(beta),
-                       bcl_mem(batch->positions), bcl_mem(batch->samples), bcl_int(C),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
+                       bcl_ptr(rstd), bcl_ptr(x), bcl_ptr(gamma), bcl_ptr(beta),
+                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
                        bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
 out:
     return status;
 }
 
-bcl_status bcl_layernorm_recompute(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
-                                   cl_mem gamma, cl_mem beta, int T, int C) {
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                   bcl_view rstd, bcl_view gamma, bcl_view beta, int T, int C) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "LayerNorm again", 2 * (double)T * C);
+    BCL_TRY(BCL_OPERANDS("layernorm_recompute", BCL_FLOATS(y, T, C), BCL_FLOATS(r, T, C),
+                         BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1), BCL_FLOATS(gamma, 1, C),
+                         BCL_FLOATS(beta, 1, C)));
+    bcl_operation(ops, "LayerNorm again", bcl_view_traffic(y) + bcl_view_traffic(r));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_mem(y), bcl_mem(r), bcl_mem(mean),
-                       bcl_mem(rstd), bcl_mem(gamma), bcl_mem(beta), bcl_int(C)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
+                       bcl_ptr(rstd), bcl_ptr(gamma), bcl_ptr(beta), bcl_int(C)));
 out:
     return status;
 }
 
-bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, cl_mem dgamma,
-                                           cl_mem dbeta, cl_mem dy, cl_mem r, cl_mem mean,
-                                           cl_mem rstd, cl_mem gamma, const bcl_batch_layout *batch,
-                                           int C, bcl_dropout dropout) {
+bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
+                                           bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
+                                           bcl_view rstd, bcl_view gamma,
+                                           const bcl_batch_layout *batch, int C,
+                                           bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    bcl_operation(ops, "residual and LayerNorm backward", 4 * (double)batch->T * C);
+    const int T = batch->T;
+    BCL_TRY(BCL_OPERANDS("residual_layernorm_backward", BCL_FLOATS(dr, T, C), BCL_FLOATS(dh, T, C),
+                         BCL_FLOATS(dgamma, 1, C), BCL_FLOATS(dbeta, 1, C), BCL_FLOATS(dy, T, C),
+                         BCL_FLOATS(r, T, C), BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1),
+                         BCL_FLOATS(gamma, 1, C), BCL_INTS(batch->positions, T, 1),
+                         BCL_INTS(batch->samples, T, 1)));
+    bcl_operation(ops, "residual and LayerNorm backward",
+                  bcl_view_traffic(dr) + bcl_view_traffic(dh) + bcl_view_traffic(dy) +
+                      bcl_view_traffic(r));
     /* before dr overwrites dy */
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward_parameters", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_mem(dgamma), bcl_mem(dbeta),
-                       bcl_mem(dy), bcl_mem(r), bcl_mem(mean), bcl_mem(rstd), bcl_int(batch->T),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dgamma), bcl_ptr(dbeta),
+                       bcl_ptr(dy), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_int(T),
                        bcl_int(C), bcl_int(ops->accumulate)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_mem(dr), bcl_mem(dh), bcl_mem(dy),
-                       bcl_mem(r), bcl_mem(mean), bcl_mem(rstd), bcl_mem(gamma),
-                       bcl_mem(batch->positions), bcl_mem(batch->samples), bcl_int(C),
-                       bcl_int(dh != dr), BCL_DROPOUT_ARGS(dropout)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(dr), bcl_ptr(dh), bcl_ptr(dy),
+                       bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(gamma),
+                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
+                       bcl_int(dh.buffer != dr.buffer), BCL_DROPOUT_ARGS(dropout)));
 out:
     return status;
 }

@@ -2,82 +2,86 @@
  * within the product where the provider can. */
 #include "ops/internal.h"
 
-static bcl_gemm_call forward_call(const bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T,
-                                  int M, int N) {
-    return (bcl_gemm_call){.layout = BCL_GEMM_NN,
-                           .M = T,
-                           .N = N,
-                           .K = M,
-                           .lda = M,
-                           .ldb = N,
-                           .ldc = N,
-                           .C = y,
-                           .A = x,
-                           .B = w,
-                           .bias = b,
-                           .packed = ops->packed && bcl_gemm_packs(ops->gemm, N)};
-}
-
-bcl_status bcl_linear_forward(bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T, int M,
-                              int N) {
-    const bcl_gemm_call call = forward_call(ops, y, x, w, b, T, M, N);
-    return bcl_gemm_run(ops->gemm, &call);
-}
-
-bcl_status bcl_linear_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem pre, cl_mem x, cl_mem w, cl_mem b,
-                                   int T, int M, int N, bool tanh_form) {
+static bcl_status forward(bcl_ops *ops, const char *operation, bcl_gemm_call *call, bcl_view y,
+                          bcl_view x, bcl_view w, bcl_view b, int T, int M, int N) {
     bcl_status status = BCL_OK;
-    bcl_gemm_call call = forward_call(ops, pre, x, w, b, T, M, N);
+    BCL_TRY(BCL_OPERANDS(operation, BCL_FLOATS(y, T, N), BCL_FLOATS(x, T, M), BCL_FLOATS(w, M, N),
+                         BCL_FLOATS(b, 1, N)));
+    call->layout = BCL_GEMM_NN;
+    call->M = T;
+    call->N = N;
+    call->K = M;
+    call->C = y;
+    call->A = x;
+    call->B = w;
+    call->bias = b;
+    call->packed = ops->packed && bcl_gemm_packs(ops->gemm, N);
+    BCL_TRY(bcl_gemm_run(ops->gemm, call));
+out:
+    return status;
+}
+
+bcl_status bcl_linear_forward(bcl_ops *ops, bcl_view y, bcl_view x, bcl_view w, bcl_view b, int T,
+                              int M, int N) {
+    bcl_gemm_call call = {0};
+    return forward(ops, "linear_forward", &call, y, x, w, b, T, M, N);
+}
+
+bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_view x, bcl_view w,
+                                   bcl_view b, int T, int M, int N, bool tanh_form) {
+    static const char operation[] = "linear_gelu_forward";
+    bcl_status status = BCL_OK;
+    bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
+    BCL_TRY(BCL_OPERANDS(operation, BCL_FLOATS(y, T, N), BCL_FLOATS(pre, T, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU;
         call.tanh_form = tanh_form;
         call.E = y;
     }
-    BCL_TRY(bcl_gemm_run(ops->gemm, &call));
+    BCL_TRY(forward(ops, operation, &call, pre, x, w, b, T, M, N));
     if (!fuse)
-        BCL_TRY(bcl_gelu_forward(ops, y, pre, (size_t)T * (size_t)N, tanh_form));
+        BCL_TRY(bcl_gelu_forward(ops, y, pre, T, N, tanh_form));
 out:
     return status;
 }
 
-static bcl_gemm_call input_call(cl_mem dx, cl_mem dy, cl_mem w, int T, int M, int N) {
-    return (bcl_gemm_call){.layout = BCL_GEMM_NT,
-                           .M = T,
-                           .N = M,
-                           .K = N,
-                           .lda = N,
-                           .ldb = N,
-                           .ldc = M,
-                           .C = dx,
-                           .A = dy,
-                           .B = w};
+/* dx (T,M) = dy w'. */
+static bcl_status input_gradient(bcl_ops *ops, bcl_gemm_call *call, bcl_view dx, bcl_view dy,
+                                 bcl_view w, int T, int M, int N) {
+    call->layout = BCL_GEMM_NT;
+    call->M = T;
+    call->N = M;
+    call->K = N;
+    call->C = dx;
+    call->A = dy;
+    call->B = w;
+    return bcl_gemm_run(ops->gemm, call);
 }
 
 /* dw = x' dy and db = column sums of dy, which nothing of backward reads. */
-static bcl_status parameter_gradients(bcl_ops *ops, cl_mem dw, cl_mem db, cl_mem dy, cl_mem x,
-                                      int T, int M, int N) {
+static bcl_status parameter_gradients(bcl_ops *ops, bcl_view dw, bcl_view db, bcl_view dy,
+                                      bcl_view x, int T, int M, int N) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const bool fuse = bcl_gemm_fuses(ops->gemm);
+    bcl_gemm_call call = {.layout = BCL_GEMM_TN,
+                          .M = M,
+                          .N = N,
+                          .K = T,
+                          .accumulate = ops->accumulate,
+                          .C = dw,
+                          .A = x,
+                          .B = dy};
+    if (fuse)
+        call.sums = db;
     if (ops->auxiliary)
         bcl_auxiliary_begin(ops->device);
-    BCL_TRY(bcl_gemm_run(ops->gemm, &(bcl_gemm_call){.layout = BCL_GEMM_TN,
-                                                     .M = M,
-                                                     .N = N,
-                                                     .K = T,
-                                                     .lda = M,
-                                                     .ldb = N,
-                                                     .ldc = N,
-                                                     .accumulate = ops->accumulate,
-                                                     .C = dw,
-                                                     .A = x,
-                                                     .B = dy,
-                                                     .sums = fuse ? db : NULL}));
+    BCL_TRY(bcl_gemm_run(ops->gemm, &call));
     if (!fuse) {
-        bcl_operation(ops, "bias gradient", (double)T * N);
+        bcl_operation(ops, "bias gradient", bcl_view_traffic(dy));
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_mem(db), bcl_mem(dy),
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_ptr(db), bcl_ptr(dy),
                            bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
     }
 out:
@@ -85,33 +89,37 @@ out:
     return status;
 }
 
-bcl_status bcl_linear_backward(bcl_ops *ops, cl_mem dx, cl_mem dw, cl_mem db, cl_mem dy, cl_mem x,
-                               cl_mem w, int T, int M, int N, bool add_dx) {
+bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db, bcl_view dy,
+                               bcl_view x, bcl_view w, int T, int M, int N, bool add_dx) {
     bcl_status status = BCL_OK;
-    if (dx) {
-        bcl_gemm_call call = input_call(dx, dy, w, T, M, N);
-        call.accumulate = add_dx;
-        BCL_TRY(bcl_gemm_run(ops->gemm, &call));
-    }
+    bcl_gemm_call call = {.accumulate = add_dx};
+    BCL_TRY(BCL_OPERANDS("linear_backward", BCL_FLOATS_OR_NONE(dx, T, M), BCL_FLOATS(dw, M, N),
+                         BCL_FLOATS(db, 1, N), BCL_FLOATS(dy, T, N), BCL_FLOATS(x, T, M),
+                         BCL_FLOATS(w, M, N)));
+    if (dx.buffer)
+        BCL_TRY(input_gradient(ops, &call, dx, dy, w, T, M, N));
     BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
 out:
     return status;
 }
 
-bcl_status bcl_gelu_linear_backward(bcl_ops *ops, cl_mem dpre, cl_mem dw, cl_mem db, cl_mem dy,
-                                    cl_mem x, cl_mem pre, cl_mem w, int T, int M, int N,
-                                    bool tanh_form) {
+bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bcl_view db,
+                                    bcl_view dy, bcl_view x, bcl_view pre, bcl_view w, int T, int M,
+                                    int N, bool tanh_form) {
     bcl_status status = BCL_OK;
-    bcl_gemm_call call = input_call(dpre, dy, w, T, M, N);
+    bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
+    BCL_TRY(BCL_OPERANDS("gelu_linear_backward", BCL_FLOATS(dpre, T, M), BCL_FLOATS(dw, M, N),
+                         BCL_FLOATS(db, 1, N), BCL_FLOATS(dy, T, N), BCL_FLOATS(x, T, M),
+                         BCL_FLOATS(pre, T, M), BCL_FLOATS(w, M, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU_BACKWARD;
         call.tanh_form = tanh_form;
         call.E = pre;
     }
-    BCL_TRY(bcl_gemm_run(ops->gemm, &call));
+    BCL_TRY(input_gradient(ops, &call, dpre, dy, w, T, M, N));
     if (!fuse)
-        BCL_TRY(bcl_gelu_backward(ops, dpre, dpre, pre, (size_t)T * (size_t)M, tanh_form));
+        BCL_TRY(bcl_gelu_backward(ops, dpre, dpre, pre, T, M, tanh_form));
     BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
 out:
     return status;

@@ -2,12 +2,14 @@
  * T tokens in the batch, B sentences, C hidden, NH heads, HS head size, F feed-forward, K labels.
  * Arguments: outputs, saved, inputs, parameters, dims. Backward is the same list with d before the
  * names. Parameter gradients are added to (+=) when ops->accumulate, else overwritten; activation
- * gradients are overwritten. */
+ * gradients are overwritten. Every operand is checked against the shape and type that stand beside
+ * it here, f32 where none does, before anything is launched, see ops/view.h. A vector of the model
+ * is (1,C). */
 #ifndef BCL_OPS_H
 #define BCL_OPS_H
 
-#include "ocl/ocl.h"
 #include "ops/gemm/gemm.h"
+#include "ops/view.h"
 
 /* The lists of int32 that a packed batch is, in the order in which they lie in its block:
  * X(name, elements at most, elements in use), of T tokens, B sentences and U different words that
@@ -27,7 +29,7 @@
 /* The lists on the device. */
 typedef struct bcl_batch_layout {
     int T, B, longest, U; /* longest sentence, tokens */
-#define X(name, most, used) cl_mem name;
+#define X(name, most, used) bcl_view name;
     BCL_BATCH_LISTS(X)
 #undef X
 } bcl_batch_layout;
@@ -59,71 +61,80 @@ static inline uint32_t bcl_site(int layer, int place) {
     return (uint32_t)layer << 16 | (uint32_t)place;
 }
 
-/* y (T,C) = dropout(LayerNorm(word[id] + position + type[0])); mean, rstd (T) are saved. */
-bcl_status bcl_embedding_forward(bcl_ops *ops, cl_mem y, cl_mem mean, cl_mem rstd,
-                                 const bcl_batch_layout *batch, cl_mem word /* (V,C) */,
-                                 cl_mem position /* (P,C) */, cl_mem type /* (types,C) */,
-                                 cl_mem gamma, cl_mem beta, int C, float eps, bcl_dropout dropout);
+/* V words, P positions and N types of C. */
+typedef struct bcl_embedding_shape {
+    int V, P, N, C;
+} bcl_embedding_shape;
+/* y (T,C) = dropout(LayerNorm(word[id] + position + type[0])); mean, rstd (T,1) are saved. */
+bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_view rstd,
+                                 const bcl_batch_layout *batch, bcl_view word /* (V,C) */,
+                                 bcl_view position /* (P,C) */, bcl_view type /* (N,C) */,
+                                 bcl_view gamma, bcl_view beta, bcl_embedding_shape shape,
+                                 float eps, bcl_dropout dropout);
 /* dy (T,C) is overwritten, r (T,C) is scratch. dword (R,C) is written by slots (see
- * cl/embedding.cl), with row_step (R) and `step`. */
-bcl_status bcl_embedding_backward(bcl_ops *ops, cl_mem dy, cl_mem r, cl_mem dword, cl_mem row_step,
-                                  cl_mem dposition, cl_mem dtype, cl_mem dgamma, cl_mem dbeta,
-                                  cl_mem mean, cl_mem rstd, const bcl_batch_layout *batch,
-                                  cl_mem word, cl_mem position, cl_mem type, cl_mem gamma, int P,
-                                  int C, int step, bcl_dropout dropout);
+ * cl/embedding.cl), with row_step (R,1) i32 and `step`. */
+bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_view dword,
+                                  bcl_view row_step, bcl_view dposition, bcl_view dtype,
+                                  bcl_view dgamma, bcl_view dbeta, bcl_view mean, bcl_view rstd,
+                                  const bcl_batch_layout *batch, bcl_view word, bcl_view position,
+                                  bcl_view type, bcl_view gamma, bcl_embedding_shape shape, int R,
+                                  int step, bcl_dropout dropout);
 
 /* y (T,N) = x (T,M) w (M,N) + b (N) */
-bcl_status bcl_linear_forward(bcl_ops *ops, cl_mem y, cl_mem x, cl_mem w, cl_mem b, int T, int M,
-                              int N);
-/* dx (T,M) = dy w' (or += with add_dx); dw = x' dy; db = column sums of dy. dx may be NULL. */
-bcl_status bcl_linear_backward(bcl_ops *ops, cl_mem dx, cl_mem dw, cl_mem db, cl_mem dy, cl_mem x,
-                               cl_mem w, int T, int M, int N, bool add_dx);
+bcl_status bcl_linear_forward(bcl_ops *ops, bcl_view y, bcl_view x, bcl_view w, bcl_view b, int T,
+                              int M, int N);
+/* dx (T,M) = dy w' (or += with add_dx); dw = x' dy; db = column sums of dy. dx may be none. */
+bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db, bcl_view dy,
+                               bcl_view x, bcl_view w, int T, int M, int N, bool add_dx);
 
 /* y (T,N) = gelu(pre), pre = x w + b; pre may be y where it is not kept. */
-bcl_status bcl_linear_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem pre, cl_mem x, cl_mem w, cl_mem b,
-                                   int T, int M, int N, bool tanh_form);
+bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_view x, bcl_view w,
+                                   bcl_view b, int T, int M, int N, bool tanh_form);
 /* Backward of y = x w + b with x = gelu(pre): as bcl_linear_backward, with dpre (T,M) instead of
  * dx. */
-bcl_status bcl_gelu_linear_backward(bcl_ops *ops, cl_mem dpre, cl_mem dw, cl_mem db, cl_mem dy,
-                                    cl_mem x, cl_mem pre, cl_mem w, int T, int M, int N,
-                                    bool tanh_form);
+bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bcl_view db,
+                                    bcl_view dy, bcl_view x, bcl_view pre, bcl_view w, int T, int M,
+                                    int N, bool tanh_form);
 
-bcl_status bcl_gelu_forward(bcl_ops *ops, cl_mem y, cl_mem x, size_t count, bool tanh_form);
-bcl_status bcl_gelu_backward(bcl_ops *ops, cl_mem dx, cl_mem dy, cl_mem x, size_t count,
+/* y (T,N) = gelu(x); dx (T,N) = dy gelu'(x). y may be x, dx may be dy. */
+bcl_status bcl_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N, bool tanh_form);
+bcl_status bcl_gelu_backward(bcl_ops *ops, bcl_view dx, bcl_view dy, bcl_view x, int T, int N,
                              bool tanh_form);
 
 /* y = dropout(x), rows of C; its own backward. y may be x. */
-bcl_status bcl_dropout_rows(bcl_ops *ops, cl_mem y, cl_mem x, const bcl_batch_layout *batch, int C,
-                            bcl_dropout dropout);
+bcl_status bcl_dropout_rows(bcl_ops *ops, bcl_view y, bcl_view x, const bcl_batch_layout *batch,
+                            int C, bcl_dropout dropout);
 
 /* r = x + dropout(h), y = LayerNorm(r); r holds h on entry. mean, rstd (T) are saved. */
-bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean,
-                                          cl_mem rstd, cl_mem x, cl_mem gamma, cl_mem beta,
+bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
                                           const bcl_batch_layout *batch, int C, float eps,
                                           bcl_dropout dropout);
 /* y (T,C) again, to the same bits, from what the forward pass saved. */
-bcl_status bcl_layernorm_recompute(bcl_ops *ops, cl_mem y, cl_mem r, cl_mem mean, cl_mem rstd,
-                                   cl_mem gamma, cl_mem beta, int T, int C);
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                   bcl_view rstd, bcl_view gamma, bcl_view beta, int T, int C);
 /* dr = gradient of x and, behind the dropout, dh. dr may be dy. */
-bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, cl_mem dr, cl_mem dh, cl_mem dgamma,
-                                           cl_mem dbeta, cl_mem dy, cl_mem r, cl_mem mean,
-                                           cl_mem rstd, cl_mem gamma, const bcl_batch_layout *batch,
-                                           int C, bcl_dropout dropout);
+bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
+                                           bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
+                                           bcl_view rstd, bcl_view gamma,
+                                           const bcl_batch_layout *batch, int C,
+                                           bcl_dropout dropout);
 
 /* out (T,NH,HS) = dropout(softmax(Q K' / sqrt(HS))) V within each sentence; lse (T,NH) is saved. */
-bcl_status bcl_attention_forward(bcl_ops *ops, cl_mem out, cl_mem lse, cl_mem qkv /* (T,3,NH,HS) */,
-                                 const bcl_batch_layout *batch, int NH, int HS,
-                                 bcl_dropout dropout);
+bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse,
+                                 bcl_view qkv /* (T,3,NH,HS) */, const bcl_batch_layout *batch,
+                                 int NH, int HS, bcl_dropout dropout);
 /* delta (T,NH) is scratch. */
-bcl_status bcl_attention_backward(bcl_ops *ops, cl_mem dqkv, cl_mem delta, cl_mem dout, cl_mem out,
-                                  cl_mem lse, cl_mem qkv, const bcl_batch_layout *batch, int NH,
-                                  int HS, bcl_dropout dropout);
+bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, bcl_view dout,
+                                  bcl_view out, bcl_view lse, bcl_view qkv,
+                                  const bcl_batch_layout *batch, int NH, int HS,
+                                  bcl_dropout dropout);
 
-/* stats (2 floats) (+)= {sum of losses, right labels}; row_loss (T) and predicted (T, int32) are
- * outputs; dlogits (T,K) = weight (softmax - onehot), or NULL. */
-bcl_status bcl_cross_entropy(bcl_ops *ops, cl_mem stats, cl_mem row_loss, cl_mem predicted,
-                             cl_mem dlogits, cl_mem logits, const bcl_batch_layout *batch, int K,
-                             float weight);
+/* stats (1,2) (+)= {sum of losses, right labels}; row_loss (T) and predicted (T, i32) are
+ * outputs; dlogits (T,K) = weight (softmax - onehot), or none. */
+bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bcl_view predicted,
+                             bcl_view dlogits, bcl_view logits, const bcl_batch_layout *batch,
+                             int K, float weight);
 
 /* Adam's numbers for one step; t counts from 1. decoupled: AdamW. */
 typedef struct bcl_adam {
@@ -133,18 +144,18 @@ typedef struct bcl_adam {
 } bcl_adam;
 /* The arenas that Adam walks: N dense parameters, and R rows of C of the word embedding. */
 typedef struct bcl_adam_arenas {
-    cl_mem p, g, m, v; /* (N) */
+    bcl_view p, g, m, v; /* (1,N) */
     size_t N;
-    cl_mem table;               /* (V,C) */
-    cl_mem row_g, row_m, row_v; /* (R,C) */
-    cl_mem row_ids, row_step;   /* (R) int32 */
+    bcl_view table;               /* (V,C) */
+    bcl_view row_g, row_m, row_v; /* (R,C) */
+    bcl_view row_ids, row_step;   /* (R,1) i32 */
     int R, C;
-    cl_mem partial; /* BCL_ADAM_PARTIALS floats */
-    cl_mem clip;    /* 2 floats: factor, norm */
+    bcl_view partial; /* (1,BCL_ADAM_PARTIALS) */
+    bcl_view clip;    /* (1,2): factor, norm */
 } bcl_adam_arenas;
 enum { BCL_ADAM_PARTIALS = 512 };
-/* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), int32. */
-bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count);
+/* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), i32. */
+bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count);
 /* One update, and clip = {factor, norm} of all gradients; `step` counts from 0 and is what the
  * rows' gradients were written with. */
 bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *arenas, const bcl_adam *adam,

@@ -9,13 +9,14 @@ static int chunk_of(size_t n, size_t pieces, size_t multiple) {
     return (int)((chunk + multiple - 1) / multiple * multiple);
 }
 
-bcl_status bcl_zero_ranges(bcl_ops *ops, cl_mem x, cl_mem ranges, int count) {
+bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     if (!count)
         return BCL_OK;
+    BCL_TRY(BCL_OPERANDS("zero_ranges", BCL_FLOATS(x, 1, BCL_ANY), BCL_INTS(ranges, count, 2)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_ranges", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_mem(x), bcl_mem(ranges)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(x), bcl_ptr(ranges)));
 out:
     return status;
 }
@@ -34,27 +35,37 @@ static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
-    bcl_operation(ops, "gradient norm", dense ? (double)a->N : 0);
+    bcl_operation(ops, "gradient norm", dense ? bcl_view_traffic(a->g) : 0);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
-    BCL_TRY(bcl_buffer_zero(ops->device, a->partial, 0, BCL_ADAM_PARTIALS * sizeof(float)));
+    BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, a->partial.bytes));
     if (dense) {
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_mem(a->partial),
-                           bcl_mem(a->g), bcl_int((int)a->N), bcl_int(dense_chunk(a))));
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_ptr(a->partial),
+                           bcl_ptr(a->g), bcl_int((int)a->N), bcl_int(dense_chunk(a))));
     }
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, (a->R + rows - 1) / rows), bcl_mem(a->partial),
-                       bcl_int(DENSE_PIECES), bcl_mem(a->row_g), bcl_mem(a->row_step),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, (a->R + rows - 1) / rows), bcl_ptr(a->partial),
+                       bcl_int(DENSE_PIECES), bcl_ptr(a->row_g), bcl_ptr(a->row_step),
                        bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
 out:
     return status;
+}
+
+static bcl_status check_arenas(const bcl_adam_arenas *a) {
+    const int N = (int)a->N, R = a->R, C = a->C;
+    return BCL_OPERANDS("adam_step", BCL_FLOATS(a->p, 1, N), BCL_FLOATS(a->g, 1, N),
+                        BCL_FLOATS(a->m, 1, N), BCL_FLOATS(a->v, 1, N),
+                        BCL_FLOATS(a->table, BCL_ANY, C), BCL_FLOATS(a->row_g, R, C),
+                        BCL_FLOATS(a->row_m, R, C), BCL_FLOATS(a->row_v, R, C),
+                        BCL_INTS(a->row_ids, R, 1), BCL_INTS(a->row_step, R, 1),
+                        BCL_FLOATS(a->partial, 1, BCL_ADAM_PARTIALS), BCL_FLOATS(a->clip, 1, 2));
 }
 
 static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_mem(a->clip), bcl_mem(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_ptr(a->clip), bcl_ptr(a->partial),
                        bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
 out:
     return status;
@@ -70,24 +81,29 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     const float decay = decoupled ? (float)(1 - adam->lr * adam->weight_decay) : 1.0f;
     const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
     const bool clips = adam->clip > 0;
+    BCL_TRY(check_arenas(a));
     BCL_TRY(sum_squares(ops, a, clips, step));
     if (clips)
         BCL_TRY(finish_norm(ops, a, adam->clip));
-    bcl_operation(ops, BCL_OPERATION_UPDATE, 7 * (double)a->N + 6 * (double)a->R * a->C);
+    /* without weight decay rows that never had a gradient cost less */
+    bcl_operation(ops, BCL_OPERATION_UPDATE,
+                  2 * (bcl_view_traffic(a->p) + bcl_view_traffic(a->m) + bcl_view_traffic(a->v)) +
+                      bcl_view_traffic(a->g) + 2 * bcl_view_traffic(a->row_m) +
+                      2 * bcl_view_traffic(a->row_v) + 2 * bcl_view_traffic(a->row_g));
 #define ADAM_ARGS                                                                                  \
     bcl_float(step_size), bcl_float(root2), bcl_float((float)(1 - adam->beta1)),                   \
         bcl_float((float)adam->beta2), bcl_float((float)(1 - adam->beta2)),                        \
         bcl_float((float)adam->eps), bcl_float(decay), bcl_float(l2)
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_mem(a->p), bcl_mem(a->g),
-                       bcl_mem(a->m), bcl_mem(a->v), bcl_mem(a->clip), bcl_mem(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_ptr(a->p), bcl_ptr(a->g),
+                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->clip), bcl_ptr(a->partial),
                        bcl_int(clips), bcl_int((int)a->N), bcl_int(dense_chunk(a)), ADAM_ARGS));
     if (!clips)
         BCL_TRY(finish_norm(ops, a, 0));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_mem(a->table), bcl_mem(a->row_g),
-                       bcl_mem(a->row_m), bcl_mem(a->row_v), bcl_mem(a->row_ids),
-                       bcl_mem(a->row_step), bcl_mem(a->clip), bcl_int(a->C), bcl_int(step),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
+                       bcl_ptr(a->row_m), bcl_ptr(a->row_v), bcl_ptr(a->row_ids),
+                       bcl_ptr(a->row_step), bcl_ptr(a->clip), bcl_int(a->C), bcl_int(step),
                        bcl_int(adam->weight_decay > 0), ADAM_ARGS));
 #undef ADAM_ARGS
 out:

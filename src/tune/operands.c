@@ -24,13 +24,20 @@ struct bcl_tune_operands {
     const bcl_tune_session *session;
     bcl_device *device;
     float *a, *b, *c0, *c;
-    cl_mem A, B, C, bias;
-    size_t c_size; /* elements */
+    bcl_view A, B, C, bias; /* of the largest shape of each */
     reference references[BCL_TUNE_SHAPES];
 };
 
 static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
+}
+
+static bcl_status upload(bcl_view *out, bcl_device *device, const float *x, size_t count) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_view_create(out, device, BCL_ELEMENT_F32, 1, (int)count, "tuning"));
+    BCL_TRY(bcl_buffer_write(device, out->buffer, 0, x, out->bytes, true));
+out:
+    return status;
 }
 
 bcl_status bcl_tune_operands_create(bcl_tune_operands **out, bcl_device *device,
@@ -48,7 +55,6 @@ bcl_status bcl_tune_operands_create(bcl_tune_operands **out, bcl_device *device,
         c = larger(c, (size_t)x->M * (size_t)x->N);
         n = larger(n, (size_t)x->N);
     }
-    o->c_size = c;
     BCL_NEW(o->a, a);
     BCL_NEW(o->b, b);
     BCL_NEW(o->c0, c);
@@ -57,14 +63,10 @@ bcl_status bcl_tune_operands_create(bcl_tune_operands **out, bcl_device *device,
     bcl_normal(o->b, b, 1, 2);
     for (size_t i = 0; i < c; i++)
         o->c0[i] = o->a[i % a];
-    BCL_TRY(bcl_buffer_create(&o->A, device, a * sizeof(float), "tuning"));
-    BCL_TRY(bcl_buffer_create(&o->B, device, b * sizeof(float), "tuning"));
-    BCL_TRY(bcl_buffer_create(&o->C, device, c * sizeof(float), "tuning"));
-    BCL_TRY(bcl_buffer_create(&o->bias, device, n * sizeof(float), "tuning"));
-    BCL_TRY(bcl_buffer_write(device, o->A, 0, o->a, a * sizeof(float), true));
-    BCL_TRY(bcl_buffer_write(device, o->B, 0, o->b, b * sizeof(float), true));
-    BCL_TRY(bcl_buffer_write(device, o->C, 0, o->c0, c * sizeof(float), true));
-    BCL_TRY(bcl_buffer_write(device, o->bias, 0, o->c0, n * sizeof(float), true));
+    BCL_TRY(upload(&o->A, device, o->a, a));
+    BCL_TRY(upload(&o->B, device, o->b, b));
+    BCL_TRY(upload(&o->C, device, o->c0, c));
+    BCL_TRY(upload(&o->bias, device, o->c0, n));
     *out = o;
     o = NULL;
 out:
@@ -75,10 +77,10 @@ out:
 void bcl_tune_operands_free(bcl_tune_operands *o) {
     if (!o)
         return;
-    bcl_buffer_free(o->device, &o->A);
-    bcl_buffer_free(o->device, &o->B);
-    bcl_buffer_free(o->device, &o->C);
-    bcl_buffer_free(o->device, &o->bias);
+    bcl_buffer_free(o->device, &o->A.buffer);
+    bcl_buffer_free(o->device, &o->B.buffer);
+    bcl_buffer_free(o->device, &o->C.buffer);
+    bcl_buffer_free(o->device, &o->bias.buffer);
     for (int i = 0; i < BCL_TUNE_SHAPES; i++) {
         free(o->references[i].want);
         free(o->references[i].scale);
@@ -93,18 +95,17 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
 bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, int shape) {
     const bcl_tune_shape *x = &o->session->shapes[shape];
     const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
-    return (bcl_gemm_call){.layout = x->layout,
-                           .M = x->M,
-                           .N = x->N,
-                           .K = x->K,
-                           .lda = tn ? x->M : x->K,
-                           .ldb = nt ? x->K : x->N,
-                           .ldc = x->N,
-                           .accumulate = tn,
-                           .A = o->A,
-                           .B = o->B,
-                           .C = o->C,
-                           .bias = x->layout == BCL_GEMM_NN ? o->bias : NULL};
+    bcl_gemm_call call = {.layout = x->layout,
+                          .M = x->M,
+                          .N = x->N,
+                          .K = x->K,
+                          .accumulate = tn,
+                          .A = bcl_view_as(o->A, tn ? x->K : x->M, tn ? x->M : x->K),
+                          .B = bcl_view_as(o->B, nt ? x->N : x->K, nt ? x->K : x->N),
+                          .C = bcl_view_as(o->C, x->M, x->N)};
+    if (x->layout == BCL_GEMM_NN)
+        call.bias = bcl_view_as(o->bias, 1, x->N);
+    return call;
 }
 
 /* The i-th of the lines of n that are checked. */
@@ -154,7 +155,7 @@ static bcl_status make_reference(bcl_tune_operands *o, int shape) {
             multiply(want, scale, count, x, K, o->a, am, ak);
         for (size_t j = 0; j < count; j++) {
             const size_t m = row ? at : j, n = row ? j : at;
-            const double more = c.bias ? o->c0[n] : c.accumulate ? o->c0[m * N + n] : 0;
+            const double more = c.bias.buffer ? o->c0[n] : c.accumulate ? o->c0[m * N + n] : 0;
             want[j] += more;
             scale[j] = sqrt(scale[j] + more * more);
         }
@@ -198,18 +199,17 @@ bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, doubl
                           double *error) {
     bcl_status status = BCL_OK;
     const bcl_gemm_call call = bcl_tune_call(o, shape);
-    const size_t bytes = (size_t)call.M * (size_t)call.N * sizeof(float);
+    const size_t bytes = (size_t)bcl_view_traffic(call.C);
     if (!o->references[shape].want)
         BCL_TRY(make_reference(o, shape));
     if (call.accumulate) {
-        BCL_TRY(bcl_buffer_write(o->device, o->C, 0, o->c0, bytes, true));
+        BCL_TRY(bcl_buffer_write(o->device, o->C.buffer, 0, o->c0, bytes, true));
     } else {
         const cl_uint unwritten = 0x7fc00000; /* NaN */
-        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(o->device), o->C, &unwritten, sizeof unwritten,
-                                   0, bytes, 0, NULL, NULL));
+        BCL_TRY(bcl_buffer_fill(o->device, o->C.buffer, &unwritten, sizeof unwritten, 0, bytes));
     }
     BCL_TRY(bcl_gemm_run(gemm, &call));
-    BCL_TRY(bcl_buffer_read(o->device, o->C, 0, o->c, bytes, true));
+    BCL_TRY(bcl_buffer_read(o->device, o->C.buffer, 0, o->c, bytes, true));
     compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, share, error);
 out:
     return status;

@@ -36,7 +36,7 @@ static void end(planned *p) {
     bcl_config_free(&p->made);
 }
 
-static bool has_place(const bcl_plan *p, const cl_mem *who) {
+static bool has_place(const bcl_plan *p, const bcl_view *who) {
     for (size_t i = 0; i < p->count; i++)
         if (p->buffers[i].out == who || p->buffers[i].also == who)
             return true;
@@ -45,11 +45,11 @@ static bool has_place(const bcl_plan *p, const cl_mem *who) {
 
 /* Every tensor of a pass, but backward[layers], and forward's behind the last layer but x. */
 static void check_members(const planned *p, bool training) {
-    const size_t members = sizeof(bcl_layer_activations) / sizeof(cl_mem);
+    const size_t members = sizeof(bcl_layer_activations) / sizeof(bcl_view);
     for (int l = 0; l < p->config.layers; l++)
         for (size_t i = 0; i < members; i++) {
-            assert_true(has_place(&p->plan, (const cl_mem *)&p->a.forward[l] + i));
-            assert_true(!training || has_place(&p->plan, (const cl_mem *)&p->a.backward[l] + i));
+            assert_true(has_place(&p->plan, (const bcl_view *)&p->a.forward[l] + i));
+            assert_true(!training || has_place(&p->plan, (const bcl_view *)&p->a.backward[l] + i));
         }
     assert_true(has_place(&p->plan, &p->a.forward[p->config.layers].x));
     assert_true(has_place(&p->plan, &p->a.logits));

@@ -94,17 +94,18 @@ static void check(const int *lengths, int count, int NH, int HS, float p, float 
                  zeros(rows),
                  zeros(3 * n)};
     reference(&r);
-    cl_mem qkv = guard_floats(3 * n, x), out = guard_floats(n, NULL),
-           lse = guard_floats(rows, NULL), dqkv = guard_floats(3 * n, NULL),
-           delta = guard_floats(rows, NULL), dout = guard_floats(n, dy);
+    const int tokens = b.host.T, C = NH * HS;
+    bcl_view qkv = guard_floats(tokens, 3 * C, x), out = guard_floats(tokens, C, NULL),
+             lse = guard_floats(tokens, NH, NULL), dqkv = guard_floats(tokens, 3 * C, NULL),
+             delta = guard_floats(tokens, NH, NULL), dout = guard_floats(tokens, C, dy);
     OK(bcl_attention_forward(&test_ops, out, lse, qkv, &b.device, NH, HS, r.dropout));
     OK(bcl_attention_backward(&test_ops, dqkv, delta, dout, out, lse, qkv, &b.device, NH, HS,
                               r.dropout));
     snprintf(what, sizeof what, "T %d, longest %d, NH %d, HS %d, dropout %g", b.host.T,
              b.host.longest, NH, HS, (double)p);
-    compare(what, read_floats(out, n), r.out, NULL, n, wider(OUT, spread));
-    compare(what, read_floats(lse, rows), r.lse, NULL, rows, wider(LSE, spread));
-    compare(what, read_floats(dqkv, 3 * n), r.dqkv, NULL, 3 * n, wider(GRADIENT, spread));
+    compare(what, read_floats(out), r.out, NULL, n, wider(OUT, spread));
+    compare(what, read_floats(lse), r.lse, NULL, rows, wider(LSE, spread));
+    compare(what, read_floats(dqkv), r.dqkv, NULL, 3 * n, wider(GRADIENT, spread));
     guards_end();
     batch_end(&b);
     free(x);

@@ -13,16 +13,16 @@ enum { N = 100 };
 /* What a device computes that is opened anew and so has no programs in memory. */
 static void compute(float *y) {
     bcl_device *device = NULL;
-    cl_mem x = NULL;
+    bcl_view x = {0};
     OK(bcl_device_open(&device, bcl_device_about(test_device)->id, false));
     bcl_ops ops = {.device = device};
     for (int i = 0; i < N; i++)
         y[i] = 0.1f * (float)(i - N / 2);
-    OK(bcl_buffer_create(&x, device, N * sizeof *y, "x"));
-    OK(bcl_buffer_write(device, x, 0, y, N * sizeof *y, true));
-    OK(bcl_gelu_forward(&ops, x, x, N, false));
-    OK(bcl_buffer_read(device, x, 0, y, N * sizeof *y, true));
-    bcl_buffer_free(device, &x);
+    OK(bcl_view_create(&x, device, BCL_ELEMENT_F32, 1, N, "x"));
+    OK(bcl_buffer_write(device, x.buffer, 0, y, N * sizeof *y, true));
+    OK(bcl_gelu_forward(&ops, x, x, 1, N, false));
+    OK(bcl_buffer_read(device, x.buffer, 0, y, N * sizeof *y, true));
+    bcl_buffer_free(device, &x.buffer);
     bcl_device_free(device);
 }
 

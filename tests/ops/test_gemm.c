@@ -132,6 +132,24 @@ static cl_mem upload(const float *x, size_t count) {
     return buffer;
 }
 
+static bcl_view view_of(cl_mem buffer, size_t count, int rows, int columns, int ld) {
+    return (bcl_view){buffer, count * sizeof(float), BCL_ELEMENT_F32, rows, columns, ld};
+}
+
+/* Of operands whose rows lie end to end. */
+static bcl_gemm_call plain_call(bcl_gemm_layout layout, int M, int N, int K, cl_mem c, cl_mem a,
+                                cl_mem b) {
+    const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
+    const size_t m = (size_t)M, n = (size_t)N, k = (size_t)K;
+    return (bcl_gemm_call){.layout = layout,
+                           .M = M,
+                           .N = N,
+                           .K = K,
+                           .C = view_of(c, m * n, M, N, N),
+                           .A = view_of(a, m * k, tn ? K : M, tn ? M : K, tn ? M : K),
+                           .B = view_of(b, k * n, nt ? N : K, nt ? K : N, nt ? K : N)};
+}
+
 static size_t packed_products;
 
 /* Runs the product on a view in the middle of a marked buffer; returns the worst share. */
@@ -148,18 +166,18 @@ static double product_run(product *p, bcl_gemm *gemm) {
     cl_mem a = upload(p->a, p->a_size), b = upload(p->b, p->b_size), c = upload(host, all);
     cl_mem v = upload(p->v, (size_t)p->N), view = NULL;
     OK(bcl_buffer_view(&view, c, guard * sizeof *host, p->c_size * sizeof *host));
-    const bcl_gemm_call call = {.layout = p->layout,
-                                .M = p->M,
-                                .N = p->N,
-                                .K = p->K,
-                                .lda = p->lda,
-                                .ldb = p->ldb,
-                                .ldc = p->ldc,
-                                .accumulate = p->accumulate,
-                                .C = view,
-                                .A = a,
-                                .B = b,
-                                .bias = p->bias ? v : NULL};
+    const bool tn = p->layout == BCL_GEMM_TN, nt = p->layout == BCL_GEMM_NT;
+    const int M = p->M, N = p->N, K = p->K;
+    bcl_gemm_call call = {.layout = p->layout,
+                          .M = M,
+                          .N = N,
+                          .K = K,
+                          .accumulate = p->accumulate,
+                          .C = view_of(view, p->c_size, M, N, p->ldc),
+                          .A = view_of(a, p->a_size, tn ? K : M, tn ? M : K, p->lda),
+                          .B = view_of(b, p->b_size, nt ? N : K, nt ? K : N, p->ldb)};
+    if (p->bias)
+        call.bias = view_of(v, (size_t)N, 1, N, N);
     OK(bcl_gemm_run(gemm, &call));
     if (p->packed && p->layout == BCL_GEMM_NN && p->ldb == p->N && bcl_gemm_packs(gemm, p->N)) {
         /* once more from a packed B: the same bits as what is compared below */
@@ -168,16 +186,17 @@ static double product_run(product *p, bcl_gemm *gemm) {
         float *back = calloc(p->b_size, sizeof *back);
         bcl_gemm_call second = call;
         assert_true(one && two && back);
-        OK(bcl_gemm_pack(gemm, order, b, p->K, p->N, false));
+        const bcl_view plain = call.B, packed = view_of(order, p->b_size, K, N, N);
+        OK(bcl_gemm_pack(gemm, packed, plain, K, N, false));
         OK(bcl_buffer_view(&other, again, guard * sizeof *host, p->c_size * sizeof *host));
-        second.B = order;
-        second.C = other;
+        second.B = packed;
+        second.C.buffer = other;
         second.packed = true;
         OK(bcl_gemm_run(gemm, &second));
         OK(bcl_buffer_read(device, view, 0, one, p->c_size * sizeof *one, true));
         OK(bcl_buffer_read(device, other, 0, two, p->c_size * sizeof *two, true));
         assert_memory_equal(one, two, p->c_size * sizeof *one);
-        OK(bcl_gemm_pack(gemm, b, order, p->K, p->N, true));
+        OK(bcl_gemm_pack(gemm, plain, packed, K, N, true));
         OK(bcl_buffer_read(device, b, 0, back, p->b_size * sizeof *back, true));
         assert_memory_equal(back, p->b, p->b_size * sizeof *back);
         bcl_buffer_free(device, &other);
@@ -298,16 +317,7 @@ static void repeat(bcl_gemm *gemm) {
     float *again = calloc(p.c_size, sizeof *again);
     assert_non_null(again);
     for (int i = 0; i < 3; i++) {
-        const bcl_gemm_call call = {.layout = p.layout,
-                                    .M = p.M,
-                                    .N = p.N,
-                                    .K = p.K,
-                                    .lda = p.lda,
-                                    .ldb = p.ldb,
-                                    .ldc = p.ldc,
-                                    .C = c,
-                                    .A = a,
-                                    .B = b};
+        const bcl_gemm_call call = plain_call(p.layout, p.M, p.N, p.K, c, a, b);
         OK(bcl_gemm_run(gemm, &call));
         OK(bcl_buffer_read(device, c, 0, i ? again : p.c, p.c_size * sizeof *again, true));
         if (i)
@@ -365,16 +375,7 @@ static void check_rounding(bcl_gemm *gemm, bcl_gemm_layout layout, bool of_a, in
     cl_mem w = upload(wide, many * depth), t = upload(thin, (size_t)few * depth);
     cl_mem out = upload(c, many * (size_t)few);
     const int M = of_a ? (int)many : few, N = of_a ? few : (int)many;
-    const bcl_gemm_call call = {.layout = layout,
-                                .M = M,
-                                .N = N,
-                                .K = K,
-                                .lda = layout == BCL_GEMM_TN ? M : K,
-                                .ldb = layout == BCL_GEMM_NT ? K : N,
-                                .ldc = N,
-                                .C = out,
-                                .A = of_a ? w : t,
-                                .B = of_a ? t : w};
+    const bcl_gemm_call call = plain_call(layout, M, N, K, out, of_a ? w : t, of_a ? t : w);
     OK(bcl_gemm_run(gemm, &call));
     OK(bcl_buffer_read(device, out, 0, c, many * (size_t)few * sizeof *c, true));
     for (size_t i = 0; i < many * (size_t)few; i++) {
@@ -492,24 +493,37 @@ static void test_errors(void **state) {
     OK(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_FP32));
     float x[64] = {0};
     cl_mem b = upload(x, 64);
-    const bcl_gemm_call good = {
-        .M = 8, .N = 8, .K = 8, .lda = 8, .ldb = 8, .ldc = 8, .C = b, .A = b, .B = b};
+    const bcl_gemm_call good = plain_call(BCL_GEMM_NN, 8, 8, 8, b, b, b);
     bcl_gemm_call bad = good;
     bad.K = 0;
-    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "M 8, N 8, K 0");
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "reference: M 8, N 8, K 0");
     bad = good;
-    bad.lda = 7;
-    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "A (8,8) has rows 7 elements apart");
+    bad.A.ld = 7;
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT,
+          "reference: A: found (8,8) f32 with rows 7 elements apart, expected >= 8");
     bad = good;
-    bad.ldb = 9;
-    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "needs 284 bytes, its buffer has 256");
+    bad.B.ld = 9;
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT,
+          "reference: B: (8,8) f32 needs 71 elements, its buffer has 64");
     bad = good;
-    bad.C = NULL;
-    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "C has no buffer");
+    bad.C.buffer = NULL;
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT,
+          "reference: C: found none, expected (8,8) f32");
     bad = good;
-    bad.bias = b;
+    bad.bias = view_of(b, 8, 1, 8, 8);
     bad.accumulate = true;
     FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "bias");
+    bad = good;
+    bad.A.rows = 7;
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT,
+          "reference: A: found (7,8) f32, expected (8,8) f32");
+    bad = good;
+    bad.B.type = BCL_ELEMENT_BF16;
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT,
+          "reference: B: found (8,8) bf16, expected (8,8) f32");
+    bad = good;
+    bad.sums = view_of(b, 8, 1, 8, 8);
+    FAILS(bcl_gemm_run(gemm, &bad), BCL_ERROR_ARGUMENT, "reference: has no epilogues");
     bcl_buffer_free(device, &b);
     bcl_gemm_free(gemm);
 }

@@ -43,8 +43,8 @@ static void test_comparator(void **state) {
     assert_true(compare_share(&at, (float[]){1, 2.00002f}, 2, want, 2, NULL, limit) > 1);
     assert_true(compare_share(&at, (float[]){1, 2}, 2, want, 2, NULL, limit) == 0);
     /* guards */
-    cl_mem buffer = guard_floats(3, NULL);
-    float *x = read_floats(buffer, 3);
+    bcl_view buffer = guard_floats(1, 3, NULL);
+    float *x = read_floats(buffer);
     assert_true(isnan(x[0]) && isnan(x[2]));
     free(x);
     guards_end();
@@ -79,16 +79,17 @@ static void test_gelu(void **state) {
                 dx[k] *= (double)dy[k];
                 size[k] = fabs((double)dy[k]) + fabs((double)x[k]);
             }
-            cl_mem bx = guard_floats(n, x), by = guard_floats(n, NULL), bdy = guard_floats(n, dy),
-                   bdx = guard_floats(n, NULL);
-            OK(bcl_gelu_forward(&test_ops, by, bx, n, form));
-            OK(bcl_gelu_backward(&test_ops, bdx, bdy, bx, n, form));
-            compare("gelu", read_floats(by, n), y, size, n, limits.gelu);
-            compare("gelu gradient", read_floats(bdx, n), dx, size, n, limits.gelu);
-            OK(bcl_gelu_backward(&test_ops, bdy, bdy, bx, n, form)); /* in place */
-            compare("gelu gradient in place", read_floats(bdy, n), dx, size, n, limits.gelu);
-            OK(bcl_gelu_forward(&test_ops, bx, bx, n, form));
-            compare("gelu in place", read_floats(bx, n), y, size, n, limits.gelu);
+            const int N = counts[i];
+            bcl_view bx = guard_floats(1, N, x), by = guard_floats(1, N, NULL),
+                     bdy = guard_floats(1, N, dy), bdx = guard_floats(1, N, NULL);
+            OK(bcl_gelu_forward(&test_ops, by, bx, 1, N, form));
+            OK(bcl_gelu_backward(&test_ops, bdx, bdy, bx, 1, N, form));
+            compare("gelu", read_floats(by), y, size, n, limits.gelu);
+            compare("gelu gradient", read_floats(bdx), dx, size, n, limits.gelu);
+            OK(bcl_gelu_backward(&test_ops, bdy, bdy, bx, 1, N, form)); /* in place */
+            compare("gelu gradient in place", read_floats(bdy), dx, size, n, limits.gelu);
+            OK(bcl_gelu_forward(&test_ops, bx, bx, 1, N, form));
+            compare("gelu in place", read_floats(bx), y, size, n, limits.gelu);
             guards_end();
             free(x);
             free(dy);
@@ -115,11 +116,12 @@ static void test_dropout(void **state) {
                                                (uint32_t)b.host.positions[t],
                                                (uint32_t)(k % (size_t)C));
             }
-            cl_mem bx = guard_floats(n, x), by = guard_floats(n, NULL);
+            const int T = b.host.T;
+            bcl_view bx = guard_floats(T, C, x), by = guard_floats(T, C, NULL);
             OK(bcl_dropout_rows(&test_ops, by, bx, &b.device, C, d));
-            compare("dropout", read_floats(by, n), y, NULL, n, limits.mask);
+            compare("dropout", read_floats(by), y, NULL, n, limits.mask);
             OK(bcl_dropout_rows(&test_ops, bx, bx, &b.device, C, d));
-            compare("dropout in place", read_floats(bx, n), y, NULL, n, limits.mask);
+            compare("dropout in place", read_floats(bx), y, NULL, n, limits.mask);
             guards_end();
             batch_end(&b);
             free(x);
@@ -197,27 +199,30 @@ static void check_layernorm(int C, int rate, bool accumulate) {
             dh[t * W + c] = dr[t * W + c] * mask_row(d, (uint32_t)b.host.samples[t],
                                                      (uint32_t)b.host.positions[t], (uint32_t)c);
     }
-    cl_mem by = guard_floats(n, NULL), br = guard_floats(n, h), bx = guard_floats(n, x),
-           bm = guard_floats(T, NULL), bs = guard_floats(T, NULL), bg = guard_floats(W, gamma),
-           bb = guard_floats(W, beta), bdy = guard_floats(n, dy), bdh = guard_floats(n, NULL),
-           bdg = guard_floats(W, accumulate ? before : NULL),
-           bdb = guard_floats(W, accumulate ? before + W : NULL);
+    const int rows = b.host.T;
+    bcl_view by = guard_floats(rows, C, NULL), br = guard_floats(rows, C, h),
+             bx = guard_floats(rows, C, x), bm = guard_floats(rows, 1, NULL),
+             bs = guard_floats(rows, 1, NULL), bg = guard_floats(1, C, gamma),
+             bb = guard_floats(1, C, beta), bdy = guard_floats(rows, C, dy),
+             bdh = guard_floats(rows, C, NULL),
+             bdg = guard_floats(1, C, accumulate ? before : NULL),
+             bdb = guard_floats(1, C, accumulate ? before + W : NULL);
     OK(bcl_residual_layernorm_forward(&test_ops, by, br, bm, bs, bx, bg, bb, &b.device, C, eps, d));
-    compare("layernorm", read_floats(by, n), y, NULL, n, limits.norm);
-    compare("layernorm r", read_floats(br, n), r, NULL, n, limits.norm);
+    compare("layernorm", read_floats(by), y, NULL, n, limits.norm);
+    compare("layernorm r", read_floats(br), r, NULL, n, limits.norm);
     /* from here on the host's statistics, so that each step is compared by itself */
-    OK(bcl_buffer_write(test_device, bm, 0, mean, T * sizeof *mean, true));
-    OK(bcl_buffer_write(test_device, bs, 0, rstd, T * sizeof *rstd, true));
+    OK(bcl_buffer_write(test_device, bm.buffer, 0, mean, T * sizeof *mean, true));
+    OK(bcl_buffer_write(test_device, bs.buffer, 0, rstd, T * sizeof *rstd, true));
     test_ops.accumulate = accumulate;
     OK(bcl_residual_layernorm_backward(&test_ops, bdy, bdh, bdg, bdb, bdy, br, bm, bs, bg,
                                        &b.device, C, d));
     test_ops.accumulate = false;
     if (C > 1) { /* of one column the norm is 0, and rstd 1 / sqrt(eps) blows up any rounding */
-        compare("layernorm dr", read_floats(bdy, n), dr, NULL, n, limits.norm_gradient);
-        compare("layernorm dh", read_floats(bdh, n), dh, NULL, n, limits.norm_gradient);
-        compare("layernorm dgamma", read_floats(bdg, W), dg, dg_size, W, limits.column_sum);
+        compare("layernorm dr", read_floats(bdy), dr, NULL, n, limits.norm_gradient);
+        compare("layernorm dh", read_floats(bdh), dh, NULL, n, limits.norm_gradient);
+        compare("layernorm dgamma", read_floats(bdg), dg, dg_size, W, limits.column_sum);
     }
-    compare("layernorm dbeta", read_floats(bdb, W), db, db_size, W, limits.column_sum);
+    compare("layernorm dbeta", read_floats(bdb), db, db_size, W, limits.column_sum);
     guards_end();
     batch_end(&b);
     void *const all[] = {x, h,  dy, gamma, beta, before, mean,    rstd,   r,
@@ -258,19 +263,19 @@ static void check_linear(int T, int M, int N, bool accumulate) {
                 dws[j * n + k] += fabs(a * g) + 1;
             }
         }
-    cl_mem bx = guard_floats(t * m, x), bw = guard_floats(m * n, w), bb = guard_floats(n, bias),
-           by = guard_floats(t * n, NULL), bdy = guard_floats(t * n, dy),
-           bdw = guard_floats(m * n, accumulate ? before : NULL),
-           bdb = guard_floats(n, accumulate ? before + m * n : NULL),
-           bdx = guard_floats(t * m, accumulate ? before + m * n + n : NULL);
+    bcl_view bx = guard_floats(T, M, x), bw = guard_floats(M, N, w), bb = guard_floats(1, N, bias),
+             by = guard_floats(T, N, NULL), bdy = guard_floats(T, N, dy),
+             bdw = guard_floats(M, N, accumulate ? before : NULL),
+             bdb = guard_floats(1, N, accumulate ? before + m * n : NULL),
+             bdx = guard_floats(T, M, accumulate ? before + m * n + n : NULL);
     OK(bcl_linear_forward(&test_ops, by, bx, bw, bb, T, M, N));
     test_ops.accumulate = accumulate;
     OK(bcl_linear_backward(&test_ops, bdx, bdw, bdb, bdy, bx, bw, T, M, N, accumulate));
     test_ops.accumulate = false;
-    compare("linear y", read_floats(by, t * n), y, ys, t * n, limits.linear);
-    compare("linear dx", read_floats(bdx, t * m), dx, dxs, t * m, limits.linear);
-    compare("linear dw", read_floats(bdw, m * n), dw, dws, m * n, limits.linear);
-    compare("linear db", read_floats(bdb, n), db, dbs, n, limits.column_sum);
+    compare("linear y", read_floats(by), y, ys, t * n, limits.linear);
+    compare("linear dx", read_floats(bdx), dx, dxs, t * m, limits.linear);
+    compare("linear dw", read_floats(bdw), dw, dws, m * n, limits.linear);
+    compare("linear db", read_floats(bdb), db, dbs, n, limits.column_sum);
     guards_end();
     void *const all[] = {x, w, bias, dy, before, y, dx, dw, db, ys, dxs, dws, dbs};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -293,34 +298,35 @@ static void check_linear_gelu(int T, int M, int N, bool tanh_form) {
     float *x = random_floats(t * m, 1, 1), *w = random_floats(m * n, 1, 2),
           *bias = random_floats(n, 1, 3), *dy = random_floats(t * m, 1, 4),
           *v = random_floats(n * m, 1, 5);
-    cl_mem bx = guard_floats(t * m, x), bw = guard_floats(m * n, w), bb = guard_floats(n, bias),
-           pre = guard_floats(t * n, NULL), y = guard_floats(t * n, NULL),
-           same = guard_floats(t * n, NULL), bdy = guard_floats(t * m, dy),
-           bv = guard_floats(n * m, v), dpre = guard_floats(t * n, NULL),
-           dx = guard_floats(t * n, NULL), dv = guard_floats(n * m, NULL),
-           db = guard_floats(m, NULL), dv2 = guard_floats(n * m, NULL), db2 = guard_floats(m, NULL);
+    bcl_view bx = guard_floats(T, M, x), bw = guard_floats(M, N, w), bb = guard_floats(1, N, bias),
+             pre = guard_floats(T, N, NULL), y = guard_floats(T, N, NULL),
+             same = guard_floats(T, N, NULL), bdy = guard_floats(T, M, dy),
+             bv = guard_floats(N, M, v), dpre = guard_floats(T, N, NULL),
+             dx = guard_floats(T, N, NULL), dv = guard_floats(N, M, NULL),
+             db = guard_floats(1, M, NULL), dv2 = guard_floats(N, M, NULL),
+             db2 = guard_floats(1, M, NULL);
     OK(bcl_linear_gelu_forward(&test_ops, y, pre, bx, bw, bb, T, M, N, tanh_form));
     OK(bcl_linear_gelu_forward(&test_ops, same, same, bx, bw, bb, T, M, N, tanh_form));
     OK(bcl_linear_forward(&test_ops, dx, bx, bw, bb, T, M, N));
-    float *alone = read_floats(dx, t * n), *kept = read_floats(pre, t * n);
+    float *alone = read_floats(dx), *kept = read_floats(pre);
     double *want = zeros(t * n), *slope = zeros(t * n), *size = zeros(t * n);
     for (size_t i = 0; i < t * n; i++) {
         assert_true(kept[i] == alone[i]);
         want[i] = gelu_exact((double)kept[i], tanh_form, &slope[i]);
         size[i] = fabs((double)kept[i]);
     }
-    compare("linear and gelu", read_floats(y, t * n), want, size, t * n, limits.gelu);
-    compare("linear and gelu in place", read_floats(same, t * n), want, size, t * n, limits.gelu);
+    compare("linear and gelu", read_floats(y), want, size, t * n, limits.gelu);
+    compare("linear and gelu in place", read_floats(same), want, size, t * n, limits.gelu);
     /* the next layer: (T,N) to (T,M) by v */
     OK(bcl_gelu_linear_backward(&test_ops, dpre, dv, db, bdy, y, pre, bv, T, N, M, tanh_form));
     OK(bcl_linear_backward(&test_ops, dx, dv2, db2, bdy, y, bv, T, N, M, false));
-    float *dalone = read_floats(dx, t * n), *w1 = read_floats(dv, n * m),
-          *w2 = read_floats(dv2, n * m), *b1 = read_floats(db, m), *b2 = read_floats(db2, m);
+    float *dalone = read_floats(dx), *w1 = read_floats(dv), *w2 = read_floats(dv2),
+          *b1 = read_floats(db), *b2 = read_floats(db2);
     for (size_t i = 0; i < t * n; i++) {
         want[i] = slope[i] * (double)dalone[i];
         size[i] = fabs((double)dalone[i]) * (1 + fabs((double)kept[i]));
     }
-    compare("gelu and linear, backward", read_floats(dpre, t * n), want, size, t * n, limits.gelu);
+    compare("gelu and linear, backward", read_floats(dpre), want, size, t * n, limits.gelu);
     assert_memory_equal(w1, w2, n * m * sizeof *w1);
     assert_memory_equal(b1, b2, m * sizeof *b1);
     double *sums = zeros(m), *magnitude = zeros(m);
@@ -328,7 +334,7 @@ static void check_linear_gelu(int T, int M, int N, bool tanh_form) {
         sums[i % m] += (double)dy[i];
         magnitude[i % m] += fabs((double)dy[i]);
     }
-    compare("bias gradient", read_floats(db, m), sums, magnitude, m, limits.column_sum);
+    compare("bias gradient", read_floats(db), sums, magnitude, m, limits.column_sum);
     guards_end();
     void *const all[] = {sums, magnitude, x,    w,      bias, dy, v,  alone, kept,
                          want, slope,     size, dalone, w1,   w2, b1, b2};
@@ -391,20 +397,23 @@ static void check_cross_entropy(int K, bool accumulate, bool gradient) {
     }
     for (int i = 0; i < 2 && accumulate; i++)
         stats[i] += (double)before[i];
-    cl_mem bx = guard_floats(n, x), br = guard_floats(T, NULL), bp = guard_floats(T, NULL),
-           bd = guard_floats(n, NULL), bs = guard_floats(2, accumulate ? before : NULL);
+    const int rows = b.host.T;
+    bcl_view bx = guard_floats(rows, K, x), br = guard_floats(rows, 1, NULL),
+             bp = guard_ints(rows, 1, NULL), bd = guard_floats(rows, K, NULL),
+             bs = guard_floats(1, 2, accumulate ? before : NULL);
     test_ops.accumulate = accumulate;
-    OK(bcl_cross_entropy(&test_ops, bs, br, bp, gradient ? bd : NULL, bx, &b.device, K, weight));
+    OK(bcl_cross_entropy(&test_ops, bs, br, bp, gradient ? bd : (bcl_view){0}, bx, &b.device, K,
+                         weight));
     test_ops.accumulate = false;
-    compare("cross-entropy rows", read_floats(br, T), row, NULL, T, limits.loss);
-    compare("cross-entropy sums", read_floats(bs, 2), stats, NULL, 2, limits.loss);
-    losses = read_floats(bp, T);
+    compare("cross-entropy rows", read_floats(br), row, NULL, T, limits.loss);
+    compare("cross-entropy sums", read_floats(bs), stats, NULL, 2, limits.loss);
+    losses = read_floats(bp);
     assert_memory_equal(losses, predicted, T * sizeof *predicted);
     free(losses);
     if (gradient)
-        compare("dlogits", read_floats(bd, n), dx, NULL, n, limits.dlogits);
+        compare("dlogits", read_floats(bd), dx, NULL, n, limits.dlogits);
     else {
-        losses = read_floats(bx, n);
+        losses = read_floats(bx);
         assert_memory_equal(losses, x, n * sizeof *x);
         free(losses);
     }

@@ -95,28 +95,31 @@ static void check_embedding(int columns, float p, bool accumulate) {
     for (int i = 0; i < V; i++)
         rows[i] = accumulate ? step : i % 2 ? -1 : 2;
     const float *from = accumulate ? before : NULL;
-    cl_mem by = guard_floats(n, NULL), bm = guard_floats(T, NULL), bs = guard_floats(T, NULL),
-           bw = guard_floats(V * C, word), bp = guard_floats(P * C, position),
-           bt = guard_floats(TYPES * C, type), bg = guard_floats(C, gamma),
-           bb = guard_floats(C, beta), bdy = guard_floats(n, dy), br = guard_floats(n, NULL),
-           bdw = guard_floats(V * C, from), brow = guard_ints(V, rows),
-           bdp = guard_floats(P * C, from ? from + V * C : NULL),
-           bdt = guard_floats(C, from ? from + (V + P) * C : NULL),
-           bdg = guard_floats(C, from ? from + (V + P + 1) * C : NULL),
-           bdb = guard_floats(C, from ? from + (V + P + 2) * C : NULL);
-    OK(bcl_embedding_forward(&test_ops, by, bm, bs, &b.device, bw, bp, bt, bg, bb, columns, 1e-12f,
+    const bcl_embedding_shape shape = {V, P, TYPES, columns};
+    const int tokens = b.host.T, D = columns;
+    bcl_view by = guard_floats(tokens, D, NULL), bm = guard_floats(tokens, 1, NULL),
+             bs = guard_floats(tokens, 1, NULL), bw = guard_floats(V, D, word),
+             bp = guard_floats(P, D, position), bt = guard_floats(TYPES, D, type),
+             bg = guard_floats(1, D, gamma), bb = guard_floats(1, D, beta),
+             bdy = guard_floats(tokens, D, dy), br = guard_floats(tokens, D, NULL),
+             bdw = guard_floats(V, D, from), brow = guard_ints(V, 1, rows),
+             bdp = guard_floats(P, D, from ? from + V * C : NULL),
+             bdt = guard_floats(TYPES, D, from ? from + (V + P) * C : NULL),
+             bdg = guard_floats(1, D, from ? from + (V + P + 1) * C : NULL),
+             bdb = guard_floats(1, D, from ? from + (V + P + 2) * C : NULL);
+    OK(bcl_embedding_forward(&test_ops, by, bm, bs, &b.device, bw, bp, bt, bg, bb, shape, 1e-12f,
                              e.dropout));
     test_ops.accumulate = accumulate;
     OK(bcl_embedding_backward(&test_ops, bdy, br, bdw, brow, bdp, bdt, bdg, bdb, bm, bs, &b.device,
-                              bw, bp, bt, bg, P, columns, step, e.dropout));
+                              bw, bp, bt, bg, shape, V, step, e.dropout));
     test_ops.accumulate = false;
-    compare("embedding", read_floats(by, n), e.y, NULL, n, FORWARD);
-    compare("embedding dposition", read_floats(bdp, P * C), e.dposition, sizes, P * C, SUM);
-    compare("embedding dtype", read_floats(bdt, C), e.dtype, sizes, C, SUM);
-    compare("embedding dgamma", read_floats(bdg, C), e.dgamma, sizes, C, SUM);
-    compare("embedding dbeta", read_floats(bdb, C), e.dbeta, sizes, C, SUM);
-    OK(bcl_buffer_read(test_device, brow, 0, rows, sizeof rows, true));
-    float *dw = read_floats(bdw, V * C);
+    compare("embedding", read_floats(by), e.y, NULL, n, FORWARD);
+    compare("embedding dposition", read_floats(bdp), e.dposition, sizes, P * C, SUM);
+    compare("embedding dtype", read_floats(bdt), e.dtype, sizes, C, SUM);
+    compare("embedding dgamma", read_floats(bdg), e.dgamma, sizes, C, SUM);
+    compare("embedding dbeta", read_floats(bdb), e.dbeta, sizes, C, SUM);
+    OK(bcl_buffer_read(test_device, brow.buffer, 0, rows, sizeof rows, true));
+    float *dw = read_floats(bdw);
     for (int v = 0; v < V; v++) {
         bool seen = false;
         for (size_t t = 0; t < T; t++)
@@ -215,22 +218,22 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
     float *zero = random_floats(n > rc ? n : rc, 0, 1);
     /* the arena's end and a stretch in its middle are no parameter's */
     const int32_t gaps[] = {N - (N > 1), N, N / 2, N / 2 + (N > 8 ? 3 : 0)};
-    bcl_adam_arenas d = {.p = guard_floats(n, a.p),
-                         .g = guard_floats(n, NULL),
-                         .m = guard_floats(n, zero),
-                         .v = guard_floats(n, zero),
+    bcl_adam_arenas d = {.p = guard_floats(1, N, a.p),
+                         .g = guard_floats(1, N, NULL),
+                         .m = guard_floats(1, N, zero),
+                         .v = guard_floats(1, N, zero),
                          .N = n,
-                         .table = guard_floats(tc, a.table),
-                         .row_g = guard_floats(rc, NULL),
-                         .row_m = guard_floats(rc, zero),
-                         .row_v = guard_floats(rc, zero),
-                         .row_ids = guard_ints((size_t)R, a.ids),
-                         .row_step = guard_ints((size_t)R, a.step),
+                         .table = guard_floats(2 * R + 1, C, a.table),
+                         .row_g = guard_floats(R, C, NULL),
+                         .row_m = guard_floats(R, C, zero),
+                         .row_v = guard_floats(R, C, zero),
+                         .row_ids = guard_ints(R, 1, a.ids),
+                         .row_step = guard_ints(R, 1, a.step),
                          .R = R,
                          .C = C,
-                         .partial = guard_floats(BCL_ADAM_PARTIALS, NULL),
-                         .clip = guard_floats(2, NULL)};
-    cl_mem ranges = guard_ints(4, gaps);
+                         .partial = guard_floats(1, BCL_ADAM_PARTIALS, NULL),
+                         .clip = guard_floats(1, 2, NULL)};
+    bcl_view ranges = guard_ints(2, 2, gaps);
     for (int step = 0; step < 7; step++) {
         double want[2];
         a.g = random_floats(n, step % 2 ? 1 : 1e-3f, 100 + (uint64_t)step);
@@ -248,20 +251,20 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
         for (int i = 0; i < 4; i += 2)
             for (int32_t k = gaps[i]; k < gaps[i + 1]; k++)
                 a.g[k] = NAN; /* as left by another tensor */
-        OK(bcl_buffer_write(test_device, d.g, 0, a.g, n * sizeof(float), true));
-        OK(bcl_buffer_write(test_device, d.row_g, 0, a.row_g, rc * sizeof(float), true));
-        OK(bcl_buffer_write(test_device, d.row_step, 0, a.step, (size_t)R * 4, true));
+        OK(bcl_buffer_write(test_device, d.g.buffer, 0, a.g, n * sizeof(float), true));
+        OK(bcl_buffer_write(test_device, d.row_g.buffer, 0, a.row_g, rc * sizeof(float), true));
+        OK(bcl_buffer_write(test_device, d.row_step.buffer, 0, a.step, (size_t)R * 4, true));
         OK(bcl_zero_ranges(&test_ops, d.g, ranges, 2));
         OK(bcl_adam_step(&test_ops, &d, &adam, step));
-        compare("clip and norm", read_floats(d.clip, 2), want, NULL, 2, NORM);
+        compare("clip and norm", read_floats(d.clip), want, NULL, 2, NORM);
         free(a.g);
         free(a.row_g);
     }
-    compare("m", read_floats(d.m, n), a.dm, NULL, n, (test_limit){1e-6, MOMENT.rtol});
-    compare("v", read_floats(d.v, n), a.dv, NULL, n, MOMENT);
-    compare("p", read_floats(d.p, n), a.dp, NULL, n, WEIGHT);
-    compare("row m", read_floats(d.row_m, rc), a.dtm, NULL, rc, (test_limit){1e-6, MOMENT.rtol});
-    float *table = read_floats(d.table, tc);
+    compare("m", read_floats(d.m), a.dm, NULL, n, (test_limit){1e-6, MOMENT.rtol});
+    compare("v", read_floats(d.v), a.dv, NULL, n, MOMENT);
+    compare("p", read_floats(d.p), a.dp, NULL, n, WEIGHT);
+    compare("row m", read_floats(d.row_m), a.dtm, NULL, rc, (test_limit){1e-6, MOMENT.rtol});
+    float *table = read_floats(d.table);
     for (size_t i = 0; i < tc; i++) {
         const size_t row = i / (size_t)C;
         if (row % 2 == 0 || (adam.weight_decay <= 0 && (row / 2) % 4 == 0))

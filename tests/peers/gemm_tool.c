@@ -24,7 +24,7 @@ static const struct timespec REST = {.tv_nsec = 50000000};
 typedef struct product {
     bcl_gemm_call call;
     float *a, *b, *ours, *theirs;
-    size_t a_count, b_count, c_count;
+    size_t c_count;
 } product;
 
 static int compare_doubles(const void *a, const void *b) {
@@ -37,13 +37,14 @@ static double median(double *values, int count) {
     return values[count / 2];
 }
 
-static bcl_status make_buffer(cl_mem *out, float **host, bcl_device *device, size_t count,
-                              uint64_t seed) {
+static bcl_status make_matrix(bcl_view *out, float **host, bcl_device *device, int rows,
+                              int columns, uint64_t seed) {
     bcl_status status = BCL_OK;
+    const size_t count = (size_t)rows * (size_t)columns;
     BCL_NEW(*host, count);
     bcl_normal(*host, count, 1, seed);
-    BCL_TRY(bcl_buffer_create(out, device, count * sizeof(float), "a matrix"));
-    BCL_TRY(bcl_buffer_write(device, *out, 0, *host, count * sizeof(float), true));
+    BCL_TRY(bcl_view_create(out, device, BCL_ELEMENT_F32, rows, columns, "a matrix"));
+    BCL_TRY(bcl_buffer_write(device, out->buffer, 0, *host, out->bytes, true));
 out:
     return status;
 }
@@ -52,23 +53,20 @@ static bcl_status make_product(product *p, bcl_device *device, bcl_gemm_layout l
                                int K) {
     bcl_status status = BCL_OK;
     const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
-    p->call = (bcl_gemm_call){
-        .layout = layout, .M = M, .N = N, .K = K, .lda = tn ? M : K, .ldb = nt ? K : N, .ldc = N};
-    p->a_count = (size_t)M * (size_t)K;
-    p->b_count = (size_t)K * (size_t)N;
+    p->call = (bcl_gemm_call){.layout = layout, .M = M, .N = N, .K = K};
     p->c_count = (size_t)M * (size_t)N;
-    BCL_TRY(make_buffer(&p->call.A, &p->a, device, p->a_count, 1));
-    BCL_TRY(make_buffer(&p->call.B, &p->b, device, p->b_count, 2));
-    BCL_TRY(make_buffer(&p->call.C, &p->ours, device, p->c_count, 3));
+    BCL_TRY(make_matrix(&p->call.A, &p->a, device, tn ? K : M, tn ? M : K, 1));
+    BCL_TRY(make_matrix(&p->call.B, &p->b, device, nt ? N : K, nt ? K : N, 2));
+    BCL_TRY(make_matrix(&p->call.C, &p->ours, device, M, N, 3));
     BCL_NEW(p->theirs, p->c_count);
 out:
     return status;
 }
 
 static void free_product(product *p, bcl_device *device) {
-    bcl_buffer_free(device, &p->call.A);
-    bcl_buffer_free(device, &p->call.B);
-    bcl_buffer_free(device, &p->call.C);
+    bcl_buffer_free(device, &p->call.A.buffer);
+    bcl_buffer_free(device, &p->call.B.buffer);
+    bcl_buffer_free(device, &p->call.C.buffer);
     free(p->a);
     free(p->b);
     free(p->ours);
@@ -100,7 +98,7 @@ static double run_theirs(sgemm_function *sgemm, const product *p, int repeats) {
     for (int i = -1; i < repeats; i++) {
         sgemm(ROW_MAJOR, c->layout == BCL_GEMM_TN ? TRANSPOSE : NO_TRANSPOSE,
               c->layout == BCL_GEMM_NT ? TRANSPOSE : NO_TRANSPOSE, c->M, c->N, c->K, 1, p->a,
-              c->lda, p->b, c->ldb, 0, p->theirs, c->ldc);
+              c->A.ld, p->b, c->B.ld, 0, p->theirs, c->C.ld);
         if (i < 0)
             begin = bcl_seconds();
     }
@@ -139,7 +137,8 @@ static bcl_status measure(bcl_device *device, bcl_gemm *gemm, sgemm_function *sg
         "{\"layout\": \"%s\", \"M\": %d, \"N\": %d, \"K\": %d, \"gemm\": \"%s\", \"seconds\": %.9g",
         name, M, N, K, bcl_gemm_name(gemm), median(ours, rounds));
     if (sgemm) {
-        BCL_TRY(bcl_buffer_read(device, p.call.C, 0, p.ours, p.c_count * sizeof(float), true));
+        BCL_TRY(
+            bcl_buffer_read(device, p.call.C.buffer, 0, p.ours, p.c_count * sizeof(float), true));
         printf(", \"ratio\": %.9g, \"difference\": %.3g", median(ratios, rounds), difference(&p));
     }
     printf("}\n");

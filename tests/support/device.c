@@ -7,8 +7,8 @@ bool test_small;
 static const float MARK = -12345.5f;
 enum { GUARD = 1024, MAX_GUARDS = 64 };
 static struct {
-    cl_mem whole, view;
-    size_t count;
+    cl_mem whole;
+    bcl_view view;
 } guards[MAX_GUARDS];
 static size_t guard_count;
 
@@ -46,55 +46,59 @@ int test_device_close(int failed) {
     return failed;
 }
 
-static cl_mem guard_new(size_t count, const void *init) {
+static bcl_view guard_new(bcl_element type, int rows, int columns, const void *init) {
     assert_true(guard_count < MAX_GUARDS);
-    const size_t all = count + 2 * GUARD;
+    const size_t count = (size_t)rows * (size_t)columns, all = count + 2 * GUARD;
     float *host = calloc(all, sizeof *host);
     assert_non_null(host);
     for (size_t i = 0; i < all; i++)
         host[i] = i < GUARD || i >= GUARD + count ? MARK : NAN;
     if (init)
         memcpy(host + GUARD, init, count * sizeof *host);
-    cl_mem whole = NULL, view = NULL;
+    cl_mem whole = NULL;
+    bcl_view view;
     OK(bcl_buffer_create(&whole, test_device, all * sizeof *host, "test"));
     OK(bcl_buffer_write(test_device, whole, 0, host, all * sizeof *host, true));
-    OK(bcl_buffer_view(&view, whole, GUARD * sizeof *host, count * sizeof *host));
+    OK(bcl_view_cut(&view, whole, GUARD * sizeof *host, type, rows, columns));
     free(host);
     guards[guard_count].whole = whole;
-    guards[guard_count].view = view;
-    guards[guard_count++].count = count;
+    guards[guard_count++].view = view;
     return view;
 }
 
-cl_mem guard_floats(size_t count, const float *init) {
-    return guard_new(count, init);
+bcl_view guard_floats(int rows, int columns, const float *init) {
+    return guard_new(BCL_ELEMENT_F32, rows, columns, init);
 }
 
-cl_mem guard_ints(size_t count, const int32_t *init) {
-    return guard_new(count, init);
+bcl_view guard_ints(int rows, int columns, const int32_t *init) {
+    return guard_new(BCL_ELEMENT_I32, rows, columns, init);
+}
+
+static float *read_buffer(cl_mem buffer, size_t count) {
+    float *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    OK(bcl_buffer_read(test_device, buffer, 0, host, count * sizeof *host, true));
+    return host;
 }
 
 void guards_end(void) {
     OK(bcl_device_finish(test_device));
     for (size_t g = 0; g < guard_count; g++) {
-        const size_t count = guards[g].count, all = count + 2 * GUARD;
-        float *host = read_floats(guards[g].whole, all);
+        const size_t count = guards[g].view.bytes / sizeof(float), all = count + 2 * GUARD;
+        float *host = read_buffer(guards[g].whole, all);
         for (size_t i = 0; i < all; i++)
             if ((i < GUARD || i >= GUARD + count) && !(host[i] == MARK))
                 fail_msg("buffer %zu of %zu elements: element %zd was written", g, count,
                          (ptrdiff_t)i - GUARD);
         free(host);
-        bcl_buffer_free(test_device, &guards[g].view);
+        bcl_buffer_free(test_device, &guards[g].view.buffer);
         bcl_buffer_free(test_device, &guards[g].whole);
     }
     guard_count = 0;
 }
 
-float *read_floats(cl_mem buffer, size_t count) {
-    float *host = calloc(count, sizeof *host);
-    assert_non_null(host);
-    OK(bcl_buffer_read(test_device, buffer, 0, host, count * sizeof *host, true));
-    return host;
+float *read_floats(bcl_view view) {
+    return read_buffer(view.buffer, (size_t)view.rows * (size_t)view.columns);
 }
 
 float *random_floats(size_t count, float scale, uint64_t seed) {
@@ -139,11 +143,11 @@ void compare(const char *what, float *got, const double *want, const double *mag
     free(got);
 }
 
-static cl_mem ints(const int32_t *x, int count) {
-    cl_mem buffer = NULL;
-    OK(bcl_buffer_create(&buffer, test_device, (size_t)count * sizeof *x, "test"));
-    OK(bcl_buffer_write(test_device, buffer, 0, x, (size_t)count * sizeof *x, true));
-    return buffer;
+static bcl_view ints(const int32_t *x, int count) {
+    bcl_view view = {0};
+    OK(bcl_view_create(&view, test_device, BCL_ELEMENT_I32, count, 1, "test"));
+    OK(bcl_buffer_write(test_device, view.buffer, 0, x, view.bytes, true));
+    return view;
 }
 
 void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, int K,
@@ -184,7 +188,7 @@ void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, i
 }
 
 void batch_end(test_batch *b) {
-#define X(name, most, used) bcl_buffer_free(test_device, &b->device.name);
+#define X(name, most, used) bcl_buffer_free(test_device, &b->device.name.buffer);
     BCL_BATCH_LISTS(X)
 #undef X
     bcl_batch_free(&b->host);

@@ -27,13 +27,13 @@ int test_device_close(int failed);
 /* The same for a test that opens devices in processes of its own: this one makes no OpenCL call. */
 int test_device_find(bcl_device_info *about);
 
-/* A buffer of `count` floats (or int32) in the middle of marked memory. init NULL: NaN. Freed by
- * guards_end, which fails if anything wrote outside. */
-cl_mem guard_floats(size_t count, const float *init);
-cl_mem guard_ints(size_t count, const int32_t *init);
+/* A matrix (rows,columns) of floats or int32 in the middle of marked memory. init NULL: NaN.
+ * Freed by guards_end, which fails if anything wrote outside. */
+bcl_view guard_floats(int rows, int columns, const float *init);
+bcl_view guard_ints(int rows, int columns, const int32_t *init);
 void guards_end(void);
 /* Blocking; the caller's to free. */
-float *read_floats(cl_mem buffer, size_t count);
+float *read_floats(bcl_view view);
 
 /* Seeded N(0,1) * scale; the caller's to free. */
 float *random_floats(size_t count, float scale, uint64_t seed);

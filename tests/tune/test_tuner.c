@@ -84,6 +84,9 @@ static bcl_status odd_run(void *state, const bcl_gemm_call *call) {
 
 static bcl_gemm_provider odd = {.name = "odd",
                                 .precision = BCL_PRECISION_FP32,
+                                .A = BCL_TAKES_F32,
+                                .B = BCL_TAKES_F32,
+                                .C = BCL_TAKES_F32,
                                 .suits = odd_suits,
                                 .candidates = odd_candidates,
                                 .create = odd_create,

@@ -71,17 +71,18 @@ static const char *own_code(CLBlastStatusCode code) {
 static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     clblast_state *s = state;
-    if (c->bias) {
+    if (c->bias.buffer) {
         const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
                                .local = {1, ITEMS}};
-        BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_mem(c->C), bcl_mem(c->bias), bcl_int(c->N),
-                           bcl_int(c->ldc)));
+        BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_ptr(c->C), bcl_ptr(c->bias), bcl_int(c->N),
+                           bcl_int(c->C.ld)));
     }
     const CLBlastStatusCode code = CLBlastSgemm(
         CLBlastLayoutRowMajor, c->layout == BCL_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo,
         c->layout == BCL_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->M,
-        (size_t)c->N, (size_t)c->K, 1, c->A, 0, (size_t)c->lda, c->B, 0, (size_t)c->ldb,
-        c->bias || c->accumulate ? 1.0f : 0.0f, c->C, 0, (size_t)c->ldc, &s->queue, NULL);
+        (size_t)c->N, (size_t)c->K, 1, c->A.buffer, 0, (size_t)c->A.ld, c->B.buffer, 0,
+        (size_t)c->B.ld, c->bias.buffer || c->accumulate ? 1.0f : 0.0f, c->C.buffer, 0,
+        (size_t)c->C.ld, &s->queue, NULL);
     if (code < 0 && code > -1000)
         status = bcl_cl_fail((cl_int)code, "CLBlast: SGEMM of M %d, N %d, K %d", c->M, c->N, c->K);
     if (code != CLBlastSuccess && !status)
@@ -98,6 +99,9 @@ static bool clblast_suits(const bcl_device *device) {
 
 const bcl_gemm_provider bcl_gemm_clblast = {.name = "clblast",
                                             .precision = BCL_PRECISION_FP32,
+                                            .A = BCL_TAKES_F32,
+                                            .B = BCL_TAKES_F32,
+                                            .C = BCL_TAKES_F32,
                                             .suits = clblast_suits,
                                             .candidates = bcl_clblast_candidates,
                                             .create = clblast_create,

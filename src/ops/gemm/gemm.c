@@ -117,10 +117,16 @@ bool bcl_gemm_packs(const bcl_gemm *g, int N) {
     return g->provider->pack_columns && N % g->provider->pack_columns(g->state) == 0;
 }
 
-bcl_status bcl_gemm_pack(bcl_gemm *g, cl_mem to, cl_mem from, int K, int N, bool back) {
+bcl_status bcl_gemm_pack(bcl_gemm *g, bcl_view to, bcl_view from, int K, int N, bool back) {
+    bcl_status status = BCL_OK;
+    const unsigned takes = g->provider->B;
+    const bcl_operand operands[] = {{"to", &to, K, N, takes}, {"from", &from, K, N, takes}};
     if (!bcl_gemm_packs(g, N))
-        return bcl_fail(BCL_ERROR_ARGUMENT, "GEMM: %s does not pack %d columns", g->name, N);
-    return g->provider->pack(g->state, to, from, K, N, back);
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: does not pack %d columns", g->provider->name, N);
+    BCL_TRY(bcl_operands_check(g->provider->name, operands, 2));
+    BCL_TRY(g->provider->pack(g->state, to, from, K, N, back));
+out:
+    return status;
 }
 
 bool bcl_gemm_fuses(const bcl_gemm *g) {
@@ -131,61 +137,57 @@ bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *g) {
     return g->provider->plain;
 }
 
-/* A matrix of `rows` rows of `columns` elements, `ld` apart, must lie within its buffer: a kernel
- * on a CPU device that leaves it would silently destroy the process's memory. */
-static bcl_status check_matrix(const char *name, cl_mem buffer, int rows, int columns, int ld) {
-    bcl_status status = BCL_OK;
-    size_t have = 0, need = 0;
-    if (!buffer)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s has no buffer", name);
-    if (ld < columns)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s (%d,%d) has rows %d elements apart, expected >= %d",
-                 name, rows, columns, ld, columns);
-    if (!bcl_multiply(&need, (size_t)(rows - 1), (size_t)ld) ||
-        !bcl_multiply(&need, need + (size_t)columns, sizeof(float)))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: the size of %s (%d,%d) overflows", name, rows, columns);
-    BCL_CL(clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof have, &have, NULL));
-    if (have < need)
-        BCL_FAIL(BCL_ERROR_ARGUMENT,
-                 "GEMM: %s (%d,%d), rows %d elements apart, needs %zu bytes, its buffer has %zu",
-                 name, rows, columns, ld, need, have);
-out:
-    return status;
-}
-
 static void note_work(bcl_gemm *g, const bcl_gemm_call *c) {
     static const char *const names[] = {[BCL_GEMM_NN] = "matrix product Y = X W",
                                         [BCL_GEMM_NT] = "matrix product dX = dY W'",
                                         [BCL_GEMM_TN] = "matrix product dW = X' dY"};
-    const double M = c->M, N = c->N, K = c->K;
-    const double floats = M * K + K * N + M * N * (c->accumulate || c->epilogue ? 2 : 1);
-    bcl_profile_operation(g->device, names[c->layout], 2 * M * N * K, sizeof(float) * floats);
+    const double bytes = bcl_view_traffic(c->A) + bcl_view_traffic(c->B) +
+                         bcl_view_traffic(c->C) * (c->accumulate ? 2 : 1) +
+                         (c->epilogue ? bcl_view_traffic(c->E) : 0);
+    bcl_profile_operation(g->device, names[c->layout], 2.0 * c->M * c->N * c->K, bytes);
+}
+
+static bcl_status check_operands(const bcl_gemm *g, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    const bcl_gemm_provider *p = g->provider;
+    const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
+    const int M = c->M, N = c->N, K = c->K;
+    const unsigned strided = c->packed ? 0 : BCL_TAKES_STRIDE;
+    const bcl_operand operands[] = {
+        {"C", &c->C, M, N, p->C | BCL_TAKES_STRIDE},
+        {"A", &c->A, tn ? K : M, tn ? M : K, p->A | BCL_TAKES_STRIDE},
+        {"B", &c->B, nt ? N : K, nt ? K : N, p->B | strided},
+        {"bias", &c->bias, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE},
+        {"sums", &c->sums, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE},
+        {"E", &c->E, M, N, p->C | BCL_TAKES_STRIDE},
+    };
+    enum { ALWAYS = sizeof operands / sizeof *operands - 1 };
+    BCL_TRY(bcl_operands_check(p->name, operands, ALWAYS + (c->epilogue != BCL_GEMM_PLAIN)));
+    if (c->epilogue && c->E.ld != c->C.ld)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: E: rows %d elements apart, those of C %d", p->name,
+                 c->E.ld, c->C.ld);
+out:
+    return status;
 }
 
 bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
+    const char *name = g->provider->name;
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
     if (c->M < 1 || c->N < 1 || c->K < 1)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: M %d, N %d, K %d, expected all >= 1", c->M, c->N, c->K);
-    if (c->bias && c->accumulate)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: a bias does not go with accumulate");
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: M %d, N %d, K %d, expected all >= 1", name, c->M, c->N,
+                 c->K);
+    if (c->bias.buffer && c->accumulate)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: a bias does not go with accumulate", name);
     if (c->packed && (c->layout != BCL_GEMM_NN || !bcl_gemm_packs(g, c->N)))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: a packed B (%d,%d) does not go with the call", c->K,
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: a packed B (%d,%d) does not go with the call", name, c->K,
                  c->N);
-    BCL_TRY(check_matrix("A", c->A, tn ? c->K : c->M, tn ? c->M : c->K, c->lda));
-    BCL_TRY(check_matrix("B", c->B, nt ? c->N : c->K, nt ? c->K : c->N, c->packed ? c->N : c->ldb));
-    BCL_TRY(check_matrix("C", c->C, c->M, c->N, c->ldc));
-    if (!g->provider->fuses && (c->epilogue || c->sums))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: %s has no epilogues", g->provider->name);
-    if ((c->epilogue == BCL_GEMM_GELU && c->layout != BCL_GEMM_NN) || (c->sums && !tn) ||
+    if (!g->provider->fuses && (c->epilogue || c->sums.buffer))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: has no epilogues", name);
+    if ((c->epilogue == BCL_GEMM_GELU && c->layout != BCL_GEMM_NN) || (c->sums.buffer && !tn) ||
         (c->epilogue == BCL_GEMM_GELU_BACKWARD && !nt) || (c->epilogue && c->accumulate))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM: the epilogue does not go with the layout");
-    if (c->epilogue)
-        BCL_TRY(check_matrix("E", c->E, c->M, c->N, c->ldc));
-    if (c->sums)
-        BCL_TRY(check_matrix("sums", c->sums, 1, c->N, c->N));
-    if (c->bias)
-        BCL_TRY(check_matrix("bias", c->bias, 1, c->N, c->N));
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: the epilogue does not go with the layout", name);
+    BCL_TRY(check_operands(g, c));
     note_work(g, c);
     BCL_TRY(g->provider->run(g->state, c));
 out:

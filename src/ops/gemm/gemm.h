@@ -2,7 +2,7 @@
 #ifndef BCL_GEMM_H
 #define BCL_GEMM_H
 
-#include "ocl/ocl.h"
+#include "ops/view.h"
 
 typedef enum bcl_gemm_layout {
     BCL_GEMM_NN, /* C (M,N) = A (M,K) . B (K,N)   forward:   Y = X W   */
@@ -28,16 +28,15 @@ typedef enum bcl_gemm_epilogue {
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
     int M, N, K;
-    int lda, ldb, ldc; /* elements between rows, as stored */
-    bool accumulate;   /* C += product instead of C = product */
-    cl_mem C, A, B;    /* see layout */
-    bool packed;       /* NN: B is as bcl_gemm_pack left it; ldb is not looked at */
-    cl_mem bias;       /* (N), added to every row; NULL for none; not with accumulate */
+    bool accumulate;  /* C += product instead of C = product */
+    bcl_view C, A, B; /* see layout; rows may lie further apart than they are long */
+    bool packed;      /* NN: B is as bcl_gemm_pack left it, its rows end to end */
+    bcl_view bias;    /* (1,N), added to every row; may be none; not with accumulate */
     /* only where bcl_gemm_fuses */
     bcl_gemm_epilogue epilogue; /* not with accumulate */
     bool tanh_form;             /* of GELU */
-    cl_mem E;                   /* (M,N), see epilogue */
-    cl_mem sums; /* TN: (N), sums of B's columns, += with accumulate, else =; NULL: not wanted */
+    bcl_view E;                 /* (M,N), see epilogue; its rows lie as C's */
+    bcl_view sums; /* TN: (1,N), sums of B's columns, += with accumulate, else =; may be none */
 } bcl_gemm_call;
 
 typedef struct bcl_gemm bcl_gemm;
@@ -56,12 +55,13 @@ bcl_precision bcl_gemm_precision(const bcl_gemm *gemm);
 /* Whether B (K,N) of many calls may be packed once. */
 bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
 /* Queues to = from (K,N) in the order in which a call with `packed` reads it, or back. */
-bcl_status bcl_gemm_pack(bcl_gemm *gemm, cl_mem to, cl_mem from, int K, int N, bool back);
+bcl_status bcl_gemm_pack(bcl_gemm *gemm, bcl_view to, bcl_view from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
 /* Whether a product may go between bcl_auxiliary_begin and bcl_auxiliary_end. */
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
-/* Queues one product. */
+/* Queues one product. Operands of other types than the provider computes with, of other shapes than
+ * M, N, K and layout say, or whose buffer is too short, are BCL_ERROR_ARGUMENT. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
 
 /* ---- what tuning chose, kept in the cache ---- */

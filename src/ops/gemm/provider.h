@@ -18,6 +18,8 @@ void bcl_gemm_names_free(bcl_gemm_names *names);
 typedef struct bcl_gemm_provider {
     const char *name;
     bcl_precision precision;
+    /* BCL_TAKES_ of the operands' elements; E is as C, bias and sums are f32 */
+    unsigned A, B, C;
     /* True where it may be taken unasked. Only one that is right on such devices. */
     bool (*suits)(const bcl_device *device);
     /* Adds names with parameters that tuning tries on a device that it suits; the one without
@@ -36,7 +38,7 @@ typedef struct bcl_gemm_provider {
     bool plain; /* run is one bcl_launch, with no buffer of the provider's */
     /* NULL, or columns that N must be a multiple of to be packed, and packing, see gemm.h */
     int (*pack_columns)(const void *state);
-    bcl_status (*pack)(void *state, cl_mem to, cl_mem from, int K, int N, bool back);
+    bcl_status (*pack)(void *state, bcl_view to, bcl_view from, int K, int N, bool back);
 } bcl_gemm_provider;
 
 extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_tile_bf16,

@@ -22,11 +22,11 @@ static bcl_status reference_run(void *state, const bcl_gemm_call *c) {
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
     const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
                            .local = {1, ITEMS}};
-    return BCL_LAUNCH(state, grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
-                      bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
+    return BCL_LAUNCH(state, grid, bcl_ptr(c->C), bcl_ptr(c->A), bcl_ptr(c->B),
+                      bcl_ptr(c->bias.buffer ? c->bias : c->B), bcl_int(c->bias.buffer != NULL),
                       bcl_int(c->accumulate), bcl_int(c->N), bcl_int(c->K),
-                      bcl_int(tn ? 1 : c->lda), bcl_int(tn ? c->lda : 1), bcl_int(nt ? 1 : c->ldb),
-                      bcl_int(nt ? c->ldb : 1), bcl_int(c->ldc));
+                      bcl_int(tn ? 1 : c->A.ld), bcl_int(tn ? c->A.ld : 1),
+                      bcl_int(nt ? 1 : c->B.ld), bcl_int(nt ? c->B.ld : 1), bcl_int(c->C.ld));
 }
 
 /* Right everywhere, and so the last resort. */
@@ -37,6 +37,9 @@ static bool reference_suits(const bcl_device *device) {
 
 const bcl_gemm_provider bcl_gemm_reference = {.name = "reference",
                                               .precision = BCL_PRECISION_FP32,
+                                              .A = BCL_TAKES_F32,
+                                              .B = BCL_TAKES_F32,
+                                              .C = BCL_TAKES_F32,
                                               .suits = reference_suits,
                                               .create = reference_create,
                                               .run = reference_run,

@@ -135,13 +135,13 @@ static int tile_pack_columns(const void *state) {
     return s->vectors * s->width;
 }
 
-static bcl_status tile_pack(void *state, cl_mem to, cl_mem from, int K, int N, bool back) {
+static bcl_status tile_pack(void *state, bcl_view to, bcl_view from, int K, int N, bool back) {
     bcl_status status = BCL_OK;
     const tile_state *s = state;
     bcl_kernel *kernel;
     BCL_TRY(compile(&kernel, s, "gemm_tile_pack", BCL_GEMM_NN, true, ""));
     BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){.groups = {(size_t)(N / tile_pack_columns(s))}}),
-                       bcl_mem(to), bcl_mem(from), bcl_int(K), bcl_int(N), bcl_int(back)));
+                       bcl_ptr(to), bcl_ptr(from), bcl_int(K), bcl_int(N), bcl_int(back)));
 out:
     return status;
 }
@@ -187,13 +187,14 @@ static bcl_status tile_run(void *state, const bcl_gemm_call *c) {
     const bcl_grid grid = {
         .groups = {bcl_gemm_ceil(panels, group_panels), bcl_gemm_ceil(tiles, group_tiles)}};
     BCL_TRY(find_kernel(&kernel, s, c));
-    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(c->C), bcl_mem(c->A), bcl_mem(c->B),
-                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
-                       bcl_mem(c->epilogue ? c->E : c->C), bcl_mem(c->sums ? c->sums : c->C),
-                       bcl_int(c->sums != NULL), bcl_int(c->tanh_form), bcl_int(c->accumulate),
-                       bcl_int(c->M), bcl_int(c->N), bcl_int(c->K), bcl_int(c->lda),
-                       bcl_int(c->ldb), bcl_int(c->ldc), bcl_int((int)(group_tiles * rows)),
-                       bcl_int((int)group_panels), bcl_int((int)depth)));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(c->C), bcl_ptr(c->A), bcl_ptr(c->B),
+                       bcl_ptr(c->bias.buffer ? c->bias : c->B), bcl_int(c->bias.buffer != NULL),
+                       bcl_ptr(c->epilogue ? c->E : c->C), bcl_ptr(c->sums.buffer ? c->sums : c->C),
+                       bcl_int(c->sums.buffer != NULL), bcl_int(c->tanh_form),
+                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
+                       bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld),
+                       bcl_int((int)(group_tiles * rows)), bcl_int((int)group_panels),
+                       bcl_int((int)depth)));
 out:
     return status;
 }
@@ -224,6 +225,9 @@ static void tile_parameters(const void *state, char *out, size_t size) {
 
 const bcl_gemm_provider bcl_gemm_tile = {.name = "tile",
                                          .precision = BCL_PRECISION_FP32,
+                                         .A = BCL_TAKES_F32,
+                                         .B = BCL_TAKES_F32,
+                                         .C = BCL_TAKES_F32,
                                          .suits = bcl_gemm_tile_suits,
                                          .candidates = tile_candidates,
                                          .create = tile_create,

@@ -154,8 +154,8 @@ static bcl_status convert(tile_bf16_state *s, int *ld, const bcl_gemm_call *c) {
     const size_t real_rows = tn ? steps : (size_t)c->M;
     const size_t group_rows = bcl_gemm_ceil(real_rows, s->groups);
     const bcl_grid grid = {.groups = {bcl_gemm_ceil(real_rows, group_rows)}};
-    BCL_TRY(BCL_LAUNCH(s->pairs[c->layout], grid, bcl_mem(s->a), bcl_mem(c->A), bcl_int(c->M),
-                       bcl_int(c->K), bcl_int(c->lda), bcl_int(*ld), bcl_int((int)group_rows)));
+    BCL_TRY(BCL_LAUNCH(s->pairs[c->layout], grid, bcl_mem(s->a), bcl_ptr(c->A), bcl_int(c->M),
+                       bcl_int(c->K), bcl_int(c->A.ld), bcl_int(*ld), bcl_int((int)group_rows)));
 out:
     return status;
 }
@@ -187,12 +187,13 @@ static bcl_status tile_bf16_run(void *state, const bcl_gemm_call *c) {
     BCL_TRY(find_kernel(&kernel, s, c));
     BCL_TRY(convert(s, &lda, c));
     const bcl_grid grid = {.groups = {panels, bcl_gemm_ceil((size_t)c->M, group_rows)}};
-    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(c->C), bcl_mem(s->a), bcl_mem(c->B),
-                       bcl_mem(c->bias ? c->bias : c->B), bcl_int(c->bias != NULL),
-                       bcl_mem(c->epilogue ? c->E : c->C), bcl_mem(c->sums ? c->sums : c->C),
-                       bcl_int(c->sums != NULL), bcl_int(c->tanh_form), bcl_int(c->accumulate),
-                       bcl_int(c->M), bcl_int(c->N), bcl_int(c->K), bcl_int(lda), bcl_int(c->ldb),
-                       bcl_int(c->ldc), bcl_int((int)group_rows), bcl_int((int)depth)));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(c->C), bcl_mem(s->a), bcl_ptr(c->B),
+                       bcl_ptr(c->bias.buffer ? c->bias : c->B), bcl_int(c->bias.buffer != NULL),
+                       bcl_ptr(c->epilogue ? c->E : c->C), bcl_ptr(c->sums.buffer ? c->sums : c->C),
+                       bcl_int(c->sums.buffer != NULL), bcl_int(c->tanh_form),
+                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->K),
+                       bcl_int(lda), bcl_int(c->B.ld), bcl_int(c->C.ld), bcl_int((int)group_rows),
+                       bcl_int((int)depth)));
 out:
     return status;
 }
@@ -213,6 +214,9 @@ out:
 
 const bcl_gemm_provider bcl_gemm_tile_bf16 = {.name = "tile-bf16",
                                               .precision = BCL_PRECISION_BF16,
+                                              .A = BCL_TAKES_F32,
+                                              .B = BCL_TAKES_F32,
+                                              .C = BCL_TAKES_F32,
                                               .suits = bcl_gemm_tile_suits,
                                               .candidates = tile_bf16_candidates,
                                               .create = tile_bf16_create,
