@@ -9,23 +9,62 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bcl_status bcl_file_read(char **data, size_t *size, const char *path) {
+/* What has no size beforehand may have no end: such text is looked at as it comes. */
+enum { ENDLESS_NULS = 4096, ENDLESS_LINE = 1 << 26 };
+
+/* s grew by `grown` bytes; *line_size is that of its last line. */
+static bcl_status check_endless(const bcl_string *s, size_t grown, size_t *line_size,
+                                const char *path) {
+    size_t nuls = 0, i = s->size;
+    while (nuls < s->size && nuls < ENDLESS_NULS && !s->data[nuls])
+        nuls++;
+    if (nuls == ENDLESS_NULS)
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: found %d NUL bytes at its start, expected text",
+                        path, ENDLESS_NULS);
+    while (i > s->size - grown && s->data[i - 1] != '\n')
+        i--;
+    *line_size = i > s->size - grown ? s->size - i : *line_size + grown;
+    if (*line_size > ENDLESS_LINE)
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: found a line of more than %d bytes, expected text",
+                        path, ENDLESS_LINE);
+    return BCL_OK;
+}
+
+static bcl_status read_stream(bcl_string *s, FILE *f, const char *path, uint64_t limit,
+                              bool endless) {
+    enum { CHUNK = 1 << 16 };
+    bcl_status status = BCL_OK;
+    size_t line_size = 0;
+    for (;;) {
+        BCL_TRY(bcl_grow(&s->data, &s->capacity, s->size + CHUNK + 1, 1));
+        size_t n = fread(s->data + s->size, 1, CHUNK, f);
+        s->size += n;
+        if (s->size > limit)
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: found more than %llu bytes, expected at most that many",
+                     path, (unsigned long long)limit);
+        if (n < CHUNK)
+            break;
+        if (endless)
+            BCL_TRY(check_endless(s, n, &line_size, path));
+    }
+    if (ferror(f))
+        status = bcl_fail_errno("%s: cannot read", path);
+out:
+    return status;
+}
+
+bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit) {
     bcl_status status = BCL_OK;
     bcl_string s = {0};
+    struct stat st;
     FILE *f = fopen(path, "rb");
     if (!f)
         return bcl_fail_errno("%s: cannot open", path);
-    for (;;) {
-        BCL_TRY(bcl_grow(&s.data, &s.capacity, s.size + 65536 + 1, 1));
-        size_t n = fread(s.data + s.size, 1, 65536, f);
-        s.size += n;
-        if (n < 65536)
-            break;
-    }
-    if (ferror(f)) {
-        status = bcl_fail_errno("%s: cannot read", path);
-        goto out;
-    }
+    const bool known = !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
+    if (known && (uint64_t)st.st_size > limit)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: found %llu bytes, expected at most %llu", path,
+                 (unsigned long long)st.st_size, (unsigned long long)limit);
+    BCL_TRY(read_stream(&s, f, path, limit, !known));
     s.data[s.size] = 0;
     *data = s.data;
     *size = s.size;
@@ -34,6 +73,10 @@ out:
     fclose(f);
     bcl_string_free(&s);
     return status;
+}
+
+bcl_status bcl_file_read(char **data, size_t *size, const char *path) {
+    return bcl_file_read_limited(data, size, path, UINT64_MAX);
 }
 
 bool bcl_path_exists(const char *path) {

@@ -71,6 +71,9 @@ void bcl_string_free(bcl_string *s);
 
 /* Reads a whole file into new memory, with a NUL behind it. */
 bcl_status bcl_file_read(char **data, size_t *size, const char *path);
+/* The same, and fails with BCL_ERROR_FORMAT before more than `limit` bytes are read. A file that
+ * never ends, such as /dev/zero, is refused sooner: by its first NULs or its endless line. */
+bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit);
 bool bcl_path_exists(const char *path);
 bool bcl_path_is_directory(const char *path);
 bcl_status bcl_path_join(char **out, const char *directory, const char *name);
