@@ -41,8 +41,9 @@ BCL_EXPORT size_t bcl_labels_documents(const bcl_labels *labels);
 BCL_EXPORT const char *bcl_labels_document_name(const bcl_labels *labels, size_t document);
 
 typedef struct bcl_labels_options {
-    const bcl_tag_map *map; /* of both files; NULL: tags stay as they are */
-    size_t tag_column;      /* 0: the last that is not empty */
+    /* How both files are read; NULL: everything is found from them. Of two columns of tags beside
+     * each other the gold file's is the first, the predicted file's the second. */
+    const bcl_corpus_options *reading;
     bool first_pieces; /* leave out lines "##..." that go on with the word of the line before */
 } bcl_labels_options;
 

@@ -4,6 +4,7 @@
 #ifndef BERTCL_TRAIN_H
 #define BERTCL_TRAIN_H
 
+#include <bertcl/data.h>
 #include <bertcl/report.h>
 #include <bertcl/session.h>
 
@@ -48,11 +49,6 @@ typedef void bcl_run_listener(void *context, const bcl_run_event *event);
 
 /* ---- options ---- */
 
-typedef struct bcl_texts {
-    const char *const *items; /* (count) */
-    size_t count;
-} bcl_texts;
-
 /* Begin with bcl_run_options_init. The first part is the recipe: kept in run.json, the same for the
  * whole run, and described by bcl_run_option_table, whose names are the comments here. */
 typedef struct bcl_run_options {
@@ -62,10 +58,7 @@ typedef struct bcl_run_options {
     double split;             /* split: share drawn for training; below 0: 0.8 */
     int64_t split_seed;       /* split-seed: of that draw; below 0: 200 */
     bcl_texts test;           /* test: test data instead of a split */
-    bcl_texts map_rules;      /* map: "A=B", tag A is read as B */
-    const char *map_file;     /* map-file: rules, one a line; NULL: none */
-    const char *map_preset;   /* map-preset: "un-ner" (NULL without other rules) or "none" */
-    int64_t tag_column;       /* tag-column: from 2; 0: the last that is not empty */
+    bcl_reading reading;      /* how data and test are read: its options */
     const char *label_pieces; /* label-pieces: "all" or "first" of a word */
     int64_t max_length;       /* max-length: pieces of a sentence; 0: 128, or the model's */
     /* how */

@@ -3,6 +3,7 @@
 #ifndef BCL_CLI_H
 #define BCL_CLI_H
 
+#include "data/reading.h"
 #include "ops/gemm/gemm.h"
 
 #include <bertcl/session.h>
@@ -79,33 +80,39 @@ void bcl_cli_session_told(void *context, const bcl_session_event *event);
     "computes "                                                                                    \
     "that faster (it says so if not); --gemm tile-bf16 forces it"
 
-/* ---- tag maps ---- */
-struct bcl_tag_map;
-typedef struct bcl_cli_maps {
-    bcl_list rules;
-    const char *file, *preset;
-    bool given[3];
-} bcl_cli_maps;
-#define BCL_CLI_MAP_OPTIONS(maps)                                                                  \
-    {BCL_OPTION_LIST,                                                                              \
-     "map",                                                                                        \
-     &(maps).rules,                                                                                \
-     "A=B",                                                                                        \
-     "read tag A as B; may be given several times",                                                \
-     .given = &(maps).given[0]},                                                                   \
-        {BCL_OPTION_TEXT,                                                                          \
-         "map-file",                                                                               \
-         &(maps).file,                                                                             \
-         "FILE",                                                                                   \
-         "rules A=B or A<TAB>B, one a line; '#' begins a comment line",                            \
-         .given = &(maps).given[1]},                                                               \
+/* ---- reading.c: how corpora are read, the same in every command ---- */
+struct bcl_dataset;
+typedef struct bcl_cli_reading {
+    bcl_reading texts; /* all but the rules */
+    bcl_list maps;     /* these */
+    bool given[8];
+} bcl_cli_reading;
+#define BCL_CLI_READING_OPTIONS(r)                                                                 \
+    {BCL_OPTION_TEXT,       "format",                                                              \
+     &(r).texts.format,     "NAME",                                                                \
+     BCL_HELP_FORMAT,       .choices = BCL_CHOICES_FORMAT,                                         \
+     .given = &(r).given[0]},                                                                      \
+        {BCL_OPTION_TEXT, "word-column",        &(r).texts.word_column,                            \
+         "N|NAME",        BCL_HELP_WORD_COLUMN, .given = &(r).given[1]},                           \
+        {BCL_OPTION_TEXT, "tag-column",        &(r).texts.tag_column,                              \
+         "N|NAME",        BCL_HELP_TAG_COLUMN, .given = &(r).given[2]},                            \
+        {BCL_OPTION_TEXT, "misc-key",        &(r).texts.misc_key,                                  \
+         "KEY",           BCL_HELP_MISC_KEY, .given = &(r).given[3]},                              \
+        {BCL_OPTION_TEXT, "tag-names",        &(r).texts.tag_names,                                \
+         "A,B,…",         BCL_HELP_TAG_NAMES, .given = &(r).given[4]},                             \
+        {BCL_OPTION_LIST, "map", &(r).maps, "A=B", BCL_HELP_MAP, .given = &(r).given[5]},          \
+        {BCL_OPTION_TEXT, "map-file",        &(r).texts.map_file,                                  \
+         "FILE",          BCL_HELP_MAP_FILE, .given = &(r).given[6]},                              \
     {                                                                                              \
-        BCL_OPTION_TEXT, "map-preset", &(maps).preset, "NAME",                                     \
-            "un-ner: the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) "   \
-            "become O; the default without other rules. none: no rule",                            \
-            .choices = "un-ner|none", .given = &(maps).given[2]                                    \
+        BCL_OPTION_TEXT, "map-preset", &(r).texts.map_preset, "NAME", BCL_HELP_MAP_PRESET,         \
+            .choices = BCL_CHOICES_MAP_PRESET, .given = &(r).given[7]                              \
     }
-bcl_status bcl_cli_map_create(struct bcl_tag_map **out, const bcl_cli_maps *maps);
+bcl_reading bcl_cli_reading_of(const bcl_cli_reading *reading);
+/* bcl_corpora_read, and its notes on stderr unless `quiet`. */
+bcl_status bcl_cli_read(bcl_tag_map **map, bcl_corpus **corpora, const bcl_texts *paths,
+                        size_t count, const bcl_cli_reading *reading, bool keep_going, bool quiet);
+/* Says of encoded data what would be missed: words without a piece, text of unknown words. */
+void bcl_cli_tell_dataset(const struct bcl_dataset *data, const char *name, bool quiet);
 
 /* ---- commands.c ---- */
 

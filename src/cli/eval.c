@@ -101,9 +101,7 @@ int bcl_cli_eval(int argc, char **argv) {
          .min = 0},
         {BCL_OPTION_TEXT, "compare", &o.compare, "DIR", "the same with a second model", .min = 0},
         {BCL_OPTION_GROUP, .help = "Reading"},
-        BCL_CLI_MAP_OPTIONS(o.maps),
-        {BCL_OPTION_INT, "tag-column", &o.tag_column, "N",
-         "the tag's column, from 2; default: the last that is not empty", .min = 2, .max = 1e6},
+        BCL_CLI_READING_OPTIONS(o.reading),
         {BCL_OPTION_GROUP, .help = "Model"},
         {BCL_OPTION_TEXT, "label-pieces", &o.label_pieces, "all|first",
          "which pieces of a word carry its label; default: as the model was trained",
@@ -175,6 +173,6 @@ int bcl_cli_eval(int argc, char **argv) {
     bcl_list_free(&o.models);
     bcl_list_free(&o.data);
     bcl_list_free(&o.calibrate);
-    bcl_list_free(&o.maps.rules);
+    bcl_list_free(&o.reading.maps);
     return code;
 }

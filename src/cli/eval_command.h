@@ -14,8 +14,7 @@ typedef struct eval_options {
     const char *pred2, *compare;
     bool each;
     /* reading */
-    bcl_cli_maps maps;
-    int64_t tag_column;
+    bcl_cli_reading reading;
     /* the model's part */
     const char *device_id, *gemm, *precision, *logits_path, *label_pieces, *long_sentences;
     int64_t max_length, stride, batch, max_tokens;

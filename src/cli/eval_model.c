@@ -128,9 +128,8 @@ static bcl_status read_data(reading *x, const eval_options *o, const eval_model 
     bcl_status status = BCL_OK;
     const size_t K = (size_t)m->session->config.labels;
     bcl_tag_map *map = NULL;
-    BCL_TRY(bcl_cli_map_create(&map, &o->maps));
-    const bcl_corpus_options options = {map, (size_t)o->tag_column};
-    BCL_TRY(bcl_corpus_read(&x->corpus, paths, count, &options));
+    BCL_TRY(bcl_cli_read(&map, &x->corpus, &(bcl_texts){paths, count}, 1, &o->reading, false,
+                         o->quiet));
     BCL_NEW(x->ids, bcl_corpus_tag_count(x->corpus));
     BCL_TRY(bcl_corpus_label_ids(x->ids, x->corpus, labels_of(m), K));
     BCL_TRY(bcl_dataset_encode(&x->data, x->corpus, NULL, bcl_corpus_size(x->corpus),
@@ -196,6 +195,8 @@ bcl_status eval_model_run(eval_result *out, const eval_options *o, eval_model *m
     bcl_status status = BCL_OK;
     reading x = {0};
     BCL_TRY(read_data(&x, o, m, paths, count));
+    out->words_without_piece = x.data.words_without_piece;
+    bcl_cli_tell_dataset(&x.data, "test", o->quiet);
     if (x.data.words_cut && !o->quiet && (o->json || o->table)) /* else it stands in the result */
         fprintf(stderr, EVAL_CUT "\n", x.data.words_cut, x.data.sentences_cut, m->max_length);
     if (o->logits_path) {

@@ -59,16 +59,20 @@ static bcl_status score_files(eval_result *r, const eval_options *o, const char 
                               const char *pred) {
     bcl_status status = BCL_OK;
     bcl_tag_map *map = NULL;
-    if (o->maps.rules.count || o->maps.file || o->maps.preset) /* else tags stay as they are */
-        BCL_TRY(bcl_cli_map_create(&map, &o->maps));
-    const bcl_labels_options options = {.map = map,
-                                        .tag_column = (size_t)o->tag_column,
+    bcl_corpus_options reading;
+    char **names = NULL;
+    const bcl_reading texts = bcl_cli_reading_of(&o->reading);
+    BCL_TRY(bcl_reading_map(&map, &texts));
+    BCL_TRY(bcl_reading_options(&reading, &names, &texts));
+    reading.map = map;
+    const bcl_labels_options options = {.reading = &reading,
                                         .first_pieces = o->level && !strcmp(o->level, "word")};
     BCL_TRY(bcl_strdup(&r->name, pred));
     BCL_TRY(bcl_strdup(&r->data, gold));
     BCL_TRY(bcl_labels_read(&r->labels, gold, pred, &options));
     BCL_TRY(score(r, o, 0));
 out:
+    bcl_strings_free(names, names ? reading.tag_name_count : 0);
     bcl_tag_map_free(map);
     return status;
 }

@@ -302,7 +302,3 @@ int bcl_options_parse(const bcl_command *command, const bcl_option *options, int
 out:
     return status == BCL_ERROR_ARGUMENT ? usage_error(command) : bcl_cli_error(status);
 }
-
-bcl_status bcl_cli_map_create(bcl_tag_map **out, const bcl_cli_maps *maps) {
-    return bcl_tag_map_make(out, maps->rules.items, maps->rules.count, maps->file, maps->preset);
-}

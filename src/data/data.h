@@ -26,18 +26,24 @@ typedef struct bcl_tag_table {
     size_t *first;    /* the first of them */
     size_t totals_capacity, first_capacity;
 } bcl_tag_table;
+/* The tag's number; it is added, with `token` as its first, if it is new. */
+bcl_status bcl_tag_table_intern(uint32_t *out, bcl_tag_table *t, const char *tag, size_t token);
+void bcl_tag_table_free(bcl_tag_table *t);
 
 typedef struct bcl_source {
-    char *path;
-    char *text; /* the file's bytes; words point into it and end in a NUL there */
+    char *path, *format;
+    char **texts; /* (text_count), bytes of the file or made of it; words point into them */
+    size_t text_count, text_capacity;
     uint64_t bytes;
     size_t sentences, documents;
+    bool one_line; /* the words of a sentence stand in one line */
 } bcl_source;
 
 typedef struct bcl_odd_line {
     bcl_odd kind;
     uint32_t file;
     size_t line;
+    char *error; /* of REFUSED */
 } bcl_odd_line;
 
 typedef struct bcl_span {
@@ -45,6 +51,11 @@ typedef struct bcl_span {
     size_t line;
     uint32_t file, document;
 } bcl_span;
+
+/* Inside a sentence a word does not stand in the line behind its neighbour's: comments between. */
+typedef struct bcl_line_jump {
+    size_t token, line;
+} bcl_line_jump;
 
 typedef struct bcl_document {
     uint32_t file, number; /* the number in its file, from 0 */
@@ -56,14 +67,35 @@ struct bcl_corpus {
     const char **words;
     uint32_t *tags;
     size_t token_count, word_capacity, tag_capacity;
+    uint8_t *glued; /* (glued_count), behind that no word is */
+    size_t glued_count, glued_capacity;
     bcl_span *sentences;
     size_t sentence_count, sentence_capacity;
+    bcl_line_jump *jumps;
+    size_t jump_count, jump_capacity;
     bcl_document *documents;
     size_t document_count, document_capacity;
     bcl_tag_table mapped, raw;
     size_t odd_totals[BCL_ODD_COUNT];
     bcl_odd_line *odd;
     size_t odd_count, odd_capacity;
+    char **notes;
+    size_t note_count, note_capacity;
+    size_t tag_note; /* the number, from 1, of the one on tags of no scheme; 0: none */
+    char **left_out; /* paths */
+    const char **left_out_why;
+    size_t left_out_count, left_out_capacity, why_capacity;
 };
+
+bcl_status bcl_corpus_add_note(bcl_corpus *corpus, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Notes on the odd lines that change what is read. */
+bcl_status bcl_corpus_note_odd(bcl_corpus *corpus);
+/* The error of the first line that was refused; "" if there is none. */
+const char *bcl_corpus_first_refused(const bcl_corpus *corpus);
+/* The sentence that holds a word, numbered over the whole corpus. */
+size_t bcl_corpus_sentence_of(const bcl_corpus *corpus, size_t token);
+/* The line of a word, numbered over the whole corpus, of sentence s. */
+size_t bcl_corpus_token_line(const bcl_corpus *corpus, const bcl_span *s, size_t token);
 
 #endif

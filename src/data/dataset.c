@@ -38,6 +38,7 @@ typedef struct part {
     bcl_encoding encoding;
     int32_t *storage; /* the sentences' ids and labels, as in bcl_dataset */
     size_t capacity, pieces, labelled, words_cut, sentences_cut;
+    size_t words, words_without_piece, words_unknown;
 } part;
 
 typedef struct encode_job {
@@ -64,12 +65,38 @@ static void label(int32_t *labels, const encode_job *j, const bcl_encoding *e,
     }
 }
 
+/* Counts words: all, those without a piece between the pieces that are there, unknown ones. */
+static void count_words(part *p, const bcl_encoding *e, size_t words, int32_t unknown, bool left) {
+    int32_t word = -1, first = -1;
+    size_t seen = 0, known = 0;
+    bool all_unknown = true;
+    for (size_t k = 0; k < e->count; k++) {
+        if (e->word_ids[k] < 0)
+            continue;
+        if (e->word_ids[k] != word) {
+            known += word >= 0 && !all_unknown;
+            word = e->word_ids[k];
+            first = first < 0 ? word : first;
+            seen++;
+            all_unknown = true;
+        }
+        all_unknown &= e->ids[k] == unknown;
+    }
+    known += word >= 0 && !all_unknown;
+    const size_t begin = e->words_cut && left && first > 0 ? (size_t)first : 0;
+    const size_t end = e->words_cut && !left ? (size_t)(word + 1) : words;
+    p->words += words;
+    p->words_unknown += seen - known;
+    p->words_without_piece += end - begin - seen;
+}
+
 static bcl_status encode_part(void *context, size_t worker, size_t begin, size_t end) {
     bcl_status status = BCL_OK;
     encode_job *j = context;
     part *p = &j->parts[worker];
     bcl_encoding *e = &p->encoding;
     p->pieces = p->labelled = p->words_cut = p->sentences_cut = 0;
+    p->words = p->words_without_piece = p->words_unknown = 0;
     for (size_t i = begin; i < end; i++) {
         const bcl_sentence s = bcl_corpus_sentence(j->corpus, j->rows ? j->rows[i] : i);
         if (bcl_tokenizer_encode_words(j->tokenizer, s.words, NULL, s.size, j->max_length, e)) {
@@ -88,6 +115,8 @@ static bcl_status encode_part(void *context, size_t worker, size_t begin, size_t
         p->pieces += e->count;
         p->words_cut += e->words_cut;
         p->sentences_cut += e->words_cut > 0;
+        count_words(p, e, s.size, j->tokenizer->special_ids[BCL_SPECIAL_UNK],
+                    j->tokenizer->truncate_left);
     }
 out:
     return status;
@@ -104,6 +133,9 @@ static bcl_status add_part(void *context, size_t worker, size_t begin, size_t en
     d->labelled += p->labelled;
     d->words_cut += p->words_cut;
     d->sentences_cut += p->sentences_cut;
+    d->words += p->words;
+    d->words_without_piece += p->words_without_piece;
+    d->words_unknown += p->words_unknown;
     for (size_t i = begin; i < end; i++)
         if (d->samples[i].length > d->longest)
             d->longest = d->samples[i].length;
@@ -145,6 +177,22 @@ out:
     if (status)
         bcl_dataset_free(out);
     return status;
+}
+
+size_t bcl_dataset_notes(const bcl_dataset *d, const char *name,
+                         char notes[BCL_DATASET_NOTES][BCL_DATASET_NOTE]) {
+    size_t n = 0;
+    if (d->words_without_piece)
+        snprintf(notes[n++], BCL_DATASET_NOTE,
+                 "%zu words of the %s data are without a piece (empty, or characters that the "
+                 "tokenizer drops); the model does not see them",
+                 d->words_without_piece, name);
+    if (d->words_unknown * 2 > d->words)
+        snprintf(notes[n++], BCL_DATASET_NOTE,
+                 "%zu of the %zu words of the %s data are [UNK]: is the vocabulary of another "
+                 "language or script?",
+                 d->words_unknown, d->words, name);
+    return n;
 }
 
 void bcl_dataset_free(bcl_dataset *d) {

@@ -21,9 +21,18 @@ typedef struct bcl_dataset {
     size_t pieces;                   /* specials included */
     size_t labelled;                 /* pieces that count */
     size_t words_cut, sentences_cut; /* by max_length */
+    size_t words;                    /* of the sentences, those that were cut included */
+    size_t words_without_piece;      /* empty, or all of it dropped: the model does not see them */
+    size_t words_unknown;            /* whose pieces are all [UNK] */
     bool cut_left;                   /* their beginnings were: the tokenizer's truncation side */
     int longest;                     /* pieces */
 } bcl_dataset;
+
+/* What would be missed of the data called `name` ("training"): words without a piece, text of
+ * mostly unknown words. Returns how many lines. */
+enum { BCL_DATASET_NOTES = 2, BCL_DATASET_NOTE = 256 };
+size_t bcl_dataset_notes(const bcl_dataset *dataset, const char *name,
+                         char notes[BCL_DATASET_NOTES][BCL_DATASET_NOTE]);
 
 /* Encodes sentences `rows` (NULL: the first `count`) of a corpus. label_ids: by the corpus' tags;
  * NULL: no labels. max_length: pieces, specials included; 0: no limit. */

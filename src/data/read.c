@@ -1,182 +1,133 @@
-/* Reading CoNLL-style files into a corpus. The rules stand in bertcl/data.h; whatever they do not
- * cover is an error with file and line, never a guess. */
+/* Reading files into a corpus: which files of a folder, which reader for each, and what all readers
+ * put their words in. */
 #define _POSIX_C_SOURCE 200809L
-#include "data/data.h"
+#include "data/reader.h"
 
+#include <strings.h>
 #include <sys/stat.h>
 #include <utf8proc.h>
 
-#define ODD_LISTED 100 /* a kind */
+enum { ODD_LISTED = 100 /* a kind */, LONG_SENTENCE = 500 /* words */ };
 
-typedef struct field {
-    char *text;
-    size_t size;
-} field;
+/* ---- what the readers put in ---- */
 
-typedef struct columns {
-    field word, tag;
-    size_t count; /* up to the last that is not empty */
-    size_t total; /* empty ones at the end included */
-} columns;
-
-/* A tag that was looked up: most lines have one of a few. */
-typedef struct seen_tag {
-    const char *text; /* in the file; NULL: none yet */
-    size_t size;
-    uint32_t raw, mapped;
-} seen_tag;
-enum { SEEN_TAGS = 64 };
-
-typedef struct reader {
-    bcl_corpus *corpus;
-    const bcl_tag_map *map;
-    size_t tag_column;
-    const char *path;
-    uint32_t file;
-    size_t line;
-    bool in_sentence;
-    bool in_document;
-    bool has_tab;         /* somewhere in the file */
-    size_t first_columns; /* of the file's first word line; 0: none yet */
-    seen_tag seen[SEEN_TAGS];
-    size_t plain_columns; /* of the first line split at spaces that does not begin with '#' */
-} reader;
-
-/* Bytes of the text to show in a message: at most 40, no character cut. */
-static int shown(const char *text, size_t size) {
-    if (size > 40)
-        for (size = 40; size && ((unsigned char)text[size] & 0xC0) == 0x80;)
-            size--;
-    return (int)size;
-}
-
-static bool is_space(utf8proc_int32_t c) {
-    if (c < 0x80)
-        return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1C && c <= 0x1F);
-    return c == 0x85 || utf8proc_category(c) == UTF8PROC_CATEGORY_ZS || c == 0x2028 || c == 0x2029;
-}
-
-/* ASCII that is not white space. */
-static bool is_mark(char c) {
-    return c > ' ' && c < 0x7F;
-}
-
-/* Unicode white space off both ends, as Python's strip(). The text is valid UTF-8. */
-static field strip(field f) {
-    utf8proc_int32_t c;
-    if (f.size && is_mark(f.text[0]) && is_mark(f.text[f.size - 1]))
-        return f; /* the usual case */
-    while (f.size) {
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const utf8proc_uint8_t *)f.text, (utf8proc_ssize_t)f.size, &c);
-        if (n <= 0 || !is_space(c))
-            break;
-        f.text += n;
-        f.size -= (size_t)n;
-    }
-    while (f.size) {
-        size_t at = f.size - 1;
-        while (at && ((unsigned char)f.text[at] & 0xC0) == 0x80)
-            at--;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)f.text + at,
-                                              (utf8proc_ssize_t)(f.size - at), &c);
-        if (n <= 0 || !is_space(c))
-            break;
-        f.size = at;
-    }
-    return f;
-}
-
-static field strip_spaces(field f) {
-    while (f.size && *f.text == ' ')
-        f.text++, f.size--;
-    while (f.size && f.text[f.size - 1] == ' ')
-        f.size--;
-    return f;
-}
-
-static bcl_status note_odd(reader *r, bcl_odd kind) {
+bcl_status bcl_reader_odd(bcl_reader *r, bcl_odd kind) {
     bcl_corpus *c = r->corpus;
     if (c->odd_totals[kind]++ >= ODD_LISTED)
         return BCL_OK;
     bcl_status status = bcl_grow(&c->odd, &c->odd_capacity, c->odd_count + 1, sizeof *c->odd);
     if (!status)
-        c->odd[c->odd_count++] = (bcl_odd_line){kind, r->file, r->line};
+        c->odd[c->odd_count++] = (bcl_odd_line){kind, r->file, r->line, NULL};
     return status;
 }
 
-/* The next column from *at on: up to a TAB, or between runs of spaces. False behind the last. */
-static bool next_column(field *out, field line, size_t *at, bool tabs) {
-    if (!tabs)
-        while (*at < line.size && line.text[*at] == ' ')
-            ++*at;
-    if (tabs ? *at > line.size : *at >= line.size)
-        return false;
-    char *start = line.text + *at, *end = memchr(start, tabs ? '\t' : ' ', line.size - *at);
-    out->text = start;
-    out->size = end ? (size_t)(end - start) : line.size - *at;
-    *at += out->size + 1;
-    return true;
+bcl_status bcl_reader_refuse(bcl_reader *r, bcl_status status) {
+    bcl_corpus *c = r->corpus;
+    if (status != BCL_ERROR_FORMAT || !r->options->keep_going)
+        return status;
+    const size_t listed = c->odd_count;
+    status = bcl_reader_odd(r, BCL_ODD_REFUSED);
+    if (!status && c->odd_count > listed)
+        status = bcl_strdup(&c->odd[listed].error, bcl_message());
+    return status;
 }
 
-/* "word<TAB>tag<LF>" in ASCII without white space, as most lines are, in one pass: nothing that the
- * rules below look for is in it. The text ends in a NUL. *next is where the following line starts.
- */
-static bool split_pair(columns *out, char *line, char **next) {
-    char *tab = line, *end;
-    while (is_mark(*tab))
-        tab++;
-    if (tab == line || *tab != '\t' || *line == '-') /* it may be "-DOCSTART-" */
-        return false;
-    for (end = tab + 1; is_mark(*end);)
-        end++;
-    if (end == tab + 1 || *end != '\n')
-        return false;
-    *out = (columns){
-        {line, (size_t)(tab - line)}, {tab + 1, (size_t)(end - tab - 1)}, .count = 2, .total = 2};
-    *next = end + 1;
-    return true;
+bcl_status bcl_reader_keep(bcl_reader *r, char *text) {
+    bcl_source *f = &r->corpus->files[r->file];
+    bcl_status status = bcl_grow(&f->texts, &f->text_capacity, f->text_count + 1, sizeof *f->texts);
+    if (status)
+        free(text);
+    else
+        f->texts[f->text_count++] = text;
+    return status;
 }
 
-static columns split_columns(field line, size_t tag_column) {
-    columns c = {0};
-    field f;
-    const bool tabs = memchr(line.text, '\t', line.size) != NULL;
-    for (size_t at = 0; next_column(&f, line, &at, tabs);) {
-        c.total++;
-        if (c.total == 1)
-            c.word = strip_spaces(f);
-        f = strip(f);
-        if (f.size)
-            c.count = c.total;
-        if (tag_column ? c.total == tag_column : f.size > 0)
-            c.tag = f;
+/* A tag that this file did not have among its last: its numbers, and whether it is one at all. */
+static bcl_status look_up(bcl_reader *r, bcl_seen_tag *seen, bcl_field tag) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *corpus = r->corpus;
+    *seen = (bcl_seen_tag){NULL, tag.size, 0};
+    if (bcl_names_find(&corpus->raw.names, tag.text, tag.size) == SIZE_MAX &&
+        !bcl_is_scheme_tag(tag.text, tag.size) && memchr(tag.text, ' ', tag.size) &&
+        r->options->format == BCL_FORMAT_AUTO)
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s:%zu: found \"%.*s\" where the tag is, expected a tag without spaces; if it is "
+                 "right say --format conll",
+                 r->path, r->line, bcl_shown(tag), tag.text);
+    BCL_TRY(bcl_tag_table_intern(&seen->id, &corpus->raw, tag.text, corpus->token_count));
+    seen->text = tag.text;
+out:
+    return status;
+}
+
+static bcl_status begin_sentence(bcl_reader *r, size_t n) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *c = r->corpus;
+    if (!r->in_document) {
+        BCL_TRY(bcl_grow(&c->documents, &c->document_capacity, c->document_count + 1,
+                         sizeof *c->documents));
+        c->documents[c->document_count++] =
+            (bcl_document){r->file, (uint32_t)c->files[r->file].documents++};
+        r->in_document = true;
     }
-    return c;
+    BCL_TRY(bcl_grow(&c->sentences, &c->sentence_capacity, c->sentence_count + 1,
+                     sizeof *c->sentences));
+    c->sentences[c->sentence_count++] =
+        (bcl_span){n, r->line, r->file, (uint32_t)c->document_count - 1};
+    c->files[r->file].sentences++;
+    r->in_sentence = true;
+out:
+    return status;
 }
 
-static bool is_docstart(field line) {
-    static const char mark[] = "-DOCSTART-";
-    size_t n = sizeof mark - 1;
-    return line.size >= n && !memcmp(line.text, mark, n) &&
-           (line.size == n || line.text[n] == '\t' || line.text[n] == ' ');
+static bcl_status add_jump(bcl_reader *r, size_t token) {
+    bcl_corpus *c = r->corpus;
+    bcl_status status = BCL_OK;
+    if (c->files[r->file].one_line)
+        return BCL_OK;
+    BCL_TRY(bcl_grow(&c->jumps, &c->jump_capacity, c->jump_count + 1, sizeof *c->jumps));
+    c->jumps[c->jump_count++] = (bcl_line_jump){token, r->line};
+out:
+    return status;
 }
 
-/* A file of words and tags between spaces may well hold the word "#": there a line is a comment
- * only if it reads "# name = ..." or has another number of columns than the file's words have. */
-static bool is_comment(const reader *r, field line) {
-    if (r->in_sentence || line.size < 2 || memcmp(line.text, "# ", 2) ||
-        memchr(line.text, '\t', line.size))
-        return false;
-    if (r->has_tab)
-        return true;
-    field f = {0};
-    size_t at = 0;
-    for (int i = 0; i < 3 && next_column(&f, line, &at, false); i++)
-        if (i == 2 && f.size == 1 && *f.text == '=')
-            return true;
-    return split_columns(line, 0).count != (r->plain_columns ? r->plain_columns : 2);
+bcl_status bcl_reader_token(bcl_reader *r, const char *word, bcl_field tag) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *corpus = r->corpus;
+    const size_t n = corpus->token_count;
+    const unsigned char *t = (const unsigned char *)tag.text;
+    bcl_seen_tag *seen =
+        &r->seen[(tag.size * 5 + t[0] * 29u + t[tag.size - 1] * 3u) % BCL_SEEN_TAGS];
+    if (!seen->text || seen->size != tag.size || memcmp(seen->text, tag.text, tag.size))
+        BCL_TRY(look_up(r, seen, tag));
+    BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
+    BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
+    if (!r->in_sentence)
+        BCL_TRY(begin_sentence(r, n));
+    else if (r->line != r->last_line + 1)
+        BCL_TRY(add_jump(r, n));
+    corpus->raw.totals[seen->id]++;
+    r->last_line = r->line;
+    corpus->words[n] = word;
+    corpus->tags[n] = seen->id;
+    corpus->token_count++;
+out:
+    return status;
 }
+
+bcl_status bcl_reader_glue(bcl_reader *r) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *c = r->corpus;
+    const size_t before = c->glued_count;
+    BCL_TRY(bcl_grow(&c->glued, &c->glued_capacity, c->token_count, 1));
+    memset(c->glued + before, 0, c->token_count - before);
+    c->glued_count = c->token_count;
+    c->glued[c->token_count - 1] = 1;
+out:
+    return status;
+}
+
+/* ---- bytes ---- */
 
 /* Eight bytes of ASCII without a NUL or a carriage return; may say no when they are. */
 static bool are_plain(const char *text) {
@@ -187,8 +138,7 @@ static bool are_plain(const char *text) {
     return !((x | ((x - ones) & ~x) | ((y - ones) & ~y)) & ones << 7);
 }
 
-/* UTF-8, no NUL, no carriage return inside. `line` is the whole line without its end. */
-static bcl_status check_bytes(const reader *r, field line) {
+bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const char *base) {
     for (size_t i = 0; i < line.size;) {
         if (line.size - i >= 8 && are_plain(line.text + i)) {
             i += 8;
@@ -200,183 +150,186 @@ static bcl_status check_bytes(const reader *r, field line) {
         if (byte >= 0x80)
             n = utf8proc_iterate((const utf8proc_uint8_t *)line.text + i,
                                  (utf8proc_ssize_t)(line.size - i), &c);
-        size_t offset = (size_t)(line.text + i - r->corpus->files[r->file].text);
+        const size_t offset = (size_t)(line.text + i - base);
         if (n <= 0)
             return bcl_fail(BCL_ERROR_FORMAT,
                             "%s:%zu: byte %zu of the line (%zu of the file): found 0x%02X, "
-                            "expected UTF-8 text",
+                            "expected UTF-8 text; convert the file, say iconv -f latin1 -t utf-8",
                             r->path, r->line, i + 1, offset, byte);
-        if (!byte || byte == '\r')
+        if (!byte)
             return bcl_fail(BCL_ERROR_FORMAT,
-                            "%s:%zu: byte %zu of the line (%zu of the file): found a %s, expected "
-                            "text with lines that end in LF or CRLF",
-                            r->path, r->line, i + 1, offset, byte ? "carriage return" : "NUL byte");
+                            "%s:%zu: byte %zu of the line (%zu of the file): found a NUL byte, "
+                            "expected UTF-8 text; UTF-16 is converted by iconv -f utf-16 -t utf-8",
+                            r->path, r->line, i + 1, offset);
+        if (byte == '\r')
+            return bcl_fail(BCL_ERROR_FORMAT,
+                            "%s:%zu: byte %zu of the line (%zu of the file): found a carriage "
+                            "return, expected text with lines that end in LF or CRLF; convert the "
+                            "file, say tr '\\r' '\\n'",
+                            r->path, r->line, i + 1, offset);
         i += (size_t)n;
     }
     return BCL_OK;
 }
 
-/* The tag's number; it is added if it is new. */
-static bcl_status tag_id(uint32_t *out, bcl_tag_table *t, const char *tag, size_t token) {
+bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
+                                const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
-    size_t before = t->names.count;
-    BCL_TRY(bcl_grow(&t->totals, &t->totals_capacity, before + 1, sizeof *t->totals));
-    BCL_TRY(bcl_grow(&t->first, &t->first_capacity, before + 1, sizeof *t->first));
-    BCL_TRY(bcl_names_intern(out, &t->names, tag, strlen(tag)));
-    if (*out == before) {
-        t->totals[before] = 0;
-        t->first[before] = token;
-    }
-out:
-    return status;
-}
-
-static bcl_status add_token(reader *r, columns c) {
-    bcl_status status = BCL_OK;
-    bcl_corpus *corpus = r->corpus;
-    /* The byte behind each is a separator, the line's end or the NUL behind the file. */
-    c.word.text[c.word.size] = 0;
-    c.tag.text[c.tag.size] = 0;
-    size_t n = corpus->token_count;
-    const unsigned char *tag = (const unsigned char *)c.tag.text;
-    seen_tag *seen =
-        &r->seen[(c.tag.size * 5 + tag[0] * 29u + tag[c.tag.size - 1] * 3u) % SEEN_TAGS];
-    if (!seen->text || seen->size != c.tag.size || memcmp(seen->text, c.tag.text, c.tag.size)) {
-        *seen = (seen_tag){NULL, c.tag.size, 0, 0};
-        BCL_TRY(tag_id(&seen->raw, &corpus->raw, c.tag.text, n));
-        BCL_TRY(tag_id(&seen->mapped, &corpus->mapped, bcl_tag_map_find(r->map, c.tag.text), n));
-        seen->text = c.tag.text;
-    }
-    corpus->raw.totals[seen->raw]++;
-    corpus->mapped.totals[seen->mapped]++;
-    BCL_TRY(bcl_grow(&corpus->words, &corpus->word_capacity, n + 1, sizeof *corpus->words));
-    BCL_TRY(bcl_grow(&corpus->tags, &corpus->tag_capacity, n + 1, sizeof *corpus->tags));
-    if (!r->in_document) {
-        BCL_TRY(bcl_grow(&corpus->documents, &corpus->document_capacity, corpus->document_count + 1,
-                         sizeof *corpus->documents));
-        corpus->documents[corpus->document_count++] =
-            (bcl_document){r->file, (uint32_t)corpus->files[r->file].documents++};
-        r->in_document = true;
-    }
-    if (!r->in_sentence) {
-        BCL_TRY(bcl_grow(&corpus->sentences, &corpus->sentence_capacity, corpus->sentence_count + 1,
-                         sizeof *corpus->sentences));
-        corpus->sentences[corpus->sentence_count++] =
-            (bcl_span){n, r->line, r->file, (uint32_t)corpus->document_count - 1};
-        corpus->files[r->file].sentences++;
-        r->in_sentence = true;
-    }
-    corpus->words[n] = c.word.text;
-    corpus->tags[n] = seen->mapped;
-    corpus->token_count++;
-out:
-    return status;
-}
-
-static bcl_status note_columns(reader *r, size_t count) {
-    if (!r->first_columns)
-        r->first_columns = count;
-    return count != r->first_columns ? note_odd(r, BCL_ODD_COLUMNS) : BCL_OK;
-}
-
-static bcl_status read_word_line(reader *r, field line) {
-    bcl_status status = BCL_OK;
-    columns c = split_columns(line, r->tag_column);
-    if (c.count < 2)
+    char *data = NULL;
+    BCL_TRY(bcl_file_read_limited(
+        &data, size, path, options->max_file_size ? options->max_file_size : BCL_MAX_FILE_SIZE));
+    if (*size >= 2 && (!memcmp(data, "\xFF\xFE", 2) || !memcmp(data, "\xFE\xFF", 2)))
         BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s:%zu: found one column (\"%.*s\"), expected a word and its tag, separated by "
-                 "a TAB or spaces",
-                 r->path, r->line, shown(line.text, line.size), line.text);
-    if (r->tag_column && !c.tag.size)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found %zu columns, expected the tag in column %zu",
-                 r->path, r->line, c.count, r->tag_column);
-    if (c.total != c.count)
-        BCL_TRY(note_odd(r, BCL_ODD_EMPTY_COLUMNS));
-    BCL_TRY(note_columns(r, c.count));
-    if (!c.word.size)
-        BCL_TRY(note_odd(r, BCL_ODD_EMPTY_WORD));
-    else if (memchr(c.word.text, ' ', c.word.size))
-        BCL_TRY(note_odd(r, BCL_ODD_SPACE_IN_WORD));
-    BCL_TRY(add_token(r, c));
+                 "%s:1: byte 0: found UTF-16, expected UTF-8; convert the file, say iconv -f "
+                 "utf-16 -t utf-8",
+                 path);
+    *text = data;
+    data = NULL;
 out:
+    free(data);
     return status;
 }
 
-static bcl_status read_line(reader *r, field line) {
+/* ---- files ---- */
+
+static bool ends_in(const char *name, const char *end) {
+    const size_t n = strlen(name), m = strlen(end);
+    return n > m && !strcasecmp(name + n - m, end);
+}
+
+/* x.ann for x.txt and the other way round, if there is such a file; else NULL. */
+static bcl_status find_twin(char **out, const char *path, const char *end, const char *other) {
+    struct stat st;
+    *out = NULL;
+    if (!ends_in(path, end))
+        return BCL_OK;
+    bcl_status status = bcl_format(out, "%.*s%s", (int)(strlen(path) - strlen(end)), path, other);
+    if (!status && (stat(*out, &st) || !S_ISREG(st.st_mode))) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* The readers' choice, for a text that the file keeps. */
+static bcl_status read_text(bcl_reader *r, char *text, size_t size, const char *annotations) {
+    const bcl_corpus_format format = r->options->format;
+    if (annotations)
+        return bcl_read_brat(r, annotations, text, size);
+    if (format == BCL_FORMAT_JSONL || format == BCL_FORMAT_DOCCANO ||
+        format == BCL_FORMAT_PRODIGY || format == BCL_FORMAT_LABEL_STUDIO ||
+        (format == BCL_FORMAT_AUTO && bcl_are_records(text, size)))
+        return bcl_read_records(r, text, size);
+    return bcl_read_columns(r, text, size);
+}
+
+/* One sentence that fills a file: nothing ends sentences there. */
+static bcl_status note_file(bcl_reader *r, size_t first_token) {
     bcl_status status = BCL_OK;
-    BCL_TRY(check_bytes(r, line));
-    bool blank = !strip(line).size;
-    bool docstart = is_docstart(line);
-    if (blank || docstart) {
-        r->in_sentence = false;
-        r->in_document = r->in_document && !docstart;
-        if (line.size)
-            BCL_TRY(note_odd(r, blank ? BCL_ODD_BLANK : BCL_ODD_DOCSTART));
-    } else if (is_comment(r, line)) {
-        BCL_TRY(note_odd(r, BCL_ODD_COMMENT));
-    } else {
-        BCL_TRY(read_word_line(r, line));
-    }
+    const bcl_corpus *c = r->corpus;
+    bcl_source *f = &r->corpus->files[r->file];
+    const size_t words = c->token_count - first_token;
+    const bcl_column_layout *l = &r->layout;
+    BCL_TRY(bcl_strdup(&f->format, *l->text ? l->text : "no data"));
+    if (l->two_tags && !r->options->tag_column && !r->options->tag_name)
+        BCL_TRY(bcl_corpus_add_note(r->corpus,
+                                    "%s: columns %lld and %lld hold tags, read column %lld; "
+                                    "--tag-column takes another",
+                                    r->path, (long long)(l->tag - r->options->predicted),
+                                    (long long)(l->tag + !r->options->predicted),
+                                    (long long)l->tag));
+    if (f->sentences && f->sentences == f->documents && words / f->sentences > LONG_SENTENCE)
+        BCL_TRY(bcl_corpus_add_note(
+            r->corpus,
+            "%s: found no blank line, %zu words are one sentence; a model takes some hundred at a "
+            "time: --long window reads all of them, else its end is cut",
+            r->path, words / f->sentences));
 out:
     return status;
-}
-
-/* The line at p without its LF and the CRs before it; *next is where the following one starts. */
-static field cut_line(char *p, char *end, char **next) {
-    char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-    *next = newline ? newline + 1 : end;
-    while (stop > p && stop[-1] == '\r')
-        stop--;
-    return (field){p, (size_t)(stop - p)};
-}
-
-/* What is_comment must know of the whole file before its first line is read. A TAB in a line that
- * is otherwise blank says nothing of how words and tags are divided. */
-static void look_ahead(reader *r, char *text, char *end) {
-    char *next = text;
-    for (char *p = text; !r->has_tab && p < end; p = next) {
-        field line = cut_line(p, end, &next);
-        if (!strip(line).size)
-            continue;
-        r->has_tab = memchr(line.text, '\t', line.size) != NULL;
-        if (!r->has_tab && !r->plain_columns && *line.text != '#' && !is_docstart(line))
-            r->plain_columns = split_columns(line, 0).count;
-    }
 }
 
 static bcl_status read_file(bcl_corpus *corpus, const char *path,
                             const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
-    reader r = {.corpus = corpus,
-                .map = options->map,
-                .tag_column = options->tag_column,
-                .file = (uint32_t)corpus->file_count};
+    bcl_reader r = {.corpus = corpus, .options = options, .file = (uint32_t)corpus->file_count};
+    char *text = NULL, *annotations = NULL, *txt = NULL;
+    const size_t first_token = corpus->token_count;
+    size_t size = 0;
     BCL_TRY(bcl_grow(&corpus->files, &corpus->file_capacity, corpus->file_count + 1,
                      sizeof *corpus->files));
-    bcl_source *f = &corpus->files[corpus->file_count++];
-    size_t size = 0;
-    *f = (bcl_source){0};
-    BCL_TRY(bcl_strdup(&f->path, path));
-    BCL_TRY(bcl_file_read(&f->text, &size, path));
-    f->bytes = size;
-    r.path = f->path;
-    char *p = f->text, *end = f->text + size, *next;
-    if (size >= 2 && (!memcmp(p, "\xFF\xFE", 2) || !memcmp(p, "\xFE\xFF", 2)))
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s:1: byte 0: found UTF-16, expected UTF-8; convert the file",
-                 path);
-    if (size >= 3 && !memcmp(p, "\xEF\xBB\xBF", 3))
-        p += 3;
-    look_ahead(&r, p, end);
-    for (; p < end; p = next) {
-        columns pair;
-        r.line++;
-        if (r.tag_column <= 2 && split_pair(&pair, p, &next)) {
-            BCL_TRY(note_columns(&r, 2));
-            BCL_TRY(add_token(&r, pair));
+    corpus->files[corpus->file_count] = (bcl_source){0};
+    if (options->format == BCL_FORMAT_AUTO || options->format == BCL_FORMAT_BRAT) {
+        if (ends_in(path, ".ann")) {
+            BCL_TRY(find_twin(&txt, path, ".ann", ".txt"));
+            if (txt)
+                BCL_TRY(bcl_strdup(&annotations, path));
         } else {
-            BCL_TRY(read_line(&r, cut_line(p, end, &next)));
+            BCL_TRY(find_twin(&annotations, path, ".txt", ".ann"));
         }
+        if (options->format == BCL_FORMAT_BRAT && !annotations)
+            BCL_FAIL(BCL_ERROR_FORMAT,
+                     "%s: found no annotations, expected x.txt with x.ann beside "
+                     "it, as brat writes them",
+                     path);
     }
+    BCL_TRY(bcl_strdup(&corpus->files[corpus->file_count].path, txt ? txt : path));
+    r.path = corpus->files[corpus->file_count++].path;
+    status = bcl_corpus_file_text(&text, &size, r.path, options);
+    if (!status) {
+        corpus->files[r.file].bytes = size;
+        BCL_TRY(bcl_reader_keep(&r, text));
+        status = read_text(&r, text, size, annotations);
+    }
+    if (status)
+        BCL_TRY(bcl_reader_refuse(&r, status));
+    BCL_TRY(note_file(&r, first_token));
+out:
+    bcl_column_layout_free(&r.layout);
+    free(annotations);
+    free(txt);
+    return status;
+}
+
+/* ---- folders ---- */
+
+/* Why a file of a folder is no data by its name; NULL: it may be. */
+static const char *not_data(const char *name) {
+    static const char *const texts[] = {"README",   "LICENSE",   "LICENCE", "COPYING",
+                                        "CITATION", "CHANGELOG", "NOTICE",  "AUTHORS"};
+    static const char *const brat[] = {"annotation.conf", "visual.conf", "tools.conf",
+                                       "kb_shortcuts.conf"};
+    static const char *const backups[] = {".bak", ".orig", ".rej", ".swp", ".swo", ".tmp"};
+    const size_t n = strlen(name), stem = strcspn(name, ".");
+    if (name[0] == '.')
+        return "hidden";
+    if (name[n - 1] == '~' || (name[0] == '#' && name[n - 1] == '#'))
+        return "an editor's backup";
+    for (size_t i = 0; i < sizeof backups / sizeof *backups; i++)
+        if (ends_in(name, backups[i]))
+            return "a backup by its name";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strlen(texts[i]) == stem && !strncasecmp(name, texts[i], stem) &&
+            (!name[stem] || ends_in(name, ".md") || ends_in(name, ".txt") ||
+             ends_in(name, ".rst") || ends_in(name, ".html") || ends_in(name, ".cff")))
+            return "a text about the data by its name";
+    if (ends_in(name, ".md") || ends_in(name, ".rst") || ends_in(name, ".html"))
+        return "a document by its name";
+    for (size_t i = 0; i < sizeof brat / sizeof *brat; i++)
+        if (!strcmp(name, brat[i]))
+            return "a setting of brat";
+    return NULL;
+}
+
+static bcl_status leave_out(bcl_corpus *c, const char *path, const char *why) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(
+        bcl_grow(&c->left_out, &c->left_out_capacity, c->left_out_count + 1, sizeof *c->left_out));
+    BCL_TRY(bcl_grow(&c->left_out_why, &c->why_capacity, c->left_out_count + 1,
+                     sizeof *c->left_out_why));
+    BCL_TRY(bcl_strdup(&c->left_out[c->left_out_count], path));
+    c->left_out_why[c->left_out_count++] = why;
+    if (strcmp(why, "hidden"))
+        BCL_TRY(bcl_corpus_add_note(c, "%s: left out, %s", path, why));
 out:
     return status;
 }
@@ -384,28 +337,84 @@ out:
 static bcl_status read_folder(bcl_corpus *corpus, const char *path,
                               const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
-    char **names = NULL, *child = NULL;
+    char **names = NULL, *child = NULL, *twin = NULL;
     size_t count = 0, before = corpus->file_count;
+    bool any_brat = false;
     BCL_TRY(bcl_directory_list(&names, &count, path));
+    for (size_t i = 0; i < count; i++)
+        any_brat |= ends_in(names[i], ".ann") && options->format <= BCL_FORMAT_AUTO;
+    any_brat |= options->format == BCL_FORMAT_BRAT;
     for (size_t i = 0; i < count; i++) {
         struct stat st;
-        if (names[i][0] == '.')
-            continue;
+        const char *why = not_data(names[i]);
         free(child);
-        child = NULL;
+        free(twin);
+        child = twin = NULL;
         BCL_TRY(bcl_path_join(&child, path, names[i]));
-        if (stat(child, &st)) {
+        if (!why && stat(child, &st)) {
             status = bcl_fail_errno("%s: cannot open", child);
             goto out;
         }
-        if (S_ISREG(st.st_mode))
-            BCL_TRY(read_file(corpus, child, options));
+        if (!why && !S_ISREG(st.st_mode))
+            continue;
+        if (!why && any_brat && ends_in(names[i], ".txt")) {
+            BCL_TRY(find_twin(&twin, child, ".txt", ".ann"));
+            if (twin)
+                continue; /* read with its annotations */
+            why = "a text without annotations among others that have them";
+        }
+        BCL_TRY(why ? leave_out(corpus, child, why) : read_file(corpus, child, options));
     }
     if (corpus->file_count == before)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: found no file in the folder, expected CoNLL files", path);
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: found no file in the folder, expected CoNLL files%s", path,
+                 corpus->left_out_count ? "; what is there is no data by its name" : "");
 out:
     free(child);
+    free(twin);
     bcl_strings_free(names, count);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static bcl_status check_options(const bcl_corpus_options *o) {
+    bcl_status status = BCL_OK;
+    const int64_t word = o->word_column ? o->word_column : 1;
+    if (o->tag_column && o->tag_column == word && !o->word_name && !o->tag_name)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "tag column: found %lld, which is the word's; expected another one",
+                 (long long)o->tag_column);
+    if (o->format < 0 || o->format >= BCL_FORMAT_COUNT)
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "format: found %d, expected a bcl_corpus_format",
+                 (int)o->format);
+out:
+    return status;
+}
+
+/* Words whose tags are of no scheme in a corpus where most are of one. They are few, and so are
+ * looked for behind the reading. */
+static bcl_status list_odd_tags(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    uint64_t others = 0;
+    bool *odd = NULL;
+    BCL_NEW(odd, c->raw.names.count);
+    for (size_t i = 0; i < c->raw.names.count; i++) {
+        const char *name = c->raw.names.items[i];
+        odd[i] = !bcl_is_scheme_tag(name, strlen(name));
+        others += odd[i] ? c->raw.totals[i] : 0;
+    }
+    for (size_t s = 0; others && others * 10 <= c->token_count && s < c->sentence_count; s++) {
+        const bcl_span *span = &c->sentences[s];
+        const size_t end = s + 1 < c->sentence_count ? span[1].first : c->token_count;
+        for (size_t t = span->first; t < end; t++)
+            if (odd[c->tags[t]]) {
+                bcl_reader r = {.corpus = c, .file = span->file};
+                r.line = bcl_corpus_token_line(c, span, t);
+                BCL_TRY(bcl_reader_odd(&r, BCL_ODD_TAG));
+            }
+    }
+out:
+    free(odd);
     return status;
 }
 
@@ -418,16 +427,20 @@ bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t co
         options = &defaults;
     if (!count)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "corpus: found no path, expected files or folders");
-    if (options->tag_column == 1)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "tag column: found 1, expected 2 or more (1 is the word)");
+    BCL_TRY(check_options(options));
     BCL_NEW(corpus, 1);
     for (size_t i = 0; i < count; i++)
         BCL_TRY(bcl_path_is_directory(paths[i]) ? read_folder(corpus, paths[i], options)
                                                 : read_file(corpus, paths[i], options));
+    if (!corpus->sentence_count && corpus->odd_totals[BCL_ODD_REFUSED])
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s", bcl_corpus_first_refused(corpus));
     if (!corpus->sentence_count)
         BCL_FAIL(BCL_ERROR_FORMAT,
                  "%s%s: found no sentence, expected lines with a word and its tag", paths[0],
                  count > 1 ? " and the other paths" : "");
+    BCL_TRY(list_odd_tags(corpus));
+    BCL_TRY(bcl_corpus_note_odd(corpus));
+    BCL_TRY(bcl_corpus_map(corpus, options->map));
     *out = corpus;
     corpus = NULL;
 out:

@@ -107,25 +107,6 @@ out:
     return status;
 }
 
-bcl_status bcl_tag_map_make(bcl_tag_map **out, const char *const *rules, size_t count,
-                            const char *file, const char *preset) {
-    bcl_status status = BCL_OK;
-    bcl_tag_map *map = NULL;
-    preset = preset ? preset : count || file ? "none" : "un-ner";
-    BCL_TRY(bcl_tag_map_create(&map));
-    if (strcmp(preset, "none"))
-        BCL_TRY(bcl_tag_map_add_preset(map, preset));
-    if (file)
-        BCL_TRY(bcl_tag_map_add_file(map, file));
-    for (size_t i = 0; i < count; i++)
-        BCL_TRY(bcl_tag_map_add_rule(map, rules[i]));
-    *out = map;
-    map = NULL;
-out:
-    bcl_tag_map_free(map);
-    return status;
-}
-
 const char *bcl_tag_map_find(const bcl_tag_map *map, const char *from) {
     size_t i = map ? bcl_names_find(&map->from, from, strlen(from)) : SIZE_MAX;
     return i == SIZE_MAX ? from : map->to[i];

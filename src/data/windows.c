@@ -40,7 +40,10 @@ static void measure(bcl_dataset *out, size_t *cut_pieces, const bcl_dataset *who
                     size_t max_length, size_t stride) {
     *out = (bcl_dataset){.labelled = whole->labelled,
                          .words_cut = whole->words_cut,
-                         .sentences_cut = whole->sentences_cut};
+                         .sentences_cut = whole->sentences_cut,
+                         .words = whole->words,
+                         .words_without_piece = whole->words_without_piece,
+                         .words_unknown = whole->words_unknown};
     *cut_pieces = 0;
     for (size_t i = 0; i < whole->count; i++) {
         const bcl_sample *s = &whole->samples[i];

@@ -248,39 +248,42 @@ static bcl_status read_both(reading *gold, reading *pred) {
     return status;
 }
 
-static bcl_status compare_sentences(size_t number, bcl_sentence a, bcl_sentence b) {
+static bcl_status compare_sentences(const bcl_corpus *gold, const bcl_corpus *pred, size_t i) {
+    const bcl_sentence a = bcl_corpus_sentence(gold, i), b = bcl_corpus_sentence(pred, i);
     size_t n = a.size < b.size ? a.size : b.size;
     for (size_t k = 0; k < n; k++)
         if (strcmp(a.words[k], b.words[k]))
             return bcl_fail(BCL_ERROR_FORMAT,
                             "%s:%zu and %s:%zu: sentence %zu, token %zu: found \"%.60s\" and "
                             "\"%.60s\", expected the same token",
-                            a.file, a.line + k, b.file, b.line + k, number, k + 1, a.words[k],
-                            b.words[k]);
+                            a.file, bcl_corpus_line(gold, i, k), b.file,
+                            bcl_corpus_line(pred, i, k), i + 1, k + 1, a.words[k], b.words[k]);
     if (a.size != b.size)
         return bcl_fail(BCL_ERROR_FORMAT,
                         "%s:%zu and %s:%zu: sentence %zu: found %zu and %zu tokens, expected the "
                         "same number; token %zu is in one file only",
-                        a.file, a.line + n, b.file, b.line + n, number, a.size, b.size, n + 1);
+                        a.file, bcl_corpus_line(gold, i, n - 1) + 1, b.file,
+                        bcl_corpus_line(pred, i, n - 1) + 1, i + 1, a.size, b.size, n + 1);
     return BCL_OK;
 }
 
 static bcl_status compare_corpora(const bcl_corpus *gold, const bcl_corpus *pred) {
     size_t a = bcl_corpus_size(gold), b = bcl_corpus_size(pred), n = a < b ? a : b;
     for (size_t i = 0; i < n; i++) {
-        bcl_status status =
-            compare_sentences(i + 1, bcl_corpus_sentence(gold, i), bcl_corpus_sentence(pred, i));
+        bcl_status status = compare_sentences(gold, pred, i);
         if (status)
             return status;
     }
     if (a == b)
         return BCL_OK;
+    const bcl_corpus *shorter = a > b ? pred : gold;
     bcl_sentence more = bcl_corpus_sentence(a > b ? gold : pred, n);
-    bcl_sentence last = bcl_corpus_sentence(a > b ? pred : gold, n - 1);
+    bcl_sentence last = bcl_corpus_sentence(shorter, n - 1);
     return bcl_fail(BCL_ERROR_FORMAT,
                     "%s:%zu: sentence %zu has no counterpart in %s, which ends at line %zu; found "
                     "%zu gold and %zu predicted sentences, expected the same number",
-                    more.file, more.line, n + 1, last.file, last.line + last.size - 1, a, b);
+                    more.file, more.line, n + 1, last.file,
+                    bcl_corpus_line(shorter, n - 1, last.size - 1), a, b);
 }
 
 static bool goes_on(const char *word) {
@@ -353,8 +356,12 @@ bcl_status bcl_labels_read(bcl_labels **out, const char *gold, const char *pred,
     bcl_status status = BCL_OK;
     if (!options)
         options = &defaults;
-    const bcl_corpus_options reader = {options->map, options->tag_column};
-    reading a = {.path = gold, .options = &reader}, b = {.path = pred, .options = &reader};
+    bcl_corpus_options reader = {0};
+    if (options->reading)
+        reader = *options->reading;
+    bcl_corpus_options predicted = reader;
+    predicted.predicted = true;
+    reading a = {.path = gold, .options = &reader}, b = {.path = pred, .options = &predicted};
     bcl_labels *labels = NULL;
     BCL_TRY(read_both(&a, &b));
     BCL_TRY(compare_corpora(a.corpus, b.corpus));

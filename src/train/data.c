@@ -6,15 +6,16 @@ enum { DEFAULT_LENGTH = 128 };
 bcl_status bcl_run_data_read(bcl_run_data *d, const bcl_run_options *o) {
     bcl_status status = BCL_OK;
     const double split = o->split < 0 ? 0.8 : o->split;
-    BCL_TRY(bcl_tag_map_make(&d->map, o->map_rules.items, o->map_rules.count, o->map_file,
-                             o->map_preset));
-    const bcl_corpus_options options = {d->map, (size_t)o->tag_column};
-    BCL_TRY(bcl_corpus_read(&d->corpus, o->data.items, o->data.count, &options));
+    bcl_corpus *corpora[2];
+    status = bcl_corpora_read(&d->map, corpora, (const bcl_texts[]){o->data, o->test}, 2,
+                              &o->reading, false);
+    d->corpus = corpora[0];
+    d->test_corpus = corpora[1];
+    BCL_TRY(status);
     const size_t n = bcl_corpus_size(d->corpus);
     BCL_NEW(d->train_rows, n);
     BCL_NEW(d->test_rows, n);
     if (o->test.count) {
-        BCL_TRY(bcl_corpus_read(&d->test_corpus, o->test.items, o->test.count, &options));
         for (size_t i = 0; i < n; i++)
             d->train_rows[i] = (uint32_t)i;
         d->train_count = n;

@@ -1,4 +1,5 @@
 /* The recipe's options: one table for the command line, for programs, and for run.json. */
+#include "data/reading.h"
 #include "train/run.h"
 
 #include <cjson/cJSON.h>
@@ -16,16 +17,18 @@ static const bcl_run_option table[] = {
     {BCL_RUN_INT, "split-seed", AT(split_seed), "N", "seed of that draw; default 200", .min = 0,
      .max = UINT32_MAX, .number = -1},
     {BCL_RUN_TEXTS, "test", AT(test), "PATH…", "test data instead of a split", .how = false},
-    {BCL_RUN_TEXTS, "map", AT(map_rules), "A=B", "read tag A as B; may be given several times",
+    {BCL_RUN_TEXT, "format", AT(reading.format), "NAME", BCL_HELP_FORMAT,
+     .choices = BCL_CHOICES_FORMAT},
+    {BCL_RUN_TEXT, "word-column", AT(reading.word_column), "N|NAME", BCL_HELP_WORD_COLUMN,
      .how = false},
-    {BCL_RUN_TEXT, "map-file", AT(map_file), "FILE",
-     "rules A=B or A<TAB>B, one a line; '#' begins a comment line", .how = false},
-    {BCL_RUN_TEXT, "map-preset", AT(map_preset), "NAME",
-     "un-ner: the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) become O; "
-     "the default without other rules. none: no rule",
-     .choices = "un-ner|none"},
-    {BCL_RUN_INT, "tag-column", AT(tag_column), "N",
-     "the tag's column, from 2; default: the last that is not empty", .min = 2, .max = 1e6},
+    {BCL_RUN_TEXT, "tag-column", AT(reading.tag_column), "N|NAME", BCL_HELP_TAG_COLUMN,
+     .how = false},
+    {BCL_RUN_TEXT, "misc-key", AT(reading.misc_key), "KEY", BCL_HELP_MISC_KEY, .how = false},
+    {BCL_RUN_TEXT, "tag-names", AT(reading.tag_names), "A,B,…", BCL_HELP_TAG_NAMES, .how = false},
+    {BCL_RUN_TEXTS, "map", AT(reading.map_rules), "A=B", BCL_HELP_MAP, .how = false},
+    {BCL_RUN_TEXT, "map-file", AT(reading.map_file), "FILE", BCL_HELP_MAP_FILE, .how = false},
+    {BCL_RUN_TEXT, "map-preset", AT(reading.map_preset), "NAME", BCL_HELP_MAP_PRESET,
+     .choices = BCL_CHOICES_MAP_PRESET},
     {BCL_RUN_TEXT, "label-pieces", AT(label_pieces), "all|first",
      "which pieces of a word carry its label; default all", .choices = "all|first", .text = "all"},
     {BCL_RUN_INT, "max-length", AT(max_length), "N",
@@ -237,7 +240,9 @@ static bcl_status restore_row(const bcl_run_option *row, bcl_run_options *o, con
                               const char *path, const char ***owned) {
     bcl_status status = BCL_OK;
     void *value = field(row, o);
-    if (cJSON_IsNull(item)) {
+    /* A column that was not chosen was the number 0 once. */
+    const bool zero = row->kind == BCL_RUN_TEXT && cJSON_IsNumber(item) && item->valuedouble == 0;
+    if (cJSON_IsNull(item) || zero) {
         set_default(row, o);
         return BCL_OK;
     }

@@ -136,12 +136,26 @@ out:
 
 /* ---- data and model ---- */
 
+static void say_notes(const bcl_run *run, const bcl_corpus *corpus) {
+    for (size_t i = 0; corpus && i < bcl_corpus_note_count(corpus); i++)
+        say(run, "data: %s", bcl_corpus_note(corpus, i));
+}
+
+static void say_dataset(const bcl_run *run, const bcl_dataset *data, const char *name) {
+    char notes[BCL_DATASET_NOTES][BCL_DATASET_NOTE];
+    const size_t n = bcl_dataset_notes(data, name, notes);
+    for (size_t i = 0; i < n; i++)
+        say(run, "data: %s", notes[i]);
+}
+
 static bcl_status open_data(bcl_run *run) {
     bcl_status status = BCL_OK;
     const bcl_run_options *o = &run->kept.options;
     bcl_run_data *d = &run->data;
     char *weights = NULL;
     BCL_TRY(bcl_run_data_read(d, o));
+    say_notes(run, d->corpus);
+    say_notes(run, d->test_corpus);
     if (run->checkpoint)
         BCL_TRY(bcl_path_join(&weights, run->checkpoint, "model"));
     const bcl_session_options session = {.model = weights ? weights : o->model,
@@ -164,6 +178,8 @@ static bcl_status open_data(bcl_run *run) {
         say(run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut",
             d->train.words_cut + d->test.words_cut, d->train.sentences_cut + d->test.sentences_cut,
             d->max_length);
+    say_dataset(run, &d->train, "training");
+    say_dataset(run, &d->test, "test");
 out:
     free(weights);
     return status;

@@ -116,26 +116,30 @@ static void test_comments_and_docstart(void **state) {
 
 static void test_odd_lines_are_counted(void **state) {
     (void)state;
-    bcl_corpus *c =
-        read_with("# c\na\tO\nb\tO\t\t\nc\tX\tO\n\tO\nd e\tO\n \n-DOCSTART-\nf\tO\n", NULL);
-    for (int kind = 0; kind < BCL_ODD_COUNT; kind++) {
-        assert_int_equal(bcl_corpus_odd_total(c, (bcl_odd)kind), 1);
-        assert_true(*bcl_odd_name((bcl_odd)kind) != 0);
-    }
-    assert_int_equal(bcl_corpus_odd_listed(c), BCL_ODD_COUNT);
-    static const bcl_odd kinds[] = {BCL_ODD_COMMENT,    BCL_ODD_EMPTY_COLUMNS, BCL_ODD_COLUMNS,
-                                    BCL_ODD_EMPTY_WORD, BCL_ODD_SPACE_IN_WORD, BCL_ODD_BLANK,
-                                    BCL_ODD_DOCSTART};
-    static const size_t lines[] = {1, 3, 4, 5, 6, 7, 8};
-    for (size_t i = 0; i < BCL_ODD_COUNT; i++) {
+    static const struct {
+        bcl_odd kind;
+        size_t line;
+    } expected[] = {{BCL_ODD_COMMENT, 1},    {BCL_ODD_EMPTY_COLUMNS, 3}, {BCL_ODD_COLUMNS, 4},
+                    {BCL_ODD_EMPTY_WORD, 5}, {BCL_ODD_SPACE_IN_WORD, 6}, {BCL_ODD_BLANK, 7},
+                    {BCL_ODD_DOCSTART, 8},   {BCL_ODD_BOM, 10},          {BCL_ODD_INVISIBLE, 11}};
+    bcl_corpus *c = read_with("# c\na\tO\nb\tO\t\t\nc\tX\tO\n\tO\nd e\tO\n \n-DOCSTART-\nf\tO\n"
+                              "\xEF\xBB\xBFg\tO\nh\tB-X\xE2\x80\x8B\n",
+                              NULL);
+    const size_t n = sizeof expected / sizeof *expected;
+    assert_int_equal(bcl_corpus_odd_listed(c), n);
+    for (size_t i = 0; i < n; i++) {
         bcl_odd kind;
         const char *file;
         size_t line;
         bcl_corpus_odd_line(c, i, &kind, &file, &line);
-        assert_int_equal(kind, kinds[i]);
-        assert_int_equal(line, lines[i]);
+        assert_int_equal(kind, expected[i].kind);
+        assert_int_equal(line, expected[i].line);
+        assert_int_equal(bcl_corpus_odd_total(c, kind), 1);
+        assert_null(bcl_corpus_odd_error(c, i));
         assert_string_equal(bcl_path_name(file), "in.conll");
     }
+    for (int kind = 0; kind < BCL_ODD_COUNT; kind++)
+        assert_true(*bcl_odd_name((bcl_odd)kind) != 0);
     bcl_corpus_free(c);
     bcl_string many = {0};
     for (int i = 0; i < 250; i++)
@@ -352,7 +356,10 @@ static void test_un_corpus(void **state) {
     assert_int_equal(bcl_corpus_tag_count(c), 5);
     assert_string_equal(bcl_corpus_tag(c, 0), "O");
     assert_int_equal(bcl_corpus_tag_total(c, 0), 135926);
-    assert_int_equal(bcl_corpus_odd_listed(c), 1);
+    assert_int_equal(bcl_corpus_odd_total(c, BCL_ODD_TAG), 10); /* 0, I-, VMISC */
+    assert_int_equal(bcl_corpus_odd_listed(c), 11);
+    assert_int_equal(bcl_corpus_note_count(c), 0); /* they are mapped */
+    assert_true(bcl_corpora_are_un_ner((const bcl_corpus *const *)&c, 1));
     bcl_corpus_free(c);
     bcl_tag_map_free(m);
     free(paths[0]);

@@ -1,0 +1,163 @@
+/* What a person should know of how a corpus was read, and tags mapped behind the reading. */
+#include "data/reader.h"
+
+#include <stdarg.h>
+
+bcl_status bcl_corpus_add_note(bcl_corpus *c, const char *format, ...) {
+    bcl_status status = BCL_OK;
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    BCL_TRY(bcl_grow(&c->notes, &c->note_capacity, c->note_count + 1, sizeof *c->notes));
+    BCL_TRY(bcl_strdup(&c->notes[c->note_count], text));
+    c->note_count++;
+out:
+    return status;
+}
+
+size_t bcl_corpus_note_count(const bcl_corpus *corpus) {
+    return corpus->note_count;
+}
+
+const char *bcl_corpus_note(const bcl_corpus *corpus, size_t i) {
+    return corpus->notes[i];
+}
+
+size_t bcl_corpus_left_out_count(const bcl_corpus *corpus) {
+    return corpus->left_out_count;
+}
+
+void bcl_corpus_left_out(const bcl_corpus *corpus, size_t i, const char **path, const char **why) {
+    *path = corpus->left_out[i];
+    *why = corpus->left_out_why[i];
+}
+
+static const bcl_odd_line *first_odd(const bcl_corpus *c, bcl_odd kind) {
+    for (size_t i = 0; i < c->odd_count; i++)
+        if (c->odd[i].kind == kind)
+            return &c->odd[i];
+    return NULL;
+}
+
+const char *bcl_corpus_first_refused(const bcl_corpus *corpus) {
+    const bcl_odd_line *odd = first_odd(corpus, BCL_ODD_REFUSED);
+    return odd ? odd->error : "";
+}
+
+/* Tags of no scheme that are left after mapping, where most are of one. */
+static bcl_status note_tags(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    bcl_string list = {0};
+    uint64_t of_scheme = 0, others = 0;
+    size_t kinds = 0;
+    if (c->tag_note) { /* the last of a corpus that is mapped now */
+        free(c->notes[c->tag_note - 1]);
+        memmove(&c->notes[c->tag_note - 1], &c->notes[c->tag_note],
+                (c->note_count - c->tag_note) * sizeof *c->notes);
+        c->note_count--;
+        c->tag_note = 0;
+    }
+    for (size_t i = 0; i < c->mapped.names.count; i++) {
+        const char *name = c->mapped.names.items[i];
+        if (bcl_is_scheme_tag(name, strlen(name))) {
+            of_scheme += c->mapped.totals[i];
+            continue;
+        }
+        others += c->mapped.totals[i];
+        if (kinds++ < 10)
+            BCL_TRY(bcl_string_addf(&list, "%s\"%s\" %llu", kinds > 1 ? ", " : "", name,
+                                    (unsigned long long)c->mapped.totals[i]));
+    }
+    if (!others || others * 10 > of_scheme)
+        goto out;
+    BCL_TRY(bcl_corpus_add_note(
+        c, "%llu words have tags of no scheme (%s%s); --map TAG=O reads a tag as O",
+        (unsigned long long)others, list.data, kinds > 10 ? ", ..." : ""));
+    c->tag_note = c->note_count;
+out:
+    bcl_string_free(&list);
+    return status;
+}
+
+bcl_status bcl_corpus_note_odd(bcl_corpus *c) {
+    static const bcl_odd kinds[] = {BCL_ODD_INVISIBLE, BCL_ODD_RECORD, BCL_ODD_CUT_WORD,
+                                    BCL_ODD_OVERLAP, BCL_ODD_DISCONTINUOUS};
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const bcl_odd_line *odd = first_odd(c, kinds[i]);
+        if (odd)
+            BCL_TRY(bcl_corpus_add_note(c, "%s: %zu, the first at %s:%zu", bcl_odd_name(kinds[i]),
+                                        c->odd_totals[kinds[i]], c->files[odd->file].path,
+                                        odd->line));
+    }
+out:
+    return status;
+}
+
+/* ---- mapping ---- */
+
+typedef struct renumbering {
+    bcl_tag_table table; /* in order of appearance */
+    uint32_t *ids;       /* (old tags) */
+} renumbering;
+
+/* Old tags are numbered by their first word, so taking them in turn numbers the new ones so too. */
+static bcl_status renumber(renumbering *new, const bcl_tag_table *old, const bcl_tag_map *map) {
+    bcl_status status = BCL_OK;
+    BCL_NEW(new->ids, old->names.count);
+    for (size_t i = 0; i < old->names.count; i++) {
+        BCL_TRY(bcl_tag_table_intern(&new->ids[i], &new->table,
+                                     bcl_tag_map_find(map, old->names.items[i]), old->first[i]));
+        new->table.totals[new->ids[i]] += old->totals[i];
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_corpus_map(bcl_corpus *corpus, const bcl_tag_map *map) {
+    bcl_status status = BCL_OK;
+    renumbering new = {0};
+    const bcl_tag_table *before = corpus->mapped.names.count ? &corpus->mapped : &corpus->raw;
+    BCL_TRY(renumber(&new, before, map));
+    if (new.table.names.count != before->names.count) /* else every tag keeps its number */
+        for (size_t i = 0; i < corpus->token_count; i++)
+            corpus->tags[i] = new.ids[corpus->tags[i]];
+    const bcl_tag_table old = corpus->mapped;
+    corpus->mapped = new.table;
+    new.table = old;
+    BCL_TRY(note_tags(corpus));
+out:
+    bcl_tag_table_free(&new.table);
+    free(new.ids);
+    return status;
+}
+
+bool bcl_corpora_are_un_ner(const bcl_corpus *const *corpora, size_t count) {
+    static const char *const known[] = {"O", "I-ORG", "I-LOC", "I-MISC", "I-PER"};
+    static const char *const stray[] = {"0", "I-", "I-I-MISC", "I-OR", "I-PRG", "VMISC"};
+    enum { KNOWN = sizeof known / sizeof *known, STRAY = sizeof stray / sizeof *stray };
+    bool seen[STRAY] = {false};
+    uint64_t words = 0, strays = 0;
+    size_t kinds = 0;
+    for (size_t c = 0; c < count; c++)
+        for (size_t i = 0; corpora[c] && i < bcl_corpus_raw_tag_count(corpora[c]); i++) {
+            const char *tag = bcl_corpus_raw_tag(corpora[c], i);
+            const uint64_t total = bcl_corpus_raw_tag_total(corpora[c], i);
+            size_t k = 0, s = 0;
+            while (k < KNOWN && strcmp(tag, known[k]))
+                k++;
+            while (s < STRAY && strcmp(tag, stray[s]))
+                s++;
+            if (k == KNOWN && s == STRAY)
+                return false;
+            words += total;
+            strays += s < STRAY ? total : 0;
+            if (s < STRAY && !seen[s]) {
+                seen[s] = true;
+                kinds++;
+            }
+        }
+    return kinds >= 2 && strays * 500 <= words;
+}

@@ -1,0 +1,127 @@
+/* Inside data/: what the readers of the formats share. A file is read whole; its format is found by
+ * layout.c, and columns.c, records.c or brat.c puts its words into the corpus through read.c. */
+#ifndef BCL_READER_H
+#define BCL_READER_H
+
+#include "data/data.h"
+
+/* ---- fields.c: lines and columns ---- */
+
+typedef struct bcl_field {
+    char *text;
+    size_t size;
+} bcl_field;
+
+enum { BCL_MAX_COLUMNS = 256 };
+typedef struct bcl_cells {
+    bcl_field cells[BCL_MAX_COLUMNS]; /* (count), spaces at both ends off */
+    size_t count;                     /* up to the last that is not empty */
+    size_t total;                     /* empty ones at the end included */
+    bool tabs;
+} bcl_cells;
+
+/* ASCII that is not white space. */
+static inline bool bcl_is_mark(char c) {
+    return c > ' ' && c < 0x7F;
+}
+/* Unicode white space off both ends, as Python's strip(). The text is valid UTF-8. */
+bcl_field bcl_strip(bcl_field f);
+/* The line at p without its LF and the CRs before it; *next is where the following one starts. */
+bcl_field bcl_cut_line(char *p, char *end, char **next);
+/* Without byte order marks at its start, if there are any. */
+bcl_field bcl_skip_marks(bcl_field line);
+/* White space and characters that nobody sees: nothing else is in the line. */
+bool bcl_is_blank(bcl_field line);
+/* Columns between TABs if the line, stripped at its end, holds one, else between runs of spaces.
+ * More columns than BCL_MAX_COLUMNS are counted and not stored. */
+void bcl_split_cells(bcl_cells *out, bcl_field line);
+/* Takes characters that nobody sees (formats, controls, variation selectors) out of a text in its
+ * own memory; true if there were any. */
+bool bcl_drop_invisible(bcl_field *f);
+/* "O", or a prefix of a scheme, '-' or '_', and a type. */
+bool bcl_is_scheme_tag(const char *tag, size_t size);
+/* Bytes of the text to show in a message: at most 40, no character cut. */
+int bcl_shown(bcl_field f);
+
+/* ---- layout.c: how a file of columns is to be read ---- */
+
+typedef struct bcl_column_layout {
+    bcl_corpus_format format;
+    bool tabs;         /* what divides an ordinary line */
+    size_t columns;    /* of an ordinary line */
+    int64_t word, tag; /* from 1; negative from the end; tag 0: the last filled */
+    size_t misc;       /* from 1; 0: none */
+    const char *key;   /* of the tag in MISC; NULL: none */
+    char key_text[32];
+    bool ends;        /* MISC tells where sentences end (HIPE) */
+    bool scheme;      /* most tags are of a scheme */
+    bool two_tags;    /* another column of tags stands beside the tag's */
+    bcl_field header; /* the line of the columns' names; size 0: none */
+    bcl_names plain;  /* tags of no scheme on ordinary lines of the file's start */
+    char text[128];   /* for people */
+} bcl_column_layout;
+
+/* ---- read.c: the corpus as it grows ---- */
+
+/* A tag that was looked up: most words have one of a few. */
+typedef struct bcl_seen_tag {
+    const char *text; /* in the file; NULL: none yet */
+    size_t size;
+    uint32_t id;
+} bcl_seen_tag;
+enum { BCL_SEEN_TAGS = 64 };
+
+typedef struct bcl_reader {
+    bcl_corpus *corpus;
+    const bcl_corpus_options *options;
+    const char *path;
+    uint32_t file;
+    size_t line, last_line;
+    bool in_sentence, in_document, glue_next;
+    bcl_column_layout layout;
+    bcl_seen_tag seen[BCL_SEEN_TAGS];
+} bcl_reader;
+
+/* Finds the layout, or fails and says why the file is none of columns of words and tags. */
+bcl_status bcl_column_layout_find(bcl_reader *r, char *text, char *end);
+void bcl_column_layout_free(bcl_column_layout *layout);
+/* Whether the tag may be one: of a scheme, or seen on ordinary lines before. */
+bool bcl_column_layout_knows(const bcl_reader *r, bcl_field tag);
+
+bcl_status bcl_reader_odd(bcl_reader *r, bcl_odd kind);
+/* A word and its tag, ended by NULs, in memory that the file keeps. */
+bcl_status bcl_reader_token(bcl_reader *r, const char *word, bcl_field tag);
+/* The word that was added last goes on where the one before it ends. */
+bcl_status bcl_reader_glue(bcl_reader *r);
+/* The file keeps the text, whatever comes. */
+bcl_status bcl_reader_keep(bcl_reader *r, char *text);
+/* With keep_going a refused line or record is counted, and the reading goes on. */
+bcl_status bcl_reader_refuse(bcl_reader *r, bcl_status status);
+/* A valid UTF-8 line without NULs and carriage returns. `base`: the file's text. */
+bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const char *base);
+/* A file within the limit on sizes that is UTF-8 by its first bytes; to free(). */
+bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
+                                const bcl_corpus_options *options);
+
+/* ---- columns.c, records.c, spans.c, brat.c ---- */
+
+bcl_status bcl_read_columns(bcl_reader *r, char *text, size_t size);
+/* Whether the file begins as JSON objects do, or an array of them. */
+bool bcl_are_records(const char *text, size_t size);
+bcl_status bcl_read_records(bcl_reader *r, char *text, size_t size);
+bcl_status bcl_read_brat(bcl_reader *r, const char *annotations, char *text, size_t size);
+
+typedef struct bcl_text_span {
+    size_t begin, end; /* code points of the text */
+    const char *label;
+    size_t line; /* where it stands, for messages */
+} bcl_text_span;
+/* A text of which some spans are entities, as words with IOB2 tags: words are split at white space,
+ * and punctuation and Chinese characters are words of their own, as BERT does. A line's end ends a
+ * sentence, unless it is inside a span. words: (word_count) spans of the words, if they are known;
+ * NULL: split here. Spans are sorted here. If `lines`, r->line is the line of the text's start and
+ * is carried on. */
+bcl_status bcl_read_spans(bcl_reader *r, const char *text, size_t size, bcl_text_span *spans,
+                          size_t count, const bcl_text_span *words, size_t word_count, bool lines);
+
+#endif
