@@ -171,6 +171,8 @@ typedef struct bcl_errors_about {
  * the path ends in .html or .htm. Complete or absent. */
 BCL_EXPORT bcl_status bcl_errors_write(const bcl_errors *errors, const char *path,
                                        const bcl_errors_about *about);
+/* The same groups as a part of an HTML page, to free(), with the classes of util/html.h. */
+BCL_EXPORT bcl_status bcl_errors_html(char **out, const bcl_errors *errors, size_t most);
 
 #ifdef __cplusplus
 }

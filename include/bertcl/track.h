@@ -97,6 +97,13 @@ BCL_EXPORT bcl_status bcl_store_model(struct cJSON **out, bcl_store *store, int6
 BCL_EXPORT bcl_status bcl_store_datasets(struct cJSON **out, bcl_store *store, const char *name);
 BCL_EXPORT bcl_status bcl_store_dataset(struct cJSON **out, bcl_store *store, int64_t dataset);
 
+/* ---- the report ---- */
+
+/* Writes an HTML page about one run, or about several side by side. store may be NULL: then lineage
+ * is what the folders themselves tell. */
+BCL_EXPORT bcl_status bcl_page_write(bcl_store *store, const char *const *folders, size_t count,
+                                     const char *path);
+
 /* ---- changing ---- */
 
 /* "key=value" sets, "key=" removes. Kept in the run's folder. */

@@ -144,6 +144,7 @@ int bcl_cli_devices(int argc, char **argv);
 int bcl_cli_eval(int argc, char **argv);
 int bcl_cli_models(int argc, char **argv);
 int bcl_cli_predict(int argc, char **argv);
+int bcl_cli_report(int argc, char **argv);
 int bcl_cli_runs(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);

@@ -12,6 +12,7 @@ const bcl_cli_entry bcl_cli_commands[] = {
     {"eval", bcl_cli_eval, "score a model on labelled data", false},
     {"predict", bcl_cli_predict, "find entities in text", false},
     {"runs", bcl_cli_runs, "the store's runs: list, show, compare, follow", false},
+    {"report", bcl_cli_report, "an HTML page about a run, or several side by side", false},
     {"models", bcl_cli_models, "the store's models: versions, lineage, aliases", false},
     {"tune", bcl_cli_tune, "find a device's fastest matrix product and store it", true},
     {NULL, NULL, NULL, false},

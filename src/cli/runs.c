@@ -61,8 +61,8 @@ static bcl_status print_list(const cJSON *runs, size_t total, const list_options
     if (total > (size_t)cJSON_GetArraySize(runs))
         fprintf(stderr, "%d of %zu runs; --limit N or --all shows more\n", cJSON_GetArraySize(runs),
                 total);
-    else if (!total)
-        fprintf(stderr, o->where ? "no run is like that\n" : "no runs\n");
+    else if (!total && o->where)
+        fputs("no run is like that\n", stderr);
 out:
     bcl_cli_table_free(&t);
     return status;
@@ -81,6 +81,8 @@ static bcl_status list_work(bcl_store *store, void *context) {
                                  .deleted = o->deleted};
     BCL_TRY(bcl_store_runs(&runs, &total, store, &query));
     BCL_TRY(o->json ? bcl_cli_print_json(runs) : print_list(runs, total, o));
+    if (!total && !o->where)
+        fprintf(stderr, "no runs in %s (BERTCL_HOME names another store)\n", bcl_store_home(store));
 out:
     cJSON_Delete(runs);
     return status;

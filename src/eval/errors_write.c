@@ -233,3 +233,17 @@ out:
     bcl_string_free(&p.text);
     return status;
 }
+
+bcl_status bcl_errors_html(char **out, const bcl_errors *errors, size_t most) {
+    bcl_status status = BCL_OK;
+    page p = {.errors = errors, .html = true};
+    *out = NULL;
+    BCL_TRY(put_kinds(&p));
+    for (size_t i = 0; i < errors->keys.count && i < most; i++)
+        BCL_TRY(put_group(&p, i));
+    *out = p.text.data;
+    p.text.data = NULL;
+out:
+    bcl_string_free(&p.text);
+    return status;
+}

@@ -150,9 +150,7 @@ static bcl_status open_reading(bcl_store *store) {
         BCL_TRY(open_database(store, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
         BCL_TRY(bcl_store_migrate(store));
         store->fresh = false;
-        store->read_only = true;
-        bcl_store_say(store, "store: %s: nothing is recorded there yet (BERTCL_HOME names another)",
-                      store->home);
+        store->replaying = true; /* folders may be read into it, but nothing is kept */
         goto out;
     }
     if (!access(store->path, W_OK) && !access(store->home, W_OK))

@@ -16,7 +16,7 @@ make_run() {
         >"$1/results.json"
 }
 cd "$tmp" || exit 1
-check "empty" 0 'nothing is recorded there yet' b runs list
+check "empty" 0 'no runs in .*home' b runs list
 check "empty json" 0 '^\[\]$' b runs list --json
 [ -e home ] && fail "a list made the store"
 make_run "runs/good one" 1e-5 0.95
