@@ -77,13 +77,16 @@ static inline void adam_vector(__global float *p, fv g, __global float *m, __glo
     store(x, p, n);
 }
 
-/* Without clipping (has_clip 0) nothing waits for the norm, and this reads the gradient for it:
+/* Where the step's loss is not finite, nothing is updated: what went wrong can still be looked for.
+ * Without clipping (has_clip 0) nothing waits for the norm, and this reads the gradient for it:
  * partial as norm_dense's, to the bit. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
-                         __global const float *clip, __global float *partial, int has_clip, int N,
-                         int chunk, ADAM_PARAMETERS) {
+                         __global const float *loss, __global const float *clip,
+                         __global float *partial, int has_clip, int N, int chunk, ADAM_PARAMETERS) {
     __local float scratch[LS];
+    if (!isfinite(loss[0]))
+        return;
     const int group = get_group_id(0), first = group * chunk, last = min(first + chunk, N);
     const float factor = has_clip ? clip[0] : 1.0f;
     fv sum = 0;
@@ -103,10 +106,10 @@ __kernel void adam_dense(__global float *restrict p, __global const float *restr
 __kernel void adam_rows(__global float *restrict table /* (V,C) */,
                         __global const float *restrict g /* (R,C) */, __global float *restrict m,
                         __global float *restrict v, __global const int *ids,
-                        __global const int *row_step, __global const float *clip, int C, int step,
-                        int dense, ADAM_PARAMETERS) {
+                        __global const int *row_step, __global const float *loss,
+                        __global const float *clip, int C, int step, int dense, ADAM_PARAMETERS) {
     const int r = get_group_id(0);
-    if (row_step[r] < 0 && !dense)
+    if ((row_step[r] < 0 && !dense) || !isfinite(loss[0]))
         return;
     const size_t row = (size_t)r * C;
     const float factor = row_step[r] == step ? clip[0] : 0.0f;

@@ -41,11 +41,30 @@ static bcl_status take_part(run *r, const bcl_slot *s, int i) {
                : r->options->sink(r->options->context, p->sentence, r->joined, x->length);
 }
 
+/* Figures of a model whose values overflow would say nothing. */
+static bcl_status check_finite(const run *r, const bcl_slot *s) {
+    bcl_status status = BCL_OK;
+    const size_t T = (size_t)s->batch.T, K = (size_t)r->K;
+    char place[BCL_MODEL_PLACE];
+    const bool loss = bcl_floats_finite(s->row_loss, T) == T;
+    if (loss && (!s->logits || bcl_floats_finite(s->logits, T * K) == T * K))
+        return BCL_OK;
+    const bcl_part *p = &r->windows.parts[r->first[s->index]];
+    BCL_TRY(bcl_model_find_overflow(place, r->model, &s->batch, NULL));
+    BCL_FAIL(BCL_ERROR_DEVICE,
+             "evaluation: the %s not finite in the batch that begins with sentence %zu; the first "
+             "values that are not are %s: the model's weights are too large for its precision",
+             loss ? "logits are" : "loss is", p->sentence + 1, place);
+out:
+    return status;
+}
+
 /* Counts a batch. */
 static bcl_status collect(void *context, bcl_slot *s) {
     bcl_status status = BCL_OK;
     run *r = context;
     const bcl_batch *b = &s->batch;
+    BCL_TRY(check_finite(r, s));
     for (int t = 0; t < b->T; t++)
         if (b->labels[t] >= 0) {
             r->loss += (double)s->row_loss[t];

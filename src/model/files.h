@@ -61,6 +61,10 @@ char *bcl_tensor_shape_text(char *out, size_t size, const bcl_tensor *tensor);
  * F64 rounded to nearest even. Other types: BCL_ERROR_UNSUPPORTED. */
 bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor);
 
+/* The index of the first of `count` floats, which need not be aligned, that is NaN or infinite;
+ * `count` if there is none. */
+size_t bcl_floats_finite(const void *values, size_t count);
+
 /* ---- one safetensors file ---- */
 
 /* A file that was checked completely and is mapped; tensors point into the map. */

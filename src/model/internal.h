@@ -92,6 +92,9 @@ struct bcl_model {
     bcl_view dense; /* (1,layout.dense) */
     bcl_view words; /* (V,C) */
     bcl_view stats; /* (1,2) */
+    /* while bcl_model_find_overflow looks for it */
+    float *watched; /* (T,C) on the host; else NULL */
+    int overflow;   /* the first layer whose input is not finite, -1: none yet */
     /* training */
     bcl_view m, v;        /* (1,layout.dense) */
     bcl_view no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */

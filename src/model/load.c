@@ -58,6 +58,25 @@ typedef struct loader {
     float *file;      /* one tensor */
 } loader;
 
+/* A weight that is not finite makes everything that it touches so: better said here, by its name.
+ * `first`: of the values in the tensor. */
+static bcl_status check_finite(const loader *ld, const bcl_tensor *t, const void *values,
+                               size_t first, size_t count) {
+    const size_t i = bcl_floats_finite(values, count);
+    const size_t width = t->rank > 1 ? (size_t)t->shape[t->rank - 1] : 1;
+    char place[64];
+    float value;
+    if (i == count)
+        return BCL_OK;
+    memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+    if (t->rank > 1)
+        snprintf(place, sizeof place, "%zu, %zu", (first + i) / width, (first + i) % width);
+    else
+        snprintf(place, sizeof place, "%zu", first + i);
+    return bcl_fail(BCL_ERROR_FORMAT, "%s: tensor %s: found %g at [%s], expected finite numbers",
+                    ld->folder, t->name, (double)value, place);
+}
+
 /* The largest tensor goes by blocks of rows, so that the host never holds a second copy. */
 static bcl_status load_words(loader *ld, const bcl_tensor *t) {
     bcl_status status = BCL_OK;
@@ -74,6 +93,7 @@ static bcl_status load_words(loader *ld, const bcl_tensor *t) {
         part.bytes = rows * row;
         if (block)
             BCL_TRY(bcl_tensor_to_float(block, &part));
+        BCL_TRY(check_finite(ld, t, block ? block : part.data, first * C, rows * C));
         BCL_TRY(bcl_buffer_write(ld->model->device, ld->model->words.buffer,
                                  first * C * sizeof(float), block ? block : part.data,
                                  rows * C * sizeof(float), true));
@@ -121,6 +141,7 @@ static bcl_status load_one(loader *ld, const bcl_named *n) {
     if (n->parameter == BCL_WORDS)
         return load_words(ld, t);
     BCL_TRY(bcl_tensor_to_float(ld->file, t));
+    BCL_TRY(check_finite(ld, t, ld->file, 0, bcl_named_elements(n)));
 store:;
     const bcl_parameter *p = &l->parameters[n->parameter];
     bcl_named_copy(ld->parameter, p->columns, ld->file, n, 0, bcl_named_rows(n), false);

@@ -182,6 +182,11 @@ typedef struct bcl_dropout_state {
  * The batch must stay until the queue has passed. */
 bcl_status bcl_model_forward(bcl_model *model, const bcl_batch *batch,
                              const bcl_dropout_state *dropout);
+enum { BCL_MODEL_PLACE = 64 };
+/* Computes the batch once more and names the first place whose values are not finite, as "the
+ * output of encoder layer 3 of 6"; for messages. Counted from 1. Blocking. */
+bcl_status bcl_model_find_overflow(char out[BCL_MODEL_PLACE], bcl_model *model,
+                                   const bcl_batch *batch, const bcl_dropout_state *dropout);
 /* Queues the loss of the last forward pass into the step's stats: sum of losses and right labels.
  * weight: of one token's gradient, 1 / labelled tokens of the whole step; gradients are wanted if
  * backward follows. accumulate: not the step's first batch. */

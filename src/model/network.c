@@ -90,6 +90,20 @@ out:
     return status;
 }
 
+/* Only for bcl_model_find_overflow: is the input of `layer` finite? */
+static bcl_status watch(bcl_model *m, int layer) {
+    bcl_status status = BCL_OK;
+    const size_t count = (size_t)m->batch.T * (size_t)m->config.hidden;
+    if (!m->watched || m->overflow >= 0)
+        return BCL_OK;
+    BCL_TRY(bcl_buffer_read(m->device, m->a.forward[layer].x.buffer, 0, m->watched,
+                            count * sizeof *m->watched, true));
+    if (bcl_floats_finite(m->watched, count) < count)
+        m->overflow = layer;
+out:
+    return status;
+}
+
 static bcl_embedding_shape embedding_shape(const bcl_config *c) {
     return (bcl_embedding_shape){
         .V = c->vocabulary, .P = c->positions, .N = c->types, .C = c->hidden};
@@ -106,8 +120,11 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
         p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
         (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
-    for (int i = 0; i < c->layers; i++)
+    BCL_TRY(watch(m, 0));
+    for (int i = 0; i < c->layers; i++) {
         BCL_TRY(layer_forward(m, i, dropout));
+        BCL_TRY(watch(m, i + 1));
+    }
     bcl_view x = m->a.forward[c->layers].x;
     if (dropout && dropout->classifier > 0) {
         BCL_TRY(bcl_dropout_rows(
@@ -118,6 +135,25 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     BCL_TRY(bcl_linear_forward(&m->ops, m->a.logits, x, head[0].p, head[1].p, batch->T, c->hidden,
                                c->labels));
 out:
+    return status;
+}
+
+bcl_status bcl_model_find_overflow(char out[BCL_MODEL_PLACE], bcl_model *m, const bcl_batch *batch,
+                                   const bcl_dropout_state *dropout) {
+    bcl_status status = BCL_OK;
+    m->overflow = -1;
+    BCL_NEW(m->watched, (size_t)batch->T * (size_t)m->config.hidden);
+    BCL_TRY(bcl_model_forward(m, batch, dropout));
+    if (m->overflow < 0)
+        snprintf(out, BCL_MODEL_PLACE, "the classifier's logits");
+    else if (!m->overflow)
+        snprintf(out, BCL_MODEL_PLACE, "the embeddings' output");
+    else
+        snprintf(out, BCL_MODEL_PLACE, "the output of encoder layer %d of %d", m->overflow,
+                 m->config.layers);
+out:
+    free(m->watched);
+    m->watched = NULL;
     return status;
 }
 
@@ -212,7 +248,8 @@ bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
                                     .R = m->rows,
                                     .C = m->config.hidden,
                                     .partial = m->partial,
-                                    .clip = m->clip};
+                                    .clip = m->clip,
+                                    .loss = m->stats};
     BCL_TRY(bcl_adam_step(&m->ops, &arenas, adam, (int)step));
 out:
     return status;

@@ -2,6 +2,8 @@
 #include "model/files.h"
 #include "model/safetensors_header.h"
 
+#include <math.h>
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors is little-endian: swap bytes here before porting to a big-endian host"
 #endif
@@ -141,4 +143,26 @@ bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor) {
                         "tensor \"%.100s\": found %s, expected F32, F16, BF16 or F64", tensor->name,
                         dtypes[tensor->dtype].name);
     }
+}
+
+static bool is_finite(const char *value) {
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    return (bits & 0x7f800000u) != 0x7f800000u;
+}
+
+/* Blocks, without a branch inside, are checked as fast as memory is read. */
+size_t bcl_floats_finite(const void *values, size_t count) {
+    enum { BLOCK = 1024 };
+    const char *x = values;
+    for (size_t first = 0; first < count; first += BLOCK) {
+        const size_t end = count - first < BLOCK ? count : first + BLOCK;
+        bool finite = true;
+        for (size_t i = first; i < end; i++)
+            finite &= is_finite(x + i * sizeof(float));
+        for (size_t i = first; !finite && i < end; i++)
+            if (!is_finite(x + i * sizeof(float)))
+                return i;
+    }
+    return count;
 }

@@ -152,6 +152,7 @@ typedef struct bcl_adam_arenas {
     int R, C;
     bcl_view partial; /* (1,BCL_ADAM_PARTIALS) */
     bcl_view clip;    /* (1,2): factor, norm */
+    bcl_view loss;    /* (1,2): the step's and another; where it is not finite nothing is updated */
 } bcl_adam_arenas;
 enum { BCL_ADAM_PARTIALS = 512 };
 /* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), i32. */

@@ -53,12 +53,12 @@ out:
 
 static bcl_status check_arenas(const bcl_adam_arenas *a) {
     const int N = (int)a->N, R = a->R, C = a->C;
-    return BCL_OPERANDS("adam_step", BCL_FLOATS(a->p, 1, N), BCL_FLOATS(a->g, 1, N),
-                        BCL_FLOATS(a->m, 1, N), BCL_FLOATS(a->v, 1, N),
-                        BCL_FLOATS(a->table, BCL_ANY, C), BCL_FLOATS(a->row_g, R, C),
-                        BCL_FLOATS(a->row_m, R, C), BCL_FLOATS(a->row_v, R, C),
-                        BCL_INTS(a->row_ids, R, 1), BCL_INTS(a->row_step, R, 1),
-                        BCL_FLOATS(a->partial, 1, BCL_ADAM_PARTIALS), BCL_FLOATS(a->clip, 1, 2));
+    return BCL_OPERANDS(
+        "adam_step", BCL_FLOATS(a->p, 1, N), BCL_FLOATS(a->g, 1, N), BCL_FLOATS(a->m, 1, N),
+        BCL_FLOATS(a->v, 1, N), BCL_FLOATS(a->table, BCL_ANY, C), BCL_FLOATS(a->row_g, R, C),
+        BCL_FLOATS(a->row_m, R, C), BCL_FLOATS(a->row_v, R, C), BCL_INTS(a->row_ids, R, 1),
+        BCL_INTS(a->row_step, R, 1), BCL_FLOATS(a->partial, 1, BCL_ADAM_PARTIALS),
+        BCL_FLOATS(a->clip, 1, 2), BCL_FLOATS(a->loss, 1, 2));
 }
 
 static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm) {
@@ -96,15 +96,16 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
         bcl_float((float)adam->eps), bcl_float(decay), bcl_float(l2)
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_ptr(a->p), bcl_ptr(a->g),
-                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->clip), bcl_ptr(a->partial),
-                       bcl_int(clips), bcl_int((int)a->N), bcl_int(dense_chunk(a)), ADAM_ARGS));
+                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
+                       bcl_ptr(a->partial), bcl_int(clips), bcl_int((int)a->N),
+                       bcl_int(dense_chunk(a)), ADAM_ARGS));
     if (!clips)
         BCL_TRY(finish_norm(ops, a, 0));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
                        bcl_ptr(a->row_m), bcl_ptr(a->row_v), bcl_ptr(a->row_ids),
-                       bcl_ptr(a->row_step), bcl_ptr(a->clip), bcl_int(a->C), bcl_int(step),
-                       bcl_int(adam->weight_decay > 0), ADAM_ARGS));
+                       bcl_ptr(a->row_step), bcl_ptr(a->loss), bcl_ptr(a->clip), bcl_int(a->C),
+                       bcl_int(step), bcl_int(adam->weight_decay > 0), ADAM_ARGS));
 #undef ADAM_ARGS
 out:
     return status;

@@ -103,6 +103,18 @@ out:
     return status;
 }
 
+static bcl_status fail_scores(const bcl_tagger *t, const bcl_slot *slot, const bcl_waiting *text) {
+    bcl_status status = BCL_OK;
+    char place[BCL_MODEL_PLACE];
+    BCL_TRY(bcl_model_find_overflow(place, t->model, &slot->batch, NULL));
+    BCL_FAIL(BCL_ERROR_DEVICE,
+             "text %llu: the scores are not finite; the first values that are not are %s: the "
+             "model's weights are too large for its precision",
+             (unsigned long long)text->number + 1, place);
+out:
+    return status;
+}
+
 /* Takes a batch's scores. */
 static bcl_status collect(void *context, bcl_slot *slot) {
     bcl_tagger *t = context;
@@ -111,8 +123,11 @@ static bcl_status collect(void *context, bcl_slot *slot) {
     for (size_t i = 0; i < l->window_count; i++) {
         const stretch *v = &l->windows[i];
         const bcl_window *w = &v->window;
-        memcpy(v->text->scores + w->lo * K, slot->logits + (v->row + 1 + w->lo - w->begin) * K,
-               (w->hi - w->lo) * K * sizeof(float));
+        const float *logits = slot->logits + (v->row + 1 + w->lo - w->begin) * K;
+        const size_t count = (w->hi - w->lo) * K;
+        if (bcl_floats_finite(logits, count) < count)
+            return fail_scores(t, slot, v->text);
+        memcpy(v->text->scores + w->lo * K, logits, count * sizeof *logits);
         v->text->windows_left--;
     }
     l->window_count = l->tokens = 0;

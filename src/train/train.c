@@ -83,11 +83,10 @@ static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
     const int64_t step = s->fed->step, epoch = bcl_train_plan_epoch(t->plan, step);
     const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
     const double loss = (double)stats[0], right = (double)stats[1];
-    if (!isfinite(loss) || !isfinite((double)stats[3]))
+    if (!isfinite((double)stats[3]))
         BCL_FAIL(BCL_ERROR_DEVICE,
-                 "step %lld: the loss is %g and the gradient norm %g; a smaller --lr or a --clip "
-                 "may help",
-                 (long long)step + 1, loss / labelled, (double)stats[3]);
+                 "step %lld: the gradient norm is %g at a loss of %g; a smaller --lr may help",
+                 (long long)step + 1, (double)stats[3], loss / labelled);
     t->state.epoch_loss += loss;
     t->state.epoch_right += right;
     t->state.epoch_labelled += (double)s->fed->labelled;
@@ -112,11 +111,27 @@ out:
     return status;
 }
 
+/* The weights are still those that it was computed with: no update is made of such a loss. */
+static bcl_status fail_loss(trainer *t, const bcl_fed *fed, double loss) {
+    bcl_status status = BCL_OK;
+    char place[BCL_MODEL_PLACE];
+    const bcl_dropout_state dropout = dropout_state_of(t, fed->step);
+    BCL_TRY(bcl_model_find_overflow(place, t->model, &fed->batch, &dropout));
+    BCL_FAIL(BCL_ERROR_DEVICE,
+             "step %lld: the loss is %g; the first values that are not finite are %s; a smaller "
+             "--lr or a --clip may help",
+             (long long)fed->step + 1, loss, place);
+out:
+    return status;
+}
+
 /* The stats are complete with the last batch of a step. */
 static bcl_status collect(void *context, bcl_slot *slot) {
     bcl_status status = BCL_OK;
     trainer *t = context;
     const flight *f = &t->flights[slot->index];
+    if (!isfinite(slot->stats[0]))
+        BCL_TRY(fail_loss(t, f->fed, (double)slot->stats[0]));
     if (f->fed->last)
         BCL_TRY(account(t, f, slot->stats));
     bcl_feed_give_back(t->feed);

@@ -232,7 +232,8 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
                          .R = R,
                          .C = C,
                          .partial = guard_floats(1, BCL_ADAM_PARTIALS, NULL),
-                         .clip = guard_floats(1, 2, NULL)};
+                         .clip = guard_floats(1, 2, NULL),
+                         .loss = guard_floats(1, 2, (const float[]){1, 0})};
     bcl_view ranges = guard_ints(2, 2, gaps);
     for (int step = 0; step < 7; step++) {
         double want[2];
@@ -259,6 +260,12 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
         compare("clip and norm", read_floats(d.clip), want, NULL, 2, NORM);
         free(a.g);
         free(a.row_g);
+    }
+    /* a step without a finite loss changes nothing */
+    for (int i = 0; i < 2; i++) {
+        OK(bcl_buffer_write(test_device, d.loss.buffer, 0, &(float){i ? NAN : INFINITY},
+                            sizeof(float), true));
+        OK(bcl_adam_step(&test_ops, &d, &adam, 7 + i));
     }
     compare("m", read_floats(d.m), a.dm, NULL, n, (test_limit){1e-6, MOMENT.rtol});
     compare("v", read_floats(d.v), a.dv, NULL, n, MOMENT);
