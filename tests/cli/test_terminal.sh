@@ -67,7 +67,7 @@ signalled() {
     rm -rf "$tmp/run"
     "$BERTCL" "${recipe[@]}" --out "$tmp/run" --epochs 5000 --quiet --status "$tmp/status.json" >"$tmp/stdout" 2>"$tmp/stderr" &
     local pid=$! code
-    until [ -s "$tmp/run/metrics.jsonl" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    wait_until $pid test -s "$tmp/run/metrics.jsonl"
     kill -"$2" $pid
     wait $pid
     code=$?
@@ -82,7 +82,7 @@ trap '' HUP # as nohup does
 rm -rf "$tmp/run"
 "$BERTCL" "${recipe[@]}" --out "$tmp/run" --max-steps 400 --quiet >"$tmp/stdout" 2>"$tmp/stderr" &
 pid=$!
-until [ -s "$tmp/run/metrics.jsonl" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+wait_until $pid test -s "$tmp/run/metrics.jsonl"
 kill -HUP $pid 2>/dev/null
 wait $pid || fail "nohup: exit $?: $(cat "$tmp/stderr")"
 trap - HUP
