@@ -16,6 +16,8 @@ static const bcl_command command = {
 static cJSON *choices_json(const bcl_device_info *d) {
     cJSON *choices = cJSON_CreateObject();
     for (int p = 0; p < BCL_PRECISIONS; p++) {
+        if (!bcl_precision_offered(d, (bcl_precision)p))
+            continue;
         bcl_gemm_choice c;
         cJSON *item = NULL;
         if (bcl_gemm_choice_load(&c, d, (bcl_precision)p) == BCL_GEMM_STORED) {
@@ -38,6 +40,8 @@ static cJSON *choices_json(const bcl_device_info *d) {
 
 static void print_choices(const bcl_device_info *d) {
     for (int p = 0; p < BCL_PRECISIONS; p++) {
+        if (!bcl_precision_offered(d, (bcl_precision)p))
+            continue;
         const char *precision = bcl_precision_name((bcl_precision)p);
         bcl_gemm_choice c;
         switch (bcl_gemm_choice_load(&c, d, (bcl_precision)p)) {

@@ -139,7 +139,8 @@ static bcl_status run(const settings *s) {
     cJSON_AddStringToObject(json, "version", about.version);
     for (int p = 0; p < BCL_PRECISIONS; p++) {
         options.precision = (bcl_precision)p;
-        if (!s->precision || !strcmp(s->precision, bcl_precision_name(options.precision)))
+        if (s->precision ? !strcmp(s->precision, bcl_precision_name(options.precision))
+                         : bcl_precision_offered(&about, options.precision))
             BCL_TRY(tune(s, &about, &options, list));
     }
     if (s->json) {

@@ -66,6 +66,7 @@ static void tune_precision(const char *device, bcl_precision precision,
 void bcl_tune_first_use(const char *device, bcl_precision precision,
                         void (*told)(void *context, const char *line), void *context) {
     /* fp32 first: the others have to beat its best */
-    for (int p = BCL_PRECISION_FP32; p <= (int)precision; p++)
-        tune_precision(device, (bcl_precision)p, told, context);
+    tune_precision(device, BCL_PRECISION_FP32, told, context);
+    if (precision != BCL_PRECISION_FP32)
+        tune_precision(device, precision, told, context);
 }

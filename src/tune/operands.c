@@ -13,7 +13,10 @@ enum {
  * deviations. */
 static const struct {
     double operand; /* unit roundoff of the precision */
-} limits[BCL_PRECISIONS] = {[BCL_PRECISION_FP32] = {0x1p-24}, [BCL_PRECISION_BF16] = {0x1p-8}};
+} limits[BCL_PRECISIONS] = {[BCL_PRECISION_FP32] = {0x1p-24},
+                            [BCL_PRECISION_BF16] = {0x1p-8},
+                            [BCL_PRECISION_FP16] = {0x1p-11},
+                            [BCL_PRECISION_TF32] = {0x1p-11}};
 static const double SUM = 0x1p-24, FACTOR = 6; /* sums are fp32 */
 
 typedef struct reference {

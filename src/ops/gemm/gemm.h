@@ -12,10 +12,17 @@ typedef enum bcl_gemm_layout {
 enum { BCL_GEMM_LAYOUTS = 3 };
 
 /* What the operands are rounded to before they are multiplied; sums are fp32 always. */
-typedef enum bcl_precision { BCL_PRECISION_FP32, BCL_PRECISION_BF16 } bcl_precision;
-enum { BCL_PRECISIONS = 2 };
-/* "fp32", "bf16" */
+typedef enum bcl_precision {
+    BCL_PRECISION_FP32,
+    BCL_PRECISION_BF16,
+    BCL_PRECISION_FP16,
+    BCL_PRECISION_TF32 /* fp32's range, 11 bits of mantissa */
+} bcl_precision;
+enum { BCL_PRECISIONS = 4 };
+/* "fp32", "bf16", "fp16", "tf32" */
 const char *bcl_precision_name(bcl_precision precision);
+/* False where no provider for such a device computes in it. */
+bool bcl_precision_offered(const bcl_device_info *about, bcl_precision precision);
 bcl_status bcl_precision_find(bcl_precision *out, const char *name);
 
 /* What is done with C while it is near, with another matrix E whose rows lie as C's. */

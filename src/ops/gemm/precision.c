@@ -1,10 +1,14 @@
 /* Names of precisions, and what a wish for one comes to on a device. */
 #include "ops/gemm/provider.h"
 
-static const char *const names[BCL_PRECISIONS] = {"fp32", "bf16"};
+static const char *const names[BCL_PRECISIONS] = {"fp32", "bf16", "fp16", "tf32"};
 
 const char *bcl_precision_name(bcl_precision precision) {
     return names[precision];
+}
+
+bool bcl_precision_offered(const bcl_device_info *about, bcl_precision precision) {
+    return about->gpu || precision == BCL_PRECISION_FP32 || precision == BCL_PRECISION_BF16;
 }
 
 bcl_status bcl_precision_find(bcl_precision *out, const char *name) {
@@ -13,7 +17,8 @@ bcl_status bcl_precision_find(bcl_precision *out, const char *name) {
             *out = (bcl_precision)i;
             return BCL_OK;
         }
-    return bcl_fail(BCL_ERROR_ARGUMENT, "precision \"%s\": expected fp32 or bf16", name);
+    return bcl_fail(BCL_ERROR_ARGUMENT, "precision \"%s\": expected fp32, bf16, fp16 or tf32",
+                    name);
 }
 
 static bool has_provider(const bcl_device *device, bcl_precision precision) {

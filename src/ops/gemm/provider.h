@@ -42,7 +42,7 @@ typedef struct bcl_gemm_provider {
 } bcl_gemm_provider;
 
 extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_tile_bf16,
-    bcl_gemm_reference;
+    bcl_gemm_reference, bcl_gemm_mma, bcl_gemm_mma_bf16, bcl_gemm_mma_fp16, bcl_gemm_mma_tf32;
 
 /* The providers in the order of preference, NULL behind the last. */
 const bcl_gemm_provider *const *bcl_gemm_providers(void);

@@ -1,0 +1,26 @@
+/* The end of a product whose K was cut into parts, see gemm_mma.cl. One item an element of C. */
+typedef float fv;
+#include "gelu.h"
+#include "gemm_epilogue.h"
+
+/* Adds the parts (splits,M,N) of C and (splits,N) of sums in their order. One item an element. */
+__kernel void gemm_mma_finish(__global float *C, __global const float *parts, int splits,
+                              __global const float *bias, int has_bias, __global float *E,
+                              __global float *sums, __global const float *sum_parts, int has_sums,
+                              int tanh_form, int accumulate, int M, int N, int ldc) {
+    const size_t i = get_global_id(0), all = (size_t)M * N;
+    if (i >= all)
+        return;
+    const int m = i / N, n = i % N;
+    const size_t at = (size_t)m * ldc + n;
+    float x = 0;
+    for (int s = 0; s < splits; s++)
+        x += parts[s * all + i];
+    C[at] = finish_element(x, C, bias, has_bias, E, accumulate, tanh_form, at, n);
+    if (has_sums && m == 0) {
+        float sum = accumulate ? sums[n] : 0;
+        for (int s = 0; s < splits; s++)
+            sum += sum_parts[(size_t)s * N + n];
+        sums[n] = sum;
+    }
+}

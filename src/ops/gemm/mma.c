@@ -1,0 +1,360 @@
+/* GEMM providers on matrix units, see gemm_mma.cl: `mma` (fp32: on NVIDIA's three products of TF32,
+ * on AMD's CDNA its unit for fp32), `mma-tf32`, `mma-bf16` and `mma-fp16`. Which units a device has
+ * no extension tells: a kernel either builds and is right, or the name is not taken; tuning finds
+ * out in a child process. */
+#include "ops/gemm/provider.h"
+
+enum {
+    BK_BYTES = 64,     /* of K in a tile's row */
+    PIECE_BYTES = 16,  /* copied at once */
+    GROUPS_A_UNIT = 2, /* aimed at for each compute unit */
+    SPLIT_TILES = 4,   /* tiles along K of a part, at least */
+    MOST_SPLITS = 16,
+    FINISH_ITEMS = 128,
+    LAYOUTS = BCL_GEMM_LAYOUTS,
+    EPILOGUES = 3
+};
+
+/* What a work-group, a sub-group and an instruction compute; numbers as in matrix.h. */
+static const struct unit {
+    const char *name;
+    int number, lanes;
+    int rows16, columns16;      /* of a fragment of 16-bit operands */
+    int rows32, columns32;      /* of fp32 operands; 0: no such unit */
+    bool tf32;                  /* that unit rounds to TF32 */
+    bool async;                 /* copies to local memory without registers */
+    int BM, BN, WM, WN, stages; /* unless named */
+} units[] = {
+    {"nvidia", 1, 32, 16, 16, 16, 8, true, true, 128, 128, 64, 32, 3},
+    {"rdna3", 2, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
+    {"rdna4", 3, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
+    {"cdna", 4, 64, 32, 32, 16, 16, false, false, 128, 128, 64, 64, 2},
+    {"intel8", 5, 8, 8, 8, 0, 0, false, false, 64, 64, 16, 16, 2},
+    {"intel16", 6, 16, 8, 16, 0, 0, false, false, 64, 64, 16, 16, 2},
+};
+enum { UNITS = sizeof units / sizeof *units };
+
+typedef struct mma_state {
+    bcl_device *device;
+    const struct unit *unit;
+    bcl_precision precision;
+    bool emulated;
+    int BM, BN, WM, WN, stages, items;
+    int BK, piece; /* elements */
+    size_t groups; /* wanted */
+    /* [aligned][in parts][A][B, 1: operands as the unit takes them]; compiled at first use */
+    bcl_kernel *kernels[LAYOUTS][EPILOGUES][2][2][2][2];
+    bcl_kernel *finish[EPILOGUES];
+    cl_mem parts, sum_parts;           /* grow to the largest product's */
+    size_t parts_size, sum_parts_size; /* bytes */
+} mma_state;
+
+static bool is_32(const mma_state *s) {
+    return s->precision == BCL_PRECISION_FP32 || s->precision == BCL_PRECISION_TF32;
+}
+
+/* Whether a unit multiplies in this precision, or in an exact sum of products of it. */
+static bool unit_has(const struct unit *u, bcl_precision precision) {
+    switch (precision) {
+    case BCL_PRECISION_FP32:
+        return u->rows32 != 0;
+    case BCL_PRECISION_TF32:
+        return u->tf32;
+    default:
+        return true;
+    }
+}
+
+static const char *provider_name(const mma_state *s) {
+    static const char *const names[BCL_PRECISIONS] = {
+        [BCL_PRECISION_FP32] = "mma",
+        [BCL_PRECISION_TF32] = "mma-tf32",
+        [BCL_PRECISION_BF16] = "mma-bf16",
+        [BCL_PRECISION_FP16] = "mma-fp16",
+    };
+    return names[s->precision];
+}
+
+/* Tiles that the kernel's placing of pieces and the unit's fragments allow. */
+static bcl_status check_tile(const mma_state *s) {
+    const bcl_device_info *about = bcl_device_about(s->device);
+    const int rows = is_32(s) ? s->unit->rows32 : s->unit->rows16;
+    const int columns = is_32(s) ? s->unit->columns32 : s->unit->columns16;
+    const size_t local = (size_t)s->stages * (size_t)(s->BM + s->BN) * BK_BYTES;
+    const bool fits = (s->BM == 32 || s->BM == 64 || s->BM == 128) &&
+                      (s->BN == 32 || s->BN == 64 || s->BN == 128) && s->WM >= rows &&
+                      s->WN >= columns && s->BM % s->WM == 0 && s->BN % s->WN == 0 &&
+                      s->WM % rows == 0 && s->WN % columns == 0 && s->stages >= 2 && s->stages <= 4;
+    if (!fits)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "GEMM provider \"%s:%s\": found a tile of %dx%d in parts of %dx%d, %d "
+                        "stages; expected 32, 64 or 128, parts that are multiples of %dx%d and "
+                        "divide it, 2 to 4 stages",
+                        provider_name(s), s->unit->name, s->BM, s->BN, s->WM, s->WN, s->stages,
+                        rows, columns);
+    if (local > about->local_memory || (size_t)s->items > about->max_work_group)
+        return bcl_fail(
+            BCL_ERROR_UNSUPPORTED,
+            "GEMM provider \"%s:%s\": the tile needs %zu bytes of local memory and groups "
+            "of %d, %s has %llu and %zu",
+            provider_name(s), s->unit->name, local, s->items, about->id,
+            (unsigned long long)about->local_memory, about->max_work_group);
+    return BCL_OK;
+}
+
+/* "[emulated-]UNIT[:BMxBNxWMxWNxSTAGES]" */
+static bcl_status parse(mma_state *s, const char *text) {
+    static const char word[] = "emulated-";
+    const size_t n = sizeof word - 1;
+    char rest;
+    s->emulated = !strncmp(text, word, n);
+    const char *name = s->emulated ? text + n : text;
+    const size_t length = strcspn(name, ":");
+    for (int i = 0; i < UNITS; i++)
+        if (strlen(units[i].name) == length && !strncmp(units[i].name, name, length))
+            s->unit = &units[i];
+    if (!s->unit)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "GEMM provider \"%s:%s\": unknown unit; expected [emulated-]nvidia, rdna3, "
+                        "rdna4, cdna, intel8 or intel16",
+                        provider_name(s), text);
+    if (!unit_has(s->unit, s->precision))
+        return bcl_fail(BCL_ERROR_UNSUPPORTED, "GEMM provider \"%s:%s\": has no unit for %s",
+                        provider_name(s), text, bcl_precision_name(s->precision));
+    s->BM = s->unit->BM;
+    s->BN = s->unit->BN;
+    s->WM = s->unit->WM;
+    s->WN = s->unit->WN;
+    s->stages = s->unit->stages;
+    if (name[length] && sscanf(name + length + 1, "%dx%dx%dx%dx%d%c", &s->BM, &s->BN, &s->WM,
+                               &s->WN, &s->stages, &rest) != 5)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "GEMM provider \"%s:%s\": expected UNIT:BMxBNxWMxWNxSTAGES",
+                        provider_name(s), text);
+    const int bytes = is_32(s) ? 4 : 2;
+    s->BK = BK_BYTES / bytes;
+    s->piece = PIECE_BYTES / bytes;
+    if (s->WM < 1 || s->WN < 1)
+        s->WM = s->WN = 1; /* refused next */
+    s->items = s->unit->lanes * (s->BM / s->WM) * (s->BN / s->WN);
+    return check_tile(s);
+}
+
+static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_call *c, bool aligned,
+                              bool in_parts) {
+    static const char *const epilogues[EPILOGUES] = {"", " -DGELU", " -DGELU_BACKWARD"};
+    bcl_status status = BCL_OK;
+    char *words = NULL;
+    const bcl_gemm_epilogue epilogue = in_parts ? BCL_GEMM_PLAIN : c->epilogue;
+    const bool f32 = is_32(s), raw_a = f32 || c->A.type != BCL_ELEMENT_F32;
+    const bool raw_b = f32 || c->B.type != BCL_ELEMENT_F32;
+    bcl_kernel **kernel = &s->kernels[c->layout][epilogue][aligned][in_parts][raw_a][raw_b];
+    if (!*kernel) {
+        const bool async = s->unit->async && aligned && raw_a && raw_b;
+        const int operand = f32 ? 32 : s->precision == BCL_PRECISION_BF16 ? 16 : 17;
+        BCL_TRY(
+            bcl_format(&words,
+                       "-DMATRIX=%d -DOPERAND=%d -DLAYOUT=%d -DBM=%d -DBN=%d -DWM=%d -DWN=%d "
+                       "-DSTAGES=%d%s%s%s%s%s%s%s%s",
+                       s->unit->number, operand, (int)c->layout, s->BM, s->BN, s->WM, s->WN,
+                       async ? s->stages : 2, raw_a ? "" : " -DA_FP32", raw_b ? "" : " -DB_FP32",
+                       s->precision == BCL_PRECISION_FP32 && s->unit->tf32 ? " -DSPLIT" : "",
+                       async ? " -DASYNC" : "", aligned ? " -DALIGNED" : "", epilogues[epilogue],
+                       in_parts ? " -DPARTIAL" : "", s->emulated ? " -DEMULATE" : ""));
+        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma.cl", "gemm_mma", words));
+    }
+    if (in_parts && !s->finish[c->epilogue])
+        BCL_TRY(bcl_kernel_get(&s->finish[c->epilogue], s->device, "gemm_mma_finish.cl",
+                               "gemm_mma_finish", epilogues[c->epilogue]));
+    *out = *kernel;
+out:
+    free(words);
+    return status;
+}
+
+static void mma_free(void *state) {
+    mma_state *s = state;
+    bcl_buffer_free(s->device, &s->parts);
+    bcl_buffer_free(s->device, &s->sum_parts);
+    free(s);
+}
+
+/* The first unit whose kernel builds. */
+static bcl_status find_unit(mma_state *s) {
+    bcl_kernel *kernel;
+    const bcl_gemm_call call = {.layout = BCL_GEMM_NN};
+    for (int i = 0; i < UNITS; i++) {
+        s->unit = NULL;
+        if (unit_has(&units[i], s->precision) && !parse(s, units[i].name) &&
+            !find_kernel(&kernel, s, &call, true, false))
+            return BCL_OK;
+    }
+    return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                    "GEMM provider \"%s\": %s has no matrix unit that it knows", provider_name(s),
+                    bcl_device_about(s->device)->id);
+}
+
+static bcl_status mma_create(void **out, bcl_device *device, const char *parameters,
+                             bcl_precision precision) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const bcl_gemm_call call = {.layout = BCL_GEMM_NN};
+    mma_state *s = NULL;
+    BCL_NEW(s, 1);
+    s->device = device;
+    s->precision = precision;
+    s->groups = (size_t)GROUPS_A_UNIT * bcl_device_about(device)->compute_units;
+    if (parameters) {
+        BCL_TRY(parse(s, parameters));
+        BCL_TRY(find_kernel(&kernel, s, &call, true, false));
+    } else {
+        BCL_TRY(find_unit(s));
+    }
+    *out = s;
+out:
+    if (status && s)
+        mma_free(s);
+    return status;
+}
+
+static bcl_status create_fp32(void **out, bcl_device *device, const char *parameters) {
+    return mma_create(out, device, parameters, BCL_PRECISION_FP32);
+}
+static bcl_status create_tf32(void **out, bcl_device *device, const char *parameters) {
+    return mma_create(out, device, parameters, BCL_PRECISION_TF32);
+}
+static bcl_status create_bf16(void **out, bcl_device *device, const char *parameters) {
+    return mma_create(out, device, parameters, BCL_PRECISION_BF16);
+}
+static bcl_status create_fp16(void **out, bcl_device *device, const char *parameters) {
+    return mma_create(out, device, parameters, BCL_PRECISION_FP16);
+}
+
+static void mma_parameters(const void *state, char *out, size_t size) {
+    const mma_state *s = state;
+    snprintf(out, size, "%s%s:%dx%dx%dx%dx%d", s->emulated ? "emulated-" : "", s->unit->name, s->BM,
+             s->BN, s->WM, s->WN, s->stages);
+}
+
+/* Parts of K, so that a product of few tiles keeps all units busy; a function of shape and device.
+ */
+static size_t choose_splits(const mma_state *s, size_t tiles, const bcl_gemm_call *c) {
+    const size_t steps = bcl_gemm_ceil((size_t)c->K, (size_t)s->BK);
+    size_t splits = s->groups / tiles;
+    if (splits > steps / SPLIT_TILES)
+        splits = steps / SPLIT_TILES;
+    if (splits > MOST_SPLITS)
+        splits = MOST_SPLITS;
+    return splits < 1 ? 1 : splits;
+}
+
+static bcl_status grow(mma_state *s, cl_mem *buffer, size_t *size, size_t floats) {
+    bcl_status status = BCL_OK;
+    if (floats * sizeof(float) > *size) {
+        bcl_buffer_free(s->device, buffer);
+        *size = 0;
+        BCL_TRY(bcl_buffer_create(buffer, s->device, floats * sizeof(float), "parts of products"));
+        *size = floats * sizeof(float);
+    }
+out:
+    return status;
+}
+
+static bcl_status mma_run(void *state, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    mma_state *s = state;
+    bcl_kernel *kernel;
+    const size_t M = (size_t)c->M, N = (size_t)c->N;
+    const size_t rows = bcl_gemm_ceil(M, (size_t)s->BM), columns = bcl_gemm_ceil(N, (size_t)s->BN);
+    const int a_width = c->layout == BCL_GEMM_TN ? c->M : c->K;
+    const int b_width = c->layout == BCL_GEMM_NT ? c->K : c->N;
+    const bool aligned = a_width % s->piece == 0 && c->A.ld % s->piece == 0 &&
+                         b_width % s->piece == 0 && c->B.ld % s->piece == 0;
+    const size_t wanted = choose_splits(s, rows * columns, c);
+    const size_t steps = bcl_gemm_ceil((size_t)c->K, (size_t)s->BK);
+    const size_t depth = bcl_gemm_ceil(steps, wanted) * (size_t)s->BK;
+    const size_t splits = bcl_gemm_ceil((size_t)c->K, depth);
+    const bool in_parts = splits > 1;
+    if (in_parts) {
+        BCL_TRY(grow(s, &s->parts, &s->parts_size, splits * M * N));
+        BCL_TRY(grow(s, &s->sum_parts, &s->sum_parts_size, splits * N));
+    }
+    BCL_TRY(find_kernel(&kernel, s, c, aligned, in_parts));
+    const bool has_bias = c->bias.buffer != NULL, has_sums = c->sums.buffer != NULL;
+    const cl_mem C = in_parts ? s->parts : c->C.buffer;
+    const cl_mem sums = !has_sums ? C : in_parts ? s->sum_parts : c->sums.buffer;
+    const cl_mem bias = has_bias ? c->bias.buffer : c->C.buffer;
+    const cl_mem E = c->epilogue ? c->E.buffer : c->C.buffer;
+    const bcl_grid grid = {{columns, rows, splits}, {(size_t)s->items}};
+    BCL_TRY(BCL_LAUNCH(
+        kernel, grid, bcl_mem(C), bcl_ptr(c->A), bcl_ptr(c->B), bcl_mem(bias),
+        bcl_int(has_bias && !in_parts), bcl_mem(in_parts ? C : E), bcl_mem(sums), bcl_int(has_sums),
+        bcl_int(c->tanh_form), bcl_int(c->accumulate && !in_parts), bcl_int(c->M), bcl_int(c->N),
+        bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld), bcl_int((int)depth)));
+    if (in_parts) {
+        const bcl_grid all = {{bcl_gemm_ceil(M * N, FINISH_ITEMS)}, {FINISH_ITEMS}};
+        BCL_TRY(BCL_LAUNCH(s->finish[c->epilogue], all, bcl_ptr(c->C), bcl_mem(s->parts),
+                           bcl_int((int)splits), bcl_mem(bias), bcl_int(has_bias), bcl_mem(E),
+                           bcl_mem(has_sums ? c->sums.buffer : c->C.buffer), bcl_mem(s->sum_parts),
+                           bcl_int(has_sums), bcl_int(c->tanh_form), bcl_int(c->accumulate),
+                           bcl_int(c->M), bcl_int(c->N), bcl_int(c->C.ld)));
+    }
+out:
+    return status;
+}
+
+static bool mma_suits(const bcl_device *device) {
+    return bcl_device_about(device)->gpu;
+}
+
+static bcl_status add_candidates(bcl_gemm_names *names, bool thorough, bcl_precision precision,
+                                 const char *provider) {
+    static const struct {
+        const char *unit;
+        int BM, BN, WM, WN, stages;
+    } tiles[] = {
+        {"nvidia", 128, 64, 64, 32, 3},  {"nvidia", 64, 64, 32, 32, 3},
+        {"nvidia", 128, 128, 64, 64, 2}, {"nvidia", 64, 128, 32, 64, 3},
+        {"nvidia", 64, 64, 32, 32, 4},   {"rdna3", 128, 64, 32, 32, 2},
+        {"rdna3", 128, 128, 64, 32, 2},  {"cdna", 64, 64, 32, 32, 2},
+        {"cdna", 128, 64, 64, 32, 2},    {"intel8", 64, 64, 32, 8, 2},
+        {"intel16", 128, 64, 16, 16, 2},
+    };
+    bcl_status status = BCL_OK;
+    for (int i = 0; i < UNITS; i++)
+        if (unit_has(&units[i], precision))
+            BCL_TRY(bcl_gemm_names_add(names, "%s:%s", provider, units[i].name));
+    for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
+        for (int u = 0; u < UNITS; u++)
+            if (!strcmp(units[u].name, tiles[i].unit) && unit_has(&units[u], precision))
+                BCL_TRY(bcl_gemm_names_add(names, "%s:%s:%dx%dx%dx%dx%d", provider, tiles[i].unit,
+                                           tiles[i].BM, tiles[i].BN, tiles[i].WM, tiles[i].WN,
+                                           tiles[i].stages));
+out:
+    return status;
+}
+
+#define DEFINE_PROVIDER(variable, title, kind, taken, creator)                                     \
+    static bcl_status variable##_candidates(bcl_gemm_names *names, const bcl_device *device,       \
+                                            bool thorough) {                                       \
+        (void)device;                                                                              \
+        return add_candidates(names, thorough, kind, title);                                       \
+    }                                                                                              \
+    const bcl_gemm_provider variable = {.name = title,                                             \
+                                        .precision = kind,                                         \
+                                        .A = taken,                                                \
+                                        .B = taken,                                                \
+                                        .C = BCL_TAKES_F32,                                        \
+                                        .suits = mma_suits,                                        \
+                                        .candidates = variable##_candidates,                       \
+                                        .create = creator,                                         \
+                                        .parameters = mma_parameters,                              \
+                                        .run = mma_run,                                            \
+                                        .free = mma_free,                                          \
+                                        .fuses = true}
+DEFINE_PROVIDER(bcl_gemm_mma, "mma", BCL_PRECISION_FP32, BCL_TAKES_F32, create_fp32);
+DEFINE_PROVIDER(bcl_gemm_mma_tf32, "mma-tf32", BCL_PRECISION_TF32, BCL_TAKES_F32, create_tf32);
+DEFINE_PROVIDER(bcl_gemm_mma_bf16, "mma-bf16", BCL_PRECISION_BF16, BCL_TAKES_F32 | BCL_TAKES_BF16,
+                create_bf16);
+DEFINE_PROVIDER(bcl_gemm_mma_fp16, "mma-fp16", BCL_PRECISION_FP16, BCL_TAKES_F32 | BCL_TAKES_F16,
+                create_fp16);

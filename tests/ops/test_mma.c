@@ -1,0 +1,349 @@
+/* Products on matrix units, every vendor's fragments emulated: all layouts, tiles that end within
+ * the matrix, odd sizes, rows further apart, C added to, bias, GELU both ways, sums of columns, K
+ * in parts; against double precision, of operands rounded as the unit rounds them. Guards around
+ * every output. */
+#include "support/device.h"
+#include "support/support.h"
+#include "ops/gemm/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+static const float MARK = -12345.5f;
+static const double ATOL = 1e-6, RTOL = 5e-7; /* of sum |a| |b| */
+/* GELU and its derivative bend an error of the product by at most 1.13, and have their own */
+static const double EPILOGUE = 2, EPILOGUE_ATOL = 2e-6;
+
+static const struct subject {
+    const char *name;
+    bcl_precision precision;
+    bool always; /* else only with $BERTCL_TEST_LONG: emulations compile for seconds */
+} subjects[] = {
+    {"mma:emulated-nvidia:32x32x16x16x3", BCL_PRECISION_FP32, true},
+    {"mma:emulated-nvidia:64x64x32x32x2", BCL_PRECISION_FP32, false},
+    {"mma:emulated-cdna:64x32x32x16x2", BCL_PRECISION_FP32, false},
+    {"mma-tf32:emulated-nvidia:32x32x32x16x4", BCL_PRECISION_TF32, false},
+    {"mma-bf16:emulated-nvidia:64x64x32x32x2", BCL_PRECISION_BF16, false},
+    {"mma-bf16:emulated-nvidia:32x128x16x64x2", BCL_PRECISION_BF16, false},
+    {"mma-fp16:emulated-nvidia:32x32x16x32x2", BCL_PRECISION_FP16, false},
+    {"mma-bf16:emulated-rdna3:64x32x16x32x2", BCL_PRECISION_BF16, false},
+    {"mma-fp16:emulated-rdna3:32x32x32x16x2", BCL_PRECISION_FP16, false},
+    {"mma-bf16:emulated-rdna4:32x32x16x16x2", BCL_PRECISION_BF16, false},
+    {"mma-fp16:emulated-rdna4:32x64x16x32x2", BCL_PRECISION_FP16, false},
+    {"mma-bf16:emulated-cdna:64x64x32x32x2", BCL_PRECISION_BF16, false},
+    {"mma-fp16:emulated-cdna:64x32x64x32x2", BCL_PRECISION_FP16, false},
+    {"mma-bf16:emulated-intel8:32x32x16x16x2", BCL_PRECISION_BF16, true},
+    {"mma-fp16:emulated-intel8:32x32x8x8x2", BCL_PRECISION_FP16, false},
+    {"mma-bf16:emulated-intel16:32x64x16x32x2", BCL_PRECISION_BF16, false},
+    {"mma-fp16:emulated-intel16:64x32x8x16x2", BCL_PRECISION_FP16, false},
+};
+enum { SUBJECTS = sizeof subjects / sizeof *subjects };
+
+typedef enum mode { PLAIN, ADDED, BIAS, FUSED, MODES } mode;
+
+/* x with `bits` of mantissa, to nearest; of two as near the one away from 0, or the even one. */
+static double round_to(double x, int bits, bool even) {
+    int exponent;
+    if (x == 0)
+        return x;
+    const double scaled = ldexp(frexp(x, &exponent), bits);
+    const double rounded = even ? nearbyint(scaled) : round(scaled);
+    return ldexp(rounded, exponent - bits);
+}
+
+static double operand(float x, bcl_precision precision) {
+    switch (precision) {
+    case BCL_PRECISION_BF16:
+        return round_to(x, 8, true);
+    case BCL_PRECISION_FP16: /* no number here is so small that it is denormal */
+        return round_to(x, 11, true);
+    case BCL_PRECISION_TF32:
+        return round_to(x, 11, false);
+    default:
+        return x;
+    }
+}
+
+typedef struct shape {
+    int M, N, K, gap;
+} shape;
+
+typedef struct buffers {
+    float *a, *b, *c, *e, *bias, *sums;
+    int lda, ldb, ldc;
+    size_t a_size, b_size, c_size;
+    bcl_view A, B, C, E, V, S;
+} buffers;
+
+static float *numbers(size_t count, uint64_t seed) {
+    float *x = random_floats(count, 1, seed);
+    for (size_t i = 0; i < count; i++) /* far from what fp16 cannot hold */
+        if (fabsf(x[i]) < 1e-3f)
+            x[i] = 1e-3f;
+    return x;
+}
+
+/* The bits of a number that the precision holds. */
+static uint16_t half_bits(double x, bcl_precision precision) {
+    const float single = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    if (precision == BCL_PRECISION_BF16)
+        return (uint16_t)(bits >> 16);
+    const uint32_t exponent = (bits >> 23 & 0xFF) - 127 + 15; /* neither denormal nor infinite */
+    return (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)(exponent << 10) |
+           (uint16_t)(bits >> 13 & 0x3FF);
+}
+
+/* A matrix as fp32, or `raw`: as the unit takes it. */
+static bcl_view operands(const float *x, int rows, int columns, int ld, bcl_precision precision,
+                         bool raw) {
+    bcl_view view;
+    if (!raw) {
+        view = guard_floats(rows, ld, x);
+        view.columns = columns;
+        return view;
+    }
+    const int count = rows * ld;
+    int32_t *words = calloc((size_t)count / 2 + 1, sizeof *words);
+    assert_non_null(words);
+    for (int i = 0; i < count; i++) {
+        const uint16_t bits = half_bits(operand(x[i], precision), precision);
+        memcpy((char *)words + 2 * i, &bits, sizeof bits);
+    }
+    view = guard_ints(1, count / 2 + 1, words);
+    free(words);
+    view.type = precision == BCL_PRECISION_BF16 ? BCL_ELEMENT_BF16 : BCL_ELEMENT_F16;
+    view.rows = rows;
+    view.columns = columns;
+    view.ld = ld;
+    return view;
+}
+
+static void make(buffers *x, shape s, bcl_gemm_layout layout, mode m, bcl_precision precision,
+                 bool raw) {
+    const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
+    x->lda = (tn ? s.M : s.K) + s.gap;
+    x->ldb = (nt ? s.K : s.N) + 2 * s.gap;
+    x->ldc = s.N + s.gap;
+    x->a_size = (size_t)((tn ? s.K : s.M) * x->lda);
+    x->b_size = (size_t)((nt ? s.N : s.K) * x->ldb);
+    x->c_size = (size_t)(s.M * x->ldc);
+    x->a = numbers(x->a_size, 1);
+    x->b = numbers(x->b_size, 2);
+    x->c = numbers(x->c_size, 3);
+    x->e = numbers(x->c_size, 4);
+    x->bias = numbers((size_t)s.N, 5);
+    x->sums = numbers((size_t)s.N, 6);
+    x->A = operands(x->a, tn ? s.K : s.M, tn ? s.M : s.K, x->lda, precision, raw);
+    x->B = operands(x->b, nt ? s.N : s.K, nt ? s.K : s.N, x->ldb, precision, raw);
+    x->V = guard_floats(1, s.N, x->bias);
+    float *nothing = calloc(x->c_size, sizeof *nothing);
+    assert_non_null(nothing);
+    for (size_t i = 0; i < x->c_size; i++) /* what is between the rows stays as it is */
+        nothing[i] = (int)(i % (size_t)x->ldc) < s.N ? NAN : MARK;
+    if (m != ADDED)
+        memcpy(x->c, nothing, x->c_size * sizeof *nothing);
+    x->C = guard_floats(s.M, x->ldc, x->c);
+    x->E = guard_floats(s.M, x->ldc, layout == BCL_GEMM_NN ? nothing : x->e);
+    x->C.columns = x->E.columns = s.N;
+    x->S = guard_floats(1, s.N, x->sums);
+    free(nothing);
+}
+
+static void drop(buffers *x) {
+    float *host[] = {x->a, x->b, x->c, x->e, x->bias, x->sums};
+    guards_end();
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++)
+        free(host[i]);
+}
+
+static double gelu(double x) {
+    return 0.5 * x * erfc(-x / sqrt(2.0));
+}
+static double gelu_slope(double x) {
+    return 0.5 * erfc(-x / sqrt(2.0)) + x * exp(-x * x / 2) / sqrt(2 * acos(-1.0));
+}
+
+static double worst;
+
+static void judge(const char *what, const bcl_gemm *gemm, shape s, float got, double want,
+                  double limit) {
+    const double share = fabs(got - want) / limit;
+    if (!(share <= 1))
+        fail_msg("%s %s (%d,%d,%d): %.9g, expected %.9g, %.3g of the limit", bcl_gemm_name(gemm),
+                 what, s.M, s.N, s.K, got, want, share);
+    worst = share > worst ? share : worst;
+}
+
+/* Element (m,n) of the product, and the sum of its magnitudes. */
+static double element(double *magnitude, const buffers *x, shape s, bcl_gemm_layout layout,
+                      bcl_precision precision, int m, int n) {
+    double sum = 0;
+    *magnitude = 0;
+    for (int k = 0; k < s.K; k++) {
+        const double a =
+            operand(layout == BCL_GEMM_TN ? x->a[k * x->lda + m] : x->a[m * x->lda + k], precision);
+        const double b =
+            operand(layout == BCL_GEMM_NT ? x->b[n * x->ldb + k] : x->b[k * x->ldb + n], precision);
+        sum += a * b;
+        *magnitude += fabs(a * b);
+    }
+    return sum;
+}
+
+static void check(const buffers *x, const bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m,
+                  bcl_precision precision, const float *out, const float *e) {
+    for (int i = 0; i < s.M; i++)
+        for (int n = 0; n < x->ldc; n++) {
+            const size_t at = (size_t)(i * x->ldc + n);
+            double magnitude;
+            if (n >= s.N) { /* between the rows */
+                assert_true(out[at] == x->c[at]);
+                continue;
+            }
+            double want = element(&magnitude, x, s, layout, precision, i, n);
+            want += m == ADDED ? x->c[at] : m == BIAS ? x->bias[n] : 0;
+            double limit = ATOL + RTOL * (magnitude + 3);
+            if (m == FUSED && layout == BCL_GEMM_NN)
+                judge("GELU", gemm, s, e[at], gelu(want), EPILOGUE * limit + EPILOGUE_ATOL);
+            if (m == FUSED && layout == BCL_GEMM_NT) {
+                want *= gelu_slope(x->e[at]);
+                limit = EPILOGUE * limit + EPILOGUE_ATOL * (1 + magnitude);
+            }
+            judge("C", gemm, s, out[at], want, limit);
+        }
+}
+
+static void check_sums(const buffers *x, const bcl_gemm *gemm, shape s, bool added,
+                       bcl_precision precision, const float *sums) {
+    for (int n = 0; n < s.N; n++) {
+        double want = added ? x->sums[n] : 0, magnitude = 0;
+        for (int k = 0; k < s.K; k++) {
+            /* fp32 numbers are summed as they are, whatever the unit rounds them to */
+            const float b = x->b[k * x->ldb + n];
+            want += precision == BCL_PRECISION_TF32 ? b : operand(b, precision);
+            magnitude += fabsf(b);
+        }
+        judge("sums", gemm, s, sums[n], want, ATOL + RTOL * (magnitude + 3));
+    }
+}
+
+/* With what lies between the rows. */
+static float *read_whole(bcl_view view) {
+    view.columns = view.ld;
+    return read_floats(view);
+}
+
+static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_precision precision,
+                bool raw) {
+    buffers x = {0};
+    const bool sums = layout == BCL_GEMM_TN && m != PLAIN && m != BIAS;
+    make(&x, s, layout, m, precision, raw);
+    const bool fused = m == FUSED && layout != BCL_GEMM_TN;
+    bcl_gemm_call call = {.layout = layout,
+                          .M = s.M,
+                          .N = s.N,
+                          .K = s.K,
+                          .accumulate = m == ADDED,
+                          .C = x.C,
+                          .A = x.A,
+                          .B = x.B};
+    if (m == BIAS)
+        call.bias = x.V;
+    if (sums)
+        call.sums = x.S;
+    if (fused) {
+        call.epilogue = layout == BCL_GEMM_NN ? BCL_GEMM_GELU : BCL_GEMM_GELU_BACKWARD;
+        call.E = x.E;
+    }
+    OK(bcl_gemm_run(gemm, &call));
+    float *out = read_whole(x.C), *e = read_whole(x.E);
+    float *got = read_floats(x.S);
+    check(&x, gemm, s, layout, m, precision, out, e);
+    if (sums)
+        check_sums(&x, gemm, s, m == ADDED, precision, got);
+    else
+        assert_memory_equal(got, x.sums, (size_t)s.N * sizeof *got);
+    if (m == PLAIN) { /* the same bits once more */
+        OK(bcl_gemm_run(gemm, &call));
+        float *again = read_whole(x.C);
+        assert_memory_equal(again, out, x.c_size * sizeof *again);
+        free(again);
+    }
+    free(out);
+    free(e);
+    free(got);
+    drop(&x);
+}
+
+static void test_units(void **state) {
+    static const shape shapes[] = {{1, 1, 1, 0},    {7, 9, 5, 0},     {33, 40, 72, 8},
+                                   {65, 48, 33, 3}, {96, 128, 64, 0}, {40, 24, 712, 0}};
+    const bool all = getenv("BERTCL_TEST_LONG") != NULL;
+    const char *only = getenv("BERTCL_TEST_MMA"); /* by hand: a part of a name */
+    int products = 0;
+    (void)state;
+    for (int i = 0; i < SUBJECTS; i++) {
+        bcl_gemm *gemm = NULL;
+        if (only ? !strstr(subjects[i].name, only) : !all && !subjects[i].always)
+            continue;
+        OK(bcl_gemm_create(&gemm, test_device, subjects[i].name, subjects[i].precision));
+        assert_string_equal(bcl_gemm_name(gemm), subjects[i].name);
+        worst = 0;
+        for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+            for (int layout = 0; layout < BCL_GEMM_LAYOUTS; layout++)
+                for (int m = 0; m < MODES; m++) {
+                    if (test_small && (shapes[k].M > 40 || shapes[k].K > 100))
+                        continue;
+                    if (!all && !only && k != 1 && k != 2)
+                        continue;
+                    const bcl_precision precision = subjects[i].precision;
+                    const bool half =
+                        precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
+                    for (int raw = 0; raw <= half; raw++) {
+                        run(gemm, shapes[k], (bcl_gemm_layout)layout, (mode)m, precision, raw);
+                        products++;
+                    }
+                }
+        print_message("%s: worst share of the limit %.3f\n", subjects[i].name, worst);
+        bcl_gemm_free(gemm);
+    }
+    print_message("%d products\n", products);
+}
+
+static void test_names(void **state) {
+    static const struct {
+        const char *name, *message;
+        bcl_precision precision;
+        bcl_status status;
+    } wrong[] = {
+        {"mma:tensor", "unknown unit", BCL_PRECISION_FP32, BCL_ERROR_ARGUMENT},
+        {"mma:emulated-nvidia:64x64", "BMxBNxWMxWNxSTAGES", BCL_PRECISION_FP32, BCL_ERROR_ARGUMENT},
+        {"mma:emulated-nvidia:64x64x32x32x3x1", "BMxBNxWMxWNxSTAGES", BCL_PRECISION_FP32,
+         BCL_ERROR_ARGUMENT},
+        {"mma:emulated-nvidia:96x64x32x32x3", "expected 32, 64 or 128", BCL_PRECISION_FP32,
+         BCL_ERROR_ARGUMENT},
+        {"mma:emulated-nvidia:64x64x0x32x3", "expected 32, 64 or 128", BCL_PRECISION_FP32,
+         BCL_ERROR_ARGUMENT},
+        {"mma:emulated-nvidia:64x64x32x32x9", "2 to 4 stages", BCL_PRECISION_FP32,
+         BCL_ERROR_ARGUMENT},
+        {"mma:emulated-rdna3", "has no unit for fp32", BCL_PRECISION_FP32, BCL_ERROR_UNSUPPORTED},
+        {"mma-tf32:emulated-cdna", "has no unit for tf32", BCL_PRECISION_TF32,
+         BCL_ERROR_UNSUPPORTED},
+        {"mma-bf16:emulated-nvidia", "computes bf16, not fp32", BCL_PRECISION_FP32,
+         BCL_ERROR_ARGUMENT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        bcl_gemm *gemm = NULL;
+        FAILS(bcl_gemm_create(&gemm, test_device, wrong[i].name, wrong[i].precision),
+              wrong[i].status, wrong[i].message);
+        assert_null(gemm);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_units), cmocka_unit_test(test_names)};
+    return TEST_RUN_ON_DEVICE(tests);
+}
