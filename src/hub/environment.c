@@ -6,7 +6,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { NAME_MOST = 96 }; /* the hub's limit */
+enum {
+    NAME_MOST = 96,    /* the hub's limit */
+    TOKEN_MOST = 65536 /* bytes of the token's file */
+};
 
 static const char *variable(const char *name) {
     const char *value = getenv(name);
@@ -92,7 +95,7 @@ static bcl_status find_token(char **out, const char *home) {
         BCL_TRY(path ? expand_home(&name, path) : bcl_path_join(&name, home, "token"));
         if (!bcl_path_exists(name))
             goto out;
-        BCL_TRY(bcl_file_read(&text, &size, name));
+        BCL_TRY(bcl_file_read_regular(&text, &size, name, TOKEN_MOST));
         token = text;
     }
     token += strspn(token, " \t\r\n");

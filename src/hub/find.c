@@ -24,7 +24,10 @@ static const struct {
     {"model.safetensors", "model.safetensors.index.json"},
     {"pytorch_model.bin", "pytorch_model.bin.index.json"},
 };
-enum { WEIGHTS = sizeof weights / sizeof *weights };
+enum {
+    WEIGHTS = sizeof weights / sizeof *weights,
+    REF_MOST = 4096 /* bytes of a file under refs/ */
+};
 
 typedef struct names {
     char **items;
@@ -113,7 +116,7 @@ static bcl_status cached_commit(char **out, const bcl_hub *hub) {
     BCL_TRY(bcl_format(&path, "%s/refs/%s", hub->folder, hub->revision));
     if (!bcl_path_exists(path) || bcl_path_is_directory(path))
         goto out;
-    BCL_TRY(bcl_file_read(out, &size, path));
+    BCL_TRY(bcl_file_read_regular(out, &size, path, REF_MOST));
     (*out)[strcspn(*out, " \t\r\n")] = 0;
     if (!bcl_hub_is_commit(*out))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found \"%.50s\", expected a commit of 40 digits", path,

@@ -29,10 +29,7 @@ static const bcl_tensor *shard_at(const shard *s, size_t i) {
 }
 
 static const bcl_tensor *shard_find(const shard *s, const char *name) {
-    for (size_t i = 0; s->torch && i < bcl_torch_file_count(s->torch); i++)
-        if (!strcmp(bcl_torch_file_at(s->torch, i)->name, name))
-            return bcl_torch_file_at(s->torch, i);
-    return s->st ? bcl_safetensors_find(s->st, name) : NULL;
+    return s->st ? bcl_safetensors_find(s->st, name) : bcl_torch_file_find(s->torch, name);
 }
 
 /* A tensor's name and the shard that holds it. */

@@ -412,12 +412,12 @@ bcl_status bcl_config_read(bcl_config *config, const char *folder) {
     bcl_map map = {0};
     *config = (bcl_config){0};
     BCL_TRY(bcl_path_join(&path, folder, "config.json"));
+    BCL_TRY(bcl_json_read(&json, path));
     /* cJSON takes any bytes; Python's reader, and everything behind the label names, does not. */
     BCL_TRY(bcl_map_open(&map, path));
     size_t valid = bcl_utf8_span(map.data, map.size);
     if (valid < map.size)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: not valid UTF-8", path, valid);
-    BCL_TRY(bcl_json_read(&json, path));
     BCL_TRY(bcl_config_from_json(config, json, path));
 out:
     bcl_map_close(&map);

@@ -104,40 +104,67 @@ out:
     return status;
 }
 
+/* True if the head is to be drawn: the weight decides for both, so that a new head is all new. */
+static bool is_new_head(const bcl_layout *l, const bcl_config *config, const bcl_checkpoint *ck,
+                        const bcl_named *n) {
+    if (n->parameter < l->classifier)
+        return false;
+    const bcl_named *weight = n - (n->rank == 1), *bias = weight + 1;
+    const bcl_tensor *w = find_tensor(ck, weight->name), *b = find_tensor(ck, bias->name);
+    return config->other_head[0] || !w || !b || !same_shape(w, weight) || !same_shape(b, bias);
+}
+
+/* *out = the tensor of this name, which must be there in this shape. */
+static bcl_status need_tensor(const bcl_tensor **out, const bcl_checkpoint *ck, const bcl_layout *l,
+                              const bcl_named *n, const char *folder) {
+    const bcl_tensor *t = *out = find_tensor(ck, n->name);
+    char found[64], expected[64];
+    if (!t)
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", folder,
+                        n->name,
+                        n->parameter >= l->classifier
+                            ? "; the model has no token classifier, fine-tune it with bertcl train"
+                            : "");
+    if (!same_shape(t, n))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s",
+                        folder, t->name, bcl_tensor_shape_text(found, sizeof found, t),
+                        bcl_tensor_shape_text(
+                            expected, sizeof expected,
+                            &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
+    return BCL_OK;
+}
+
+/* Compares all shapes with config.json's before any memory is taken for what that asks for. */
+static bcl_status check_shapes(const bcl_config *config, const char *folder, bool create_head) {
+    bcl_status status = BCL_OK;
+    bcl_checkpoint *ck = NULL;
+    bcl_layout l = {0};
+    const bcl_tensor *t;
+    BCL_TRY(bcl_checkpoint_open(&ck, folder));
+    BCL_TRY(bcl_layout_create(&l, config));
+    for (int i = 0; i < l.named_count; i++)
+        if (!create_head || !is_new_head(&l, config, ck, &l.named[i]))
+            BCL_TRY(need_tensor(&t, ck, &l, &l.named[i], folder));
+out:
+    bcl_layout_free(&l);
+    bcl_checkpoint_close(ck);
+    return status;
+}
+
 static bcl_status load_one(loader *ld, const bcl_named *n) {
     bcl_status status = BCL_OK;
     const bcl_layout *l = &ld->model->layout;
-    const bcl_tensor *t = find_tensor(ld->checkpoint, n->name);
-    const bool head = n->parameter >= l->classifier;
-    char found[64];
-    if (head && ld->create_head) {
-        /* the weight decides for both, so that a new head is all new */
-        const bcl_named *weight = n - (n->rank == 1), *bias = weight + 1;
-        const bcl_tensor *w = find_tensor(ld->checkpoint, weight->name),
-                         *b = find_tensor(ld->checkpoint, bias->name);
-        if (ld->model->config.other_head[0] || !w || !b || !same_shape(w, weight) ||
-            !same_shape(b, bias)) {
-            if (n->rank == 2)
-                bcl_normal(ld->file, bcl_named_elements(n),
-                           (float)ld->model->config.initializer_range,
-                           bcl_mix64(ld->seed ^ 0x68656164));
-            else
-                memset(ld->file, 0, bcl_named_elements(n) * sizeof(float));
-            BCL_TRY(note(&ld->report->created, &ld->report->created_count, n->name));
-            t = NULL;
-            goto store;
-        }
+    const bcl_tensor *t = NULL;
+    if (ld->create_head && is_new_head(l, &ld->model->config, ld->checkpoint, n)) {
+        if (n->rank == 2)
+            bcl_normal(ld->file, bcl_named_elements(n), (float)ld->model->config.initializer_range,
+                       bcl_mix64(ld->seed ^ 0x68656164));
+        else
+            memset(ld->file, 0, bcl_named_elements(n) * sizeof(float));
+        BCL_TRY(note(&ld->report->created, &ld->report->created_count, n->name));
+        goto store;
     }
-    if (!t)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", ld->folder, n->name,
-                 head ? "; the model has no token classifier, fine-tune it with bertcl train" : "");
-    char expected[64];
-    if (!same_shape(t, n))
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s",
-                 ld->folder, t->name, bcl_tensor_shape_text(found, sizeof found, t),
-                 bcl_tensor_shape_text(
-                     expected, sizeof expected,
-                     &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
+    BCL_TRY(need_tensor(&t, ld->checkpoint, l, n, ld->folder));
     if (n->parameter == BCL_WORDS)
         return load_words(ld, t);
     BCL_TRY(bcl_tensor_to_float(ld->file, t));
@@ -167,19 +194,29 @@ out:
     return status;
 }
 
+static int by_address(const void *a, const void *b) {
+    const uintptr_t x = (uintptr_t)(*(const void *const *)a),
+                    y = (uintptr_t)(*(const void *const *)b);
+    return (x > y) - (x < y);
+}
+
 /* Tensors of the checkpoint that no parameter took, e.g. the pooler. */
 static bcl_status note_unused(loader *ld) {
     bcl_status status = BCL_OK;
     const bcl_layout *l = &ld->model->layout;
+    const bcl_tensor **used = NULL;
+    BCL_NEW(used, (size_t)l->named_count);
+    for (int k = 0; k < l->named_count; k++)
+        used[k] = find_tensor(ld->checkpoint, l->named[k].name);
+    qsort(used, (size_t)l->named_count, sizeof *used, by_address);
     for (size_t i = 0; i < bcl_checkpoint_count(ld->checkpoint); i++) {
         const bcl_tensor *t = bcl_checkpoint_at(ld->checkpoint, i);
-        bool used = ends_with(t->name, "embeddings.position_ids"); /* a constant of old versions */
-        for (int k = 0; !used && k < l->named_count; k++)
-            used = find_tensor(ld->checkpoint, l->named[k].name) == t;
-        if (!used)
+        if (!ends_with(t->name, "embeddings.position_ids") && /* a constant of old versions */
+            !bsearch(&t, used, (size_t)l->named_count, sizeof *used, by_address))
             BCL_TRY(note(&ld->report->unused, &ld->report->unused_count, t->name));
     }
 out:
+    free(used);
     return status;
 }
 
@@ -222,6 +259,7 @@ bcl_status bcl_model_load(bcl_model **out, bcl_device *device, const bcl_config 
     bcl_status status = BCL_OK;
     bcl_model *m = NULL;
     *report = (bcl_load_report){0};
+    BCL_TRY(check_shapes(config, folder, create_head));
     BCL_TRY(bcl_model_open(&m, device, config, gemm, precision));
     BCL_TRY(bcl_model_load_weights(m, folder, create_head, seed, report));
     *out = m;

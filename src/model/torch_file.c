@@ -246,3 +246,8 @@ const bcl_tensor *bcl_torch_file_at(const bcl_torch_file *f, size_t index) {
     assert(index < f->count);
     return &f->tensors[index];
 }
+
+const bcl_tensor *bcl_torch_file_find(const bcl_torch_file *f, const char *name) {
+    const bcl_tensor key = {.name = name};
+    return f->count ? bsearch(&key, f->tensors, f->count, sizeof key, by_name) : NULL;
+}

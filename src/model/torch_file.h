@@ -70,5 +70,7 @@ void bcl_torch_file_close(bcl_torch_file *file);
 size_t bcl_torch_file_count(const bcl_torch_file *file);
 /* In the order of their names; row-major, as a safetensors file's. */
 const bcl_tensor *bcl_torch_file_at(const bcl_torch_file *file, size_t index);
+/* NULL if there is none; O(log n). */
+const bcl_tensor *bcl_torch_file_find(const bcl_torch_file *file, const char *name);
 
 #endif

@@ -28,7 +28,7 @@ static bcl_status read_sources(bcl_reading *r) {
         BCL_TRY(bcl_path_join(&r->paths[i], r->t->folder, bcl_source_names[i]));
         if (!bcl_path_exists(r->paths[i]))
             continue;
-        BCL_TRY(bcl_file_read(&s->data, &s->size, r->paths[i]));
+        BCL_TRY(bcl_file_read_regular(&s->data, &s->size, r->paths[i], BCL_DESCRIPTION_MAX));
         if (i == BCL_SOURCE_VOCAB)
             continue;
         const char *end = NULL;

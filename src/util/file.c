@@ -79,6 +79,15 @@ bcl_status bcl_file_read(char **data, size_t *size, const char *path) {
     return bcl_file_read_limited(data, size, path, UINT64_MAX);
 }
 
+bcl_status bcl_file_read_regular(char **data, size_t *size, const char *path, uint64_t limit) {
+    struct stat st;
+    if (stat(path, &st))
+        return bcl_fail_errno("%s: cannot open", path);
+    if (!S_ISREG(st.st_mode))
+        return bcl_fail(BCL_ERROR_IO, "%s: not a regular file", path);
+    return bcl_file_read_limited(data, size, path, limit);
+}
+
 bool bcl_path_exists(const char *path) {
     struct stat st;
     return lstat(path, &st) == 0;
@@ -282,7 +291,7 @@ bcl_status bcl_map_open(bcl_map *map, const char *path) {
     bcl_status status = BCL_OK;
     struct stat st;
     *map = (bcl_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe would wait for a writer */
     if (fd < 0)
         return bcl_fail_errno("%s: cannot open", path);
     if (fstat(fd, &st)) {

@@ -9,7 +9,10 @@ static bcl_status read_file(cJSON **out, const char *path, bool own) {
     char *text = NULL;
     const char *end = NULL;
     size_t size = 0;
-    BCL_TRY(bcl_file_read(&text, &size, path));
+    /* a pipe that a shell made for the command line, but none that lies in a model's folder */
+    const bool given = !strncmp(path, "/dev/", 5);
+    BCL_TRY((given ? bcl_file_read_limited : bcl_file_read_regular)(&text, &size, path,
+                                                                    BCL_DESCRIPTION_MAX));
     if (memchr(text, 0, size))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: found a NUL, expected JSON text", path,
                  strlen(text));
