@@ -4,6 +4,7 @@
 #ifndef BERTCL_TRACK_H
 #define BERTCL_TRACK_H
 
+#include <bertcl/data.h>
 #include <bertcl/status.h>
 
 #include <stdbool.h>
@@ -52,9 +53,52 @@ BCL_EXPORT bcl_status bcl_store_refresh(bcl_store *store);
  * told in docs/store.md. */
 BCL_EXPORT bcl_status bcl_store_add_dataset(bcl_store *store, const struct cJSON *record,
                                             int64_t *id);
+typedef struct bcl_dataset_about {
+    const char *const *paths; /* (path_count) that it was read from */
+    size_t path_count;
+    const bcl_tag_map *map;           /* that it was read with; may be NULL */
+    const char *role;                 /* "training", "test"; NULL: none */
+    const char *name;                 /* NULL: by the paths */
+    const char *description, *source; /* NULL: none; the first path */
+} bcl_dataset_about;
+/* The record of a corpus. store, for files whose SHA-256 is known already, may be NULL. */
+BCL_EXPORT bcl_status bcl_store_dataset_record(struct cJSON **out, bcl_store *store,
+                                               const bcl_corpus *corpus,
+                                               const bcl_dataset_about *about);
 /* Registers a model's folder, or finds the version with the same content. */
 BCL_EXPORT bcl_status bcl_store_add_model(bcl_store *store, const char *name, const char *folder,
                                           int64_t *id);
+
+/* ---- following a run ---- */
+
+typedef struct bcl_tracker bcl_tracker;
+
+/* All zero but the folder and the command: nothing more is recorded. Texts must live as long as the
+ * tracker. */
+typedef struct bcl_tracker_options {
+    const char *folder;  /* the run's, with run.json in it */
+    const char *command; /* "train" */
+    int argc;
+    char *const *argv;
+    const char *parent, *parent_folder; /* the model that it begins with: as named, its folder */
+    const char *model_name;             /* that its own is registered under; NULL: the run's */
+    bcl_texts data, test;               /* paths; no test: a part of the data */
+    const bcl_reading *reading;         /* NULL: as it is found */
+    const char *targets;                /* "tensorboard,mlflow"; NULL: none */
+    void (*tell)(void *context, const char *line); /* called within the calls below; may be NULL */
+    void *context;
+} bcl_tracker_options;
+/* Writes track.json into the run's folder and follows the run by its files in a thread: into the
+ * store, unless BERTCL_HOME is off, and to the targets. Training does not wait for it. What fails
+ * is told, and the run goes on; an error here is the run folder's, or ARGUMENT. */
+BCL_EXPORT bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *options);
+/* Tells what there is to tell; cheap. Takes NULL. */
+BCL_EXPORT void bcl_tracker_poll(bcl_tracker *tracker);
+/* The run has ended as "finished", "failed" or "stopped"; message NULL or why. Takes NULL. */
+BCL_EXPORT void bcl_tracker_end(bcl_tracker *tracker, const char *state, const char *message);
+/* Is the name in the list? Are all names in it known (else ARGUMENT)? The list may be NULL. */
+BCL_EXPORT bool bcl_targets_have(const char *list, const char *name);
+BCL_EXPORT bcl_status bcl_targets_check(const char *list);
 
 /* ---- finding ---- */
 

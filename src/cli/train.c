@@ -81,6 +81,13 @@ static void fill_table(job *j) {
                         "a file that tells other programs how far the run is, written anew each "
                         "second",
                         .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "model-name", &j->printer.model_name, "NAME",
+                        "the model's name in the store; default: the run's (see bertcl models)",
+                        .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "track", &j->printer.targets, "TARGETS",
+                        "send the metrics to tensorboard (files in RUN/tensorboard), mlflow (the "
+                        "server of MLFLOW_TRACKING_URI), or both with a comma between",
+                        .min = 0});
     add(j, (bcl_option){BCL_OPTION_FLAG, "profile", &o->profile, NULL,
                         "time every kernel of the first epoch, without its first steps: a table on "
                         "stderr, \"profile\" in results.json; slower",
@@ -115,11 +122,13 @@ static bcl_status train(job *j) {
                                  .status_path = p->complete ? NULL : j->status,
                                  .epochs = record->options->epochs,
                                  .quiet = p->quiet};
+    p->run = run;
     BCL_TRY(bcl_progress_start(&p->progress));
     bcl_interrupt_catch();
     BCL_TRY(bcl_run_train(run));
     BCL_TRY(bcl_train_print_results(p, run));
 out:
+    bcl_train_track_end(p, status);
     bcl_progress_end(&p->progress, status);
     bcl_run_free(run);
     return status;
@@ -132,6 +141,8 @@ int bcl_cli_train(int argc, char **argv) {
     int code = bcl_options_parse(&command, j.table, argc, argv, 1);
     if (code < 0) {
         take_lists(&j);
+        j.printer.argc = argc;
+        j.printer.argv = argv;
         const bcl_status status = train(&j);
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
     }

@@ -4,6 +4,8 @@
 
 #include "cli/progress.h"
 
+#include <bertcl/track.h>
+
 /* ---- train_events.c: what a run tells, printed ---- */
 
 typedef struct bcl_train_printer {
@@ -11,11 +13,24 @@ typedef struct bcl_train_printer {
     bool complete; /* the run was, before anything was done */
     bcl_progress progress;
     bcl_cli_session session;
+    /* who records the run; begun with it */
+    const bcl_run *run;
+    bcl_tracker *tracker;
+    int argc;
+    char *const *argv;
+    const char *model_name, *targets; /* --model-name, --track */
 } bcl_train_printer;
 /* The run's listener; the context is a bcl_train_printer. */
 void bcl_train_print_event(void *context, const bcl_run_event *event);
 /* The report, or with json results.json. */
 bcl_status bcl_train_print_results(bcl_train_printer *printer, const bcl_run *run);
+
+/* ---- train_track.c: the run in the store ---- */
+
+/* Begins to record a run whose folder is there. Nothing that fails stops the run: it is told. */
+void bcl_train_track_begin(bcl_train_printer *printer);
+/* The run ended so: recorded, and its report written. */
+void bcl_train_track_end(bcl_train_printer *printer, bcl_status status);
 
 /* ---- profile.c ---- */
 void bcl_cli_profile_print(const bcl_run *run);

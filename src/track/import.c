@@ -42,8 +42,8 @@ static void free_source(source *f) {
 
 /* Size and time of the files that make a run's rows. */
 static void read_stamps(source *f) {
-    static const char *const names[] = {"run.json", BCL_TRACK_FILE, BCL_MARKS_FILE,
-                                        BCL_HEARTBEAT_FILE, "results.json"};
+    static const char *const names[] = {"run.json",         BCL_TRACK_FILE, BCL_MARKS_FILE,
+                                        BCL_HEARTBEAT_FILE, "results.json", "report.html"};
     char *path = NULL;
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -94,8 +94,6 @@ bcl_status bcl_page_figures(bcl_string *out, const bcl_page_run *run) {
     BCL_TRY(bcl_page_table_open(out, titles, 2, 1));
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         BCL_TRY(bcl_page_row(out, list[i].name, bcl_page_get(run->results, list[i].path)));
-    BCL_TRY(bcl_page_row(out, "entity F1 of words (micro)",
-                         bcl_page_get(run->scored, "entities/micro avg/f1-score")));
     BCL_TRY(bcl_page_table_close(out));
 out:
     return status;

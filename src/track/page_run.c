@@ -157,8 +157,12 @@ static bcl_status read_predictions(bcl_page_run *r) {
     if (!bcl_path_exists(path))
         goto out;
     const char *const paths[] = {path};
-    BCL_TRY(bcl_corpus_read(&r->gold, paths, 1, &(bcl_corpus_options){.tag_column = 2}));
-    BCL_TRY(bcl_corpus_read(&r->pred, paths, 1, &(bcl_corpus_options){.tag_column = 3}));
+    BCL_TRY(bcl_corpus_read(
+        &r->gold, paths, 1,
+        &(bcl_corpus_options){.format = BCL_FORMAT_CONLL, .word_column = 1, .tag_column = 2}));
+    BCL_TRY(bcl_corpus_read(
+        &r->pred, paths, 1,
+        &(bcl_corpus_options){.format = BCL_FORMAT_CONLL, .word_column = 1, .tag_column = 3}));
     BCL_TRY(add_labels(r));
     BCL_TRY(bcl_labels_scheme(&found, &counted, r->labels, 0));
     BCL_TRY(bcl_score_create(&r->score, r->labels, &(bcl_score_options){.scheme = counted}));

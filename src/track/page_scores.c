@@ -84,8 +84,9 @@ out:
 bcl_status bcl_page_scores(bcl_string *out, const bcl_page_run *run) {
     bcl_status status = BCL_OK;
     const cJSON *report = bcl_page_get(run->results, "eval/report");
-    const cJSON *entities = bcl_page_get(run->scored, "entities");
-    const char *scheme = cJSON_GetStringValue(bcl_page_get(run->scored, "scheme"));
+    const cJSON *scored = run->scored ? run->scored : bcl_page_get(run->results, "eval");
+    const cJSON *entities = bcl_page_get(scored, "entities");
+    const char *scheme = cJSON_GetStringValue(bcl_page_get(scored, "scheme"));
     if (!report && !run->score)
         return status;
     BCL_TRY(put(out, "<h2>Scores of the last model on the test set</h2>\n"));

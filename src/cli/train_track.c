@@ -1,0 +1,63 @@
+/* A run in the store: begun with it, ended with it, whatever becomes of it. */
+#include "cli/train.h"
+
+static void tell(void *context, const char *line) {
+    bcl_train_printer *t = context;
+    bcl_progress_clear(&t->progress);
+    fprintf(stderr, "bertcl: %s\n", line); /* also with --quiet: it is about what is lost */
+}
+
+void bcl_train_track_begin(bcl_train_printer *t) {
+    const bcl_run_record *r = bcl_run_record_of(t->run);
+    const bcl_run_options *o = r->options;
+    if (t->tracker || (!bcl_store_enabled() && !t->targets))
+        return;
+    if (bcl_tracker_start(&t->tracker, &(bcl_tracker_options){.folder = r->folder,
+                                                              .command = "train",
+                                                              .argc = t->argc,
+                                                              .argv = t->argv,
+                                                              .parent = o->model,
+                                                              .parent_folder = r->model_folder,
+                                                              .model_name = t->model_name,
+                                                              .data = o->data,
+                                                              .test = o->test,
+                                                              .reading = &o->reading,
+                                                              .targets = t->targets,
+                                                              .tell = tell,
+                                                              .context = t}))
+        tell(t, bcl_message());
+}
+
+static void write_report(const bcl_train_printer *t, const char *folder) {
+    char *path = NULL;
+    bcl_store *store = NULL;
+    const bool open = bcl_store_enabled() && !bcl_store_open(&store, NULL, true);
+    if (bcl_path_join(&path, folder, "report.html") ||
+        bcl_page_write(open ? store : NULL, &folder, 1, path))
+        fprintf(stderr, "bertcl: report: %s\n", bcl_message());
+    else if (!t->json)
+        printf("report: %s\n", path);
+    if (open && bcl_path_exists(path)) /* the page is one of the run's artifacts */
+        (void)bcl_store_import(store, folder, NULL);
+    bcl_store_close(store);
+    free(path);
+}
+
+void bcl_train_track_end(bcl_train_printer *t, bcl_status status) {
+    char *message = NULL;
+    if (!t->run || t->complete)
+        return;
+    if (status)
+        (void)bcl_strdup(&message, bcl_message()); /* what follows may set another */
+    bcl_tracker_end(t->tracker,
+                    !status                           ? "finished"
+                    : status == BCL_ERROR_INTERRUPTED ? "stopped"
+                                                      : "failed",
+                    message);
+    t->tracker = NULL;
+    if (!status)
+        write_report(t, bcl_run_record_of(t->run)->folder);
+    if (message)
+        bcl_fail(status, "%s", message);
+    free(message);
+}
