@@ -167,7 +167,7 @@ static bcl_status read_word(bcl_reader *r, bcl_cells *c, bcl_field line) {
         BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found %zu columns, expected the word in column %lld",
                  r->path, r->line, c->count, (long long)r->layout.word);
     word = cell_at(c, r->layout.word);
-    if (!word.size)
+    if (!word.size || (!bcl_is_mark(*word.text) && bcl_is_blank(word)))
         BCL_TRY(bcl_reader_odd(r, BCL_ODD_EMPTY_WORD));
     else if (memchr(word.text, ' ', word.size))
         BCL_TRY(bcl_reader_odd(r, BCL_ODD_SPACE_IN_WORD));

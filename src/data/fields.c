@@ -142,6 +142,11 @@ bool bcl_drop_invisible(bcl_field *f) {
 bool bcl_is_scheme_tag(const char *tag, size_t size) {
     if (size == 1)
         return *tag == 'O';
-    return size > 2 && strchr("BIESLUMW", *tag) && *tag && (tag[1] == '-' || tag[1] == '_') &&
-           tag[2] != ' ';
+    if (size < 3 || !*tag || !strchr("BIESLUMW", *tag) || (tag[1] != '-' && tag[1] != '_') ||
+        tag[2] == ' ')
+        return false;
+    for (size_t i = 3; i < size; i++) /* "B-PER O": the tags of a sentence in one cell */
+        if (tag[i] == ' ' && bcl_is_scheme_tag(tag + i + 1, size - i - 1))
+            return false;
+    return true;
 }

@@ -26,6 +26,7 @@ typedef struct sample {
     size_t header_size;
     /* of the second */
     size_t ordinary, running, broken, previous;
+    size_t no_words; /* lines whose first cell is empty or a number */
     column columns[STATS];
     bcl_names types[2]; /* of entities in the last column but one, and in the last */
     size_t ends;
@@ -125,6 +126,7 @@ static bool count(sample *s, bcl_field line, size_t number) {
         return true;
     if (l->columns > 2 && !is_range(c->cells[0])) {
         const size_t n = number_of(c->cells[0]);
+        s->no_words += n != SIZE_MAX || !c->cells[0].size;
         s->running += s->previous && n == s->previous + 1;
         s->broken += n == SIZE_MAX || (n > 1 && n != s->previous + 1);
         s->previous = n == SIZE_MAX ? 0 : n;
@@ -427,11 +429,16 @@ static bcl_status learn_tags(sample *s, char *text, char *end) {
             BCL_TRY(bcl_names_intern(&id, &l->plain, tag.text, tag.size));
     }
     l->scheme = tags * 2 > seen;
-    if (!tags && seen >= 20 && l->plain.count * 2 > seen)
-        BCL_TRY(bcl_corpus_add_note(s->r->corpus,
-                                    "%s: %zu of %zu lines have a tag of their own: is their column "
-                                    "the tags'?",
-                                    s->r->path, l->plain.count, seen));
+    const bcl_corpus_options *o = s->r->options;
+    if (!tags && l->plain.count && !o->format && !o->tag_column && !o->tag_name)
+        BCL_TRY(bcl_corpus_add_note(
+            s->r->corpus,
+            "%s:%zu: no tag is O or of a scheme such as B-PER; \"%.*s\" and its like, %zu "
+            "different "
+            "in %zu lines, are read as plain names; --format conll if that is right",
+            s->r->path, s->first_line,
+            bcl_shown((bcl_field){l->plain.items[0], strlen(l->plain.items[0])}), l->plain.items[0],
+            l->plain.count, seen));
 out:
     return status;
 }
@@ -454,6 +461,12 @@ static bcl_status refuse_others(const sample *s) {
             "%s:%zu: found \"%.*s\" and no line with O or a tag such as B-PER, expected "
             "words with their tags; if its tags are plain names say --format conll",
             r->path, s->first_line, bcl_shown(s->first), s->first.text);
+    if (l->format == BCL_FORMAT_CONLL && l->word == 1 && !o->word_column && s->ordinary > 4 &&
+        s->no_words * 2 > s->ordinary)
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s:%zu: found numbers or nothing in column 1 (\"%.*s\"), expected words; "
+                        "name their column with --word-column",
+                        r->path, s->first_line, bcl_shown(s->first), s->first.text);
     if (s->widths[l->tabs][l->columns] * 2 < all && all > 3)
         return bcl_fail(BCL_ERROR_FORMAT,
                         "%s:%zu: found lines of many different numbers of columns (\"%.*s\"), "

@@ -51,7 +51,7 @@ static bcl_status note_tags(bcl_corpus *c) {
     bcl_status status = BCL_OK;
     bcl_string list = {0};
     uint64_t of_scheme = 0, others = 0;
-    size_t kinds = 0;
+    size_t kinds = 0, first = SIZE_MAX;
     if (c->tag_note) { /* the last of a corpus that is mapped now */
         free(c->notes[c->tag_note - 1]);
         memmove(&c->notes[c->tag_note - 1], &c->notes[c->tag_note],
@@ -66,15 +66,19 @@ static bcl_status note_tags(bcl_corpus *c) {
             continue;
         }
         others += c->mapped.totals[i];
+        first = c->mapped.first[i] < first ? c->mapped.first[i] : first;
         if (kinds++ < 10)
             BCL_TRY(bcl_string_addf(&list, "%s\"%s\" %llu", kinds > 1 ? ", " : "", name,
                                     (unsigned long long)c->mapped.totals[i]));
     }
     if (!others || others * 10 > of_scheme)
         goto out;
-    BCL_TRY(bcl_corpus_add_note(
-        c, "%llu words have tags of no scheme (%s%s); --map TAG=O reads a tag as O",
-        (unsigned long long)others, list.data, kinds > 10 ? ", ..." : ""));
+    const bcl_span *s = &c->sentences[bcl_corpus_sentence_of(c, first)];
+    BCL_TRY(bcl_corpus_add_note(c,
+                                "%llu words have tags of no scheme (%s%s), the first at %s:%zu; "
+                                "--map TAG=O reads a tag as O",
+                                (unsigned long long)others, list.data, kinds > 10 ? ", ..." : "",
+                                c->files[s->file].path, bcl_corpus_token_line(c, s, first)));
     c->tag_note = c->note_count;
 out:
     bcl_string_free(&list);

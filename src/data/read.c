@@ -172,17 +172,37 @@ bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const cha
     return BCL_OK;
 }
 
+/* What is no text, by its first bytes, and what to do about it. */
+static bcl_status check_kind(const char *data, size_t size, const char *path) {
+    static const struct {
+        const char *begin, *name, *what;
+    } kinds[] = {
+        {"\xFF\xFE", "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
+        {"\xFE\xFF", "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
+        {"\x1F\x8B", "gzip", "unpack the file, say gzip -d"},
+        {"\xFD"
+         "7zXZ",
+         "xz", "unpack the file, say xz -d"},
+        {"\x28\xB5\x2F\xFD", "zstd", "unpack the file, say zstd -d"},
+        {"PK\x03\x04", "a zip archive", "unpack the file"},
+        {"PAR1\x15", "Parquet", "convert the file to JSON lines"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t n = strlen(kinds[i].begin);
+        if (size > n && !memcmp(data, kinds[i].begin, n))
+            return bcl_fail(BCL_ERROR_FORMAT, "%s:1: byte 0: found %s, expected UTF-8 text; %s",
+                            path, kinds[i].name, kinds[i].what);
+    }
+    return BCL_OK;
+}
+
 bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
                                 const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
     char *data = NULL;
     BCL_TRY(bcl_file_read_limited(
         &data, size, path, options->max_file_size ? options->max_file_size : BCL_MAX_FILE_SIZE));
-    if (*size >= 2 && (!memcmp(data, "\xFF\xFE", 2) || !memcmp(data, "\xFE\xFF", 2)))
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s:1: byte 0: found UTF-16, expected UTF-8; convert the file, say iconv -f "
-                 "utf-16 -t utf-8",
-                 path);
+    BCL_TRY(check_kind(data, *size, path));
     *text = data;
     data = NULL;
 out:

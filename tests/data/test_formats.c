@@ -206,6 +206,11 @@ static void test_what_is_no_data_is_refused(void **state) {
         {"word\ta gloss of it\nother\tanother gloss\n", "bad.txt:1: found \"a gloss of it\""},
         {"a\tO\r\nb\tO\rc\tO\n", "bad.txt:2: byte 4 of the line (8 of the file): found a carriage"},
         {"a\tO\nb\t\xE2\x80\x8B\n", "bad.txt:2: "},
+        {"1\tAna\tN\tB-X\n1\tx\tV\tO\n1\ty\tV\tO\n2\tz\tV\tO\n2\tz\tV\tO\n",
+         "bad.txt:1: found numbers or nothing in column 1"},
+        {"S 1\tAna\tN\tB-X\n\tx\tV\tO\n\ty\tV\tO\nS 2\tz\tV\tO\n\tz\tV\tO\n", "--word-column"},
+        {"text\tlabels\nAna lives\tB-PER O\n", "bad.txt:2: found \"B-PER O\" where the tag is"},
+        {"\x1F\x8B\x08\x01", "bad.txt:1: byte 0: found gzip, expected UTF-8 text; unpack"},
         {"{\"a\": 1}\n", "bad.txt:1: found a record of a, expected \"tokens\""},
         {"{\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}\n{\"tok\n", "bad.txt:2: byte "},
     };
@@ -469,6 +474,7 @@ static void test_notes(void **state) {
     OK(bcl_string_addf(&s, "\nx\t0\ny\tVMISC\nz\t0\n"));
     c = read_named("in.txt", s.data, NULL);
     assert_int_equal(bcl_corpus_note_count(c), 1);
+    assert_non_null(strstr(bcl_corpus_note(c, 0), "in.txt:602"));
     assert_non_null(strstr(bcl_corpus_note(c, 0), "3 words have tags of no scheme (\"0\" 2, "
                                                   "\"VMISC\" 1)"));
     bcl_tag_map *map = NULL;
@@ -482,6 +488,13 @@ static void test_notes(void **state) {
     bcl_tag_map_free(map);
     bcl_corpus_free(c);
     bcl_string_free(&s);
+    c = read_named("in.txt", "# c\na\tNN\nb\tVB\nc\tNN\n", NULL);
+    assert_int_equal(bcl_corpus_note_count(c), 1);
+    assert_non_null(strstr(bcl_corpus_note(c, 0), "in.txt:2: no tag is O or of a scheme"));
+    bcl_corpus_free(c);
+    c = read_named("in.txt", "a\tNN\n", &(bcl_corpus_options){.format = BCL_FORMAT_CONLL});
+    assert_int_equal(bcl_corpus_note_count(c), 0);
+    bcl_corpus_free(c);
 }
 
 static void test_un_ner_is_known(void **state) {
