@@ -8,12 +8,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static char path[64], copy[64];
+    static char path[256], copy[300];
     const char *paths[] = {path}, *copies[] = {copy};
     bcl_corpus *corpus = NULL, *again = NULL;
     bcl_corpus_options options = {.keep_going = size && data[0] & 1};
     if (!*path) {
-        snprintf(path, sizeof path, "/tmp/bertcl-fuzz-%ld", (long)getpid());
+        const char *folder = getenv("TMPDIR"); /* in memory it is many times as fast */
+        snprintf(path, sizeof path, "%s/bertcl-fuzz-%ld", folder ? folder : "/tmp", (long)getpid());
         snprintf(copy, sizeof copy, "%s.copy", path);
     }
     if (bcl_file_write(path, data, size) || bcl_corpus_read(&corpus, paths, 1, &options))
