@@ -195,6 +195,13 @@ static bcl_status judge(bcl_aggregator *a, const float *scores, size_t count) {
 
 /* ---- units, groups, entities ---- */
 
+/* Whether a piece goes on with the word of the one before: as the pipeline tells, which does not
+ * look at given words; where labels of words are decoded, these are the words. */
+static bool continues(const bcl_aggregator *a, const bcl_waiting *w, size_t piece) {
+    const int32_t *ids = w->encoding.word_ids + w->begin + piece;
+    return a->transitions && w->given_words ? ids[0] == ids[-1] : is_subword(a, w, piece);
+}
+
 static bcl_status make_units(bcl_aggregator *a, const bcl_waiting *w, size_t *count) {
     const bool words = a->aggregation >= BCL_AGGREGATION_FIRST;
     const size_t n = w->end - w->begin;
@@ -204,7 +211,7 @@ static bcl_status make_units(bcl_aggregator *a, const bcl_waiting *w, size_t *co
     for (size_t i = 0; i < n;) {
         unit *u = &a->units[(*count)++];
         u->first = i++;
-        while (words && i < n && is_subword(a, w, i))
+        while (words && i < n && continues(a, w, i))
             i++;
         u->last = i;
     }

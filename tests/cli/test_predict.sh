@@ -156,6 +156,22 @@ check "temperature" "$(predict --aggregation first "$tmp/text" | sed 's/"score":
 [ "$(predict --aggregation first "$tmp/text")" = "$(cat "$tmp/own.out")" ] && check "temperature: scores" other same
 has "first pieces, told" 'was trained on the first piece' "$("$BERTCL" predict --model "$tmp/own" --aggregation max "$tmp/text" 2>&1 >/dev/null)"
 
+# IOBES: B, I and E are one entity, S is one; decoded labels are well-formed. BERT cuts no word of these
+for i in $(seq 20); do printf '["ab%d", "c", "xy", "%d", "the", "q%d", "zz"]\n' "$i" $((i * 7)) $((i % 3)); done >"$tmp/sentences"
+iobes() { "$BERTCL" predict --model "$tmp/iobes" "${device[@]}" --words "$@" "$tmp/sentences"; }
+letters() { iobes --format conll "$@" | awk -F'\t' 'NF { printf "%s", substr($2, 1, 1); next } { print "" }'; }
+entities() { iobes "$@" | grep -o '"entity_group"' | wc -l; }
+for names in "ORG PER LOC MISC" "MISC LOC PER ORG" "LOC MISC ORG PER"; do
+    set -- $names
+    rm -rf "$tmp/iobes"
+    cp -r "$model" "$tmp/iobes"
+    sed -i "s/I-$1/B-X/; s/I-$2/i-X/; s/I-$3/E-X/; s/I-$4/S-X/; s/i-X/I-X/" "$tmp/iobes/config.json"
+    letters --constrain >"$tmp/letters"
+    check "IOBES $names: well-formed" 20 "$(grep -cE '^(O|S|BI*E)*$' "$tmp/letters")"
+    check "IOBES $names: entities" "$(grep -o '[BS]' "$tmp/letters" | wc -l)" "$(entities --constrain)"
+    check "IOBES $names: greedy" "$(letters | sed 's/O/\n/g; s/[ES]/&\n/g; s/[BS]/\n&/g' | grep -c .)" "$(entities --aggregation first)"
+done
+
 # bad input
 printf 'ab\ncd\377\nef\n' | refuse "not UTF-8" 1 "standard input: line 2: byte 2: not valid UTF-8"
 check "not UTF-8: what came before" 1 "$(wc -l <"$tmp/out")"

@@ -48,6 +48,51 @@ static bcl_tagger *open_tagger(seen *s, bcl_tagger_options options) {
     return t;
 }
 
+static bcl_status check_words(void *context, const bcl_tagged *r) {
+    size_t *entities = context;
+    for (size_t i = 0; i < r->entity_count; i++, ++*entities) {
+        const bcl_tagged_entity *e = &r->entities[i];
+        assert_true(!e->start_byte || r->text[e->start_byte - 1] == ' ');
+        assert_true(e->end_byte == r->size || r->text[e->end_byte] == ' ');
+    }
+    return BCL_OK;
+}
+
+/* Labels that are decoded are those of given words, not of what BERT cuts at punctuation. */
+static void test_constrained_words(void **state) {
+    (void)state;
+    static const char *const words[] = {"ab-cd", "x.y.z", "one", "", "e-f", "it's", "a/b/c"};
+    size_t entities = 0;
+    bcl_tagger *t = NULL;
+    const bcl_tagger_options options = {.device = getenv("BERTCL_DEVICE"),
+                                        .aggregation = BCL_AGGREGATION_FIRST,
+                                        .constrain = true,
+                                        .sink = check_words,
+                                        .context = &entities};
+    OK(bcl_tagger_open(&t, model, &options));
+    for (size_t i = 0; i < 7; i++)
+        OK(bcl_tagger_add_words(t, words + i, NULL, 7 - i, NULL));
+    OK(bcl_tagger_flush(t));
+    assert_true(entities > 0);
+    bcl_tagger_free(t);
+}
+
+static void test_options(void **state) {
+    (void)state;
+    static const bcl_tagger_options wrong[] = {
+        {.min_score = 1.5},
+        {.temperature = 1e9},
+        {.constrain = true, .aggregation = BCL_AGGREGATION_SIMPLE}};
+    static const char *const parts[] = {"min-score", "temperature", "aggregation simple"};
+    for (size_t i = 0; i < 3; i++) {
+        bcl_tagger *t = NULL;
+        bcl_tagger_options options = wrong[i];
+        options.device = getenv("BERTCL_DEVICE");
+        FAILS(bcl_tagger_open(&t, model, &options), BCL_ERROR_ARGUMENT, parts[i]);
+        assert_null(t);
+    }
+}
+
 static const char *const texts[] = {"ab cd, ef.", "",     "one two three",       "x",
                                     " ",          "?! 9", "\xC3\xA9t\xC3\xA9 ab"};
 enum { TEXTS = sizeof texts / sizeof *texts };
@@ -216,7 +261,9 @@ static void test_sentences(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest sentences[] = {cmocka_unit_test(test_sentences)};
+    const struct CMUnitTest sentences[] = {cmocka_unit_test(test_constrained_words),
+                                           cmocka_unit_test(test_options),
+                                           cmocka_unit_test(test_sentences)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sentences),       cmocka_unit_test(test_order_and_batches),
         cmocka_unit_test(test_words_as_text),   cmocka_unit_test(test_long),
