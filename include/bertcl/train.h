@@ -118,6 +118,7 @@ typedef struct bcl_run_option {
     double number;                 /* the default; may lie outside min and max: "not chosen" */
     const char *text;              /* the default; may be NULL */
     bool how;                      /* of the second group above */
+    bool may_grow;                 /* a run that is resumed may be given a larger number */
 } bcl_run_option;
 /* (*count) rows, in the order of the struct. */
 BCL_EXPORT const bcl_run_option *bcl_run_option_table(size_t *count);

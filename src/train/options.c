@@ -33,8 +33,8 @@ static const bcl_run_option table[] = {
      "which pieces of a word carry its label; default all", .choices = "all|first", .text = "all"},
     {BCL_RUN_INT, "max-length", AT(max_length), "N",
      "longest sentence in pieces, the rest is cut and counted; default 128", .min = 3, .max = 1e6},
-    {BCL_RUN_INT, "epochs", AT(epochs), "N", "default 1", .min = 1, .max = 1e6, .number = 1,
-     .how = true},
+    {BCL_RUN_INT, "epochs", AT(epochs), "N", "default 1; may be raised when resuming", .min = 1,
+     .max = 1e6, .number = 1, .how = true, .may_grow = true},
     {BCL_RUN_INT, "batch", AT(batch), "N",
      "sentences a batch at most; default 4, with --max-tokens no limit", .min = 1, .max = 1e6,
      .how = true},
@@ -269,19 +269,23 @@ out:
     return status;
 }
 
-/* A value that was chosen must be the run's. */
-static bcl_status check_same(const bcl_run_option *row, const bcl_run_options *o, const cJSON *item,
-                             const char *path) {
+/* A value that was chosen must be the run's, or *grown. */
+static bcl_status check_same(bool *grown, const bcl_run_option *row, const bcl_run_options *o,
+                             const cJSON *item, const char *path) {
     cJSON *now = row_json(row, o);
     bcl_status status = now ? BCL_OK : bcl_fail(BCL_ERROR_MEMORY, "out of memory");
     const bool unset = cJSON_IsNumber(item) && cJSON_IsNull(now) &&
                        (item->valuedouble < row->min || item->valuedouble > row->max);
-    if (now && !unset && !cJSON_Compare(now, item, 1)) {
+    *grown = row->may_grow && cJSON_IsNumber(now) && cJSON_IsNumber(item) &&
+             now->valuedouble > item->valuedouble;
+    if (now && !unset && !*grown && !cJSON_Compare(now, item, 1)) {
         char *was = cJSON_PrintUnformatted(item), *is = cJSON_PrintUnformatted(now);
-        status = bcl_fail(BCL_ERROR_ARGUMENT,
-                          "%s: --%s: the run was started with %s, found %s; leave it out or start "
-                          "another run",
-                          path, row->name, was ? was : "?", is ? is : "?");
+        status =
+            bcl_fail(BCL_ERROR_ARGUMENT,
+                     "%s: --%s: the run was started with %s, found %s; leave it out%s or start "
+                     "another run",
+                     path, row->name, was ? was : "?", is ? is : "?",
+                     row->may_grow ? ", give a larger one" : "");
         cJSON_free(was);
         cJSON_free(is);
     }
@@ -309,11 +313,13 @@ bcl_status bcl_run_options_restore(bcl_run_options *o, const cJSON *stored, cons
         const bcl_run_option *row = &table[i];
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(stored, row->name);
         const char ***list = row->kind == BCL_RUN_TEXTS ? &owned->lists[lists++] : NULL;
+        bool grown = false;
         if (!item)
             continue;
         if ((o->given >> i & 1) || differs_from_default(row, o))
-            BCL_TRY(check_same(row, o, item, path));
-        BCL_TRY(restore_row(row, o, item, path, list));
+            BCL_TRY(check_same(&grown, row, o, item, path));
+        if (!grown)
+            BCL_TRY(restore_row(row, o, item, path, list));
     }
 out:
     return status;

@@ -2,6 +2,7 @@
  * are those that the run began with, and hands them to the loop. */
 #include "train/run.h"
 
+#include <cjson/cJSON.h>
 #include <stdarg.h>
 
 enum { DEFAULT_BATCH = 4 };
@@ -72,6 +73,26 @@ out:
     return status;
 }
 
+/* More epochs than the run was started with: it goes on, also where it was complete. */
+static bcl_status check_growth(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_options *o = &run->kept.options;
+    const cJSON *options = cJSON_GetObjectItemCaseSensitive(run->kept.run, "options");
+    int64_t was;
+    BCL_TRY(bcl_json_int(&was, options, "epochs", o->epochs, 1, INT64_MAX, run->folder.run_path));
+    run->grown = o->epochs > was;
+    if (!run->grown)
+        goto out;
+    say(run, "epochs: %lld instead of %lld", (long long)o->epochs, (long long)was);
+    if (strcmp(o->schedule, "constant") || o->warmup > 0)
+        say(run,
+            "schedule: the learning rate is a longer run's from here on, what is done was a "
+            "shorter one's: the model will not be that of a run which began with %lld epochs",
+            (long long)o->epochs);
+out:
+    return status;
+}
+
 /* What the run was started with, as far as nothing else was asked for. */
 static bcl_status restore(bcl_run *run) {
     bcl_status status = BCL_OK;
@@ -95,7 +116,8 @@ static bcl_status restore(bcl_run *run) {
             "and model are those that it began with is checked by their sizes alone",
             run->folder.run_path);
     BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
-    if (bcl_path_exists(run->folder.results_path))
+    BCL_TRY(check_growth(run));
+    if (!run->grown && bcl_path_exists(run->folder.results_path))
         return bcl_run_results_read(k, run->folder.results_path);
     BCL_TRY(bcl_train_checkpoint_find(&run->checkpoint, run->folder.path, k->record.train.words[0],
                                       on_line, run));
@@ -386,6 +408,9 @@ static bcl_status begin(bcl_run *run) {
         BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
         run->folder.begun = true;
         run->fresh = false;
+    } else if (run->grown) { /* in this order: a run without results is never taken for complete */
+        BCL_TRY(bcl_path_remove(run->folder.results_path));
+        BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
     }
     if (run->data.test_count) {
         BCL_TRY(bcl_path_join(&test, run->folder.path, "test.conll"));

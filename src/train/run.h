@@ -136,6 +136,7 @@ struct bcl_run {
     bcl_train_plan plan;
     char *checkpoint; /* to go on from; NULL: none */
     bool fresh;       /* run.json is still to be written */
+    bool grown;       /* it is to be written anew: the run has more epochs than it had */
     volatile sig_atomic_t stop;
 };
 

@@ -98,6 +98,9 @@ rm -rf "$tmp/run"
 for file in model/model.safetensors metrics.jsonl test.conll; do
     cmp -s "$tmp/run/$file" "$tmp/whole/$file" || fail "closed streams: another $file"
 done
+# a run's own configuration starts it once more
+check "config of a run" 0 . "$BERTCL" train --config "$tmp/whole/run.json" --out "$tmp/again" --quiet
+cmp -s "$tmp/again/model/model.safetensors" "$tmp/whole/model/model.safetensors" || fail "config of a run: another model"
 check "eval to closed stdout" 1 'standard output: cannot write' bash -c '"$0" eval --model "$1" --data "$2" >&-' "$BERTCL" "$tmp/whole/model" "$tmp/data"
 check "predict from closed stdin" 1 'standard input: cannot read' bash -c '"$0" predict --model "$1" <&-' "$BERTCL" "$tmp/whole/model"
 check "status that cannot be written" 1 'nowhere/status.json: cannot create' "$BERTCL" "${recipe[@]}" --out "$tmp/other" --status "$tmp/nowhere/status.json" --quiet
