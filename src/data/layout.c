@@ -30,6 +30,8 @@ typedef struct sample {
     column columns[STATS];
     bcl_names types[2]; /* of entities in the last column but one, and in the last */
     size_t ends;
+    /* of the third */
+    size_t seen, tags;
     bcl_status status;
 } sample;
 
@@ -400,45 +402,44 @@ static void describe(bcl_column_layout *l, const bcl_corpus_options *o) {
              o->words_only ? "" : ", ", o->words_only ? "" : tag);
 }
 
-/* Tags of no scheme on ordinary lines, and how many words have one of a scheme. */
+/* The tag of an ordinary line: of a scheme, or a plain name. */
+static bool learn_tag(sample *s, bcl_field line, size_t number) {
+    bcl_column_layout *l = &s->r->layout;
+    const bcl_cells *c = &s->cells;
+    (void)number;
+    if (c->count != l->columns || c->tabs != l->tabs || line.text == l->header.text)
+        return true;
+    const int64_t at = !l->tag      ? (int64_t)c->count
+                       : l->tag > 0 ? l->tag
+                                    : (int64_t)c->total + 1 + l->tag;
+    if (at < 1 || at > (int64_t)c->count)
+        return true;
+    const bcl_field tag = bcl_strip(c->cells[at - 1]);
+    uint32_t id;
+    s->seen++;
+    if (bcl_is_scheme_tag(tag.text, tag.size))
+        s->tags++;
+    else if (tag.size)
+        s->status = bcl_names_intern(&id, &l->plain, tag.text, tag.size);
+    return !s->status && s->seen < (l->columns > 2 ? WIDE_SAMPLE : SAMPLE);
+}
+
+/* Tags of no scheme on ordinary lines, and what is said where there are no others. */
 static bcl_status learn_tags(sample *s, char *text, char *end) {
     bcl_status status = BCL_OK;
     bcl_column_layout *l = &s->r->layout;
-    char *next;
-    size_t seen = 0, tags = 0;
-    uint32_t id;
-    for (char *p = text; p < end && seen < (l->columns > 2 ? WIDE_SAMPLE : SAMPLE); p = next) {
-        const bcl_field line = bcl_skip_marks(bcl_cut_line(p, end, &next));
-        if (!line.size || may_be_remark(line) != s->remarks || is_docstart(line) ||
-            line.text == l->header.text)
-            continue;
-        bcl_split_cells(&s->cells, line);
-        const bcl_cells *c = &s->cells;
-        if (c->count != l->columns || c->tabs != l->tabs || c->count > BCL_MAX_COLUMNS)
-            continue;
-        const int64_t at = !l->tag      ? (int64_t)c->count
-                           : l->tag > 0 ? l->tag
-                                        : (int64_t)c->total + 1 + l->tag;
-        if (at < 1 || at > (int64_t)c->count)
-            continue;
-        const bcl_field tag = bcl_strip(c->cells[at - 1]);
-        seen++;
-        if (bcl_is_scheme_tag(tag.text, tag.size))
-            tags++;
-        else if (tag.size)
-            BCL_TRY(bcl_names_intern(&id, &l->plain, tag.text, tag.size));
-    }
-    l->scheme = tags * 2 > seen;
     const bcl_corpus_options *o = s->r->options;
-    if (!tags && l->plain.count && !o->format && !o->tag_column && !o->tag_name)
-        BCL_TRY(bcl_corpus_add_note(
-            s->r->corpus,
-            "%s:%zu: no tag is O or of a scheme such as B-PER; \"%.*s\" and its like, %zu "
-            "different "
-            "in %zu lines, are read as plain names; --format conll if that is right",
-            s->r->path, s->first_line,
-            bcl_shown((bcl_field){l->plain.items[0], strlen(l->plain.items[0])}), l->plain.items[0],
-            l->plain.count, seen));
+    walk(s, text, end, learn_tag);
+    BCL_TRY(s->status);
+    if (s->tags || !l->plain.count || o->format || o->tag_column || o->tag_name)
+        goto out;
+    const char *first = l->plain.items[0];
+    BCL_TRY(bcl_corpus_add_note(
+        s->r->corpus,
+        "%s:%zu: no tag is O or of a scheme such as B-PER; \"%.*s\" and its like, %zu different in "
+        "%zu lines, are read as plain names; --format conll if that is right",
+        s->r->path, s->first_line, bcl_shown((bcl_field){l->plain.items[0], strlen(first)}), first,
+        l->plain.count, s->seen));
 out:
     return status;
 }

@@ -14,7 +14,7 @@ static size_t find_slot(const bcl_names *names, const char *text, size_t size) {
     size_t mask = names->slot_count - 1, i = bcl_hash_bytes(text, size, 0) & mask;
     for (; names->slots[i]; i = (i + 1) & mask) {
         const char *have = names->items[names->slots[i] - 1];
-        if (!strncmp(have, text, size) && !have[size])
+        if (!strncmp(have, text, size) && strlen(have) == size) /* the text may hold a NUL */
             break;
     }
     return i;

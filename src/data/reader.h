@@ -54,7 +54,6 @@ typedef struct bcl_column_layout {
     const char *key;   /* of the tag in MISC; NULL: none */
     char key_text[32];
     bool ends;        /* MISC tells where sentences end (HIPE) */
-    bool scheme;      /* most tags are of a scheme */
     bool two_tags;    /* another column of tags stands beside the tag's */
     bcl_field header; /* the line of the columns' names; size 0: none */
     bcl_names plain;  /* tags of no scheme on ordinary lines of the file's start */

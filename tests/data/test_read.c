@@ -163,6 +163,7 @@ static void test_errors_name_the_place(void **state) {
     refuse("\xF4\x90\x80\x80\tO", "bad.conll:1: byte 1"); /* beyond U+10FFFF */
     refuse_bytes("a\tO\nb\0c\tO\n", 10,
                  "bad.conll:2: byte 2 of the line (5 of the file): found a NUL");
+    refuse_bytes("\0t\xF6tat#\n\0t\xF6tata\n", 14, "found a NUL"); /* the same up to the NUL */
     refuse("a\tO\rb\tO\r",
            "bad.conll:1: byte 4 of the line (3 of the file): found a carriage return");
     refuse_bytes("\xFF\xFE"
