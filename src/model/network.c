@@ -165,8 +165,8 @@ bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accum
 }
 
 /* dx is the gradient of the layer's output on entry, of its input on return. The weights' gradients
- * are computed beside the rest: where dh or wide is overwritten, what read it must have ended. A
- * layer waits for all of those above it, whose tensors its gradients may take the place of. */
+ * are computed on the auxiliary queue: whatever writes over what they read waits for them, see
+ * bcl_operands_use. */
 static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     const bcl_config *c = &m->config;
@@ -177,7 +177,6 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
     bcl_ops *ops = &m->ops;
     const bcl_view dx = m->a.dx, dh = m->a.dh;
     const bcl_view dup = bcl_view_as(m->a.wide, T, F), dqkv = bcl_view_as(m->a.wide, T, 3 * C);
-    bcl_auxiliary_wait(m->device, 0);
     if (m->capacity.recompute)
         BCL_TRY(layer_recompute(m, layer, dropout));
     BCL_TRY(bcl_residual_layernorm_backward(
@@ -187,14 +186,12 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
                                      p[BCL_DOWN_W].p, T, F, C, c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, dup, l->y1, p[BCL_UP_W].p, T,
                                 C, F, true));
-    bcl_auxiliary_wait(m->device, 1);
     BCL_TRY(bcl_residual_layernorm_backward(
         ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
         &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
                                 p[BCL_OUT_W].p, T, C, C, false));
-    bcl_auxiliary_wait(m->device, 1);
     BCL_TRY(bcl_attention_backward(
         ops, dqkv, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
@@ -220,7 +217,6 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
                                  dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= 0; i--)
         BCL_TRY(layer_backward(m, i, dropout));
-    bcl_auxiliary_wait(m->device, 0);
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,

@@ -3,6 +3,8 @@
  * goes to the second queue, whose groups they then take. */
 #include "ocl/internal.h"
 
+#include <assert.h>
+
 static void release(cl_event *event) {
     if (*event)
         clReleaseEvent(*event);
@@ -11,29 +13,56 @@ static void release(cl_event *event) {
 
 void bcl_auxiliary_begin(bcl_device *d) {
     d->on_auxiliary = d->auxiliary != NULL;
+    d->next.use_count = 0;
 }
 
 void bcl_auxiliary_end(bcl_device *d) {
     d->on_auxiliary = false;
 }
 
-void bcl_auxiliary_wait(bcl_device *d, int running) {
-    cl_event *event = &d->running[running];
-    if (!*event)
+bool bcl_auxiliary_active(const bcl_device *d) {
+    return d->on_auxiliary || d->ahead_count;
+}
+
+/* The first queue's next command waits for launch i and, as they are in order, for those before. */
+static void await(bcl_device *d, int i) {
+    for (int k = 0; k < i; k++)
+        release(&d->ahead[k].event);
+    release(&d->awaited); /* an older one */
+    d->awaited = d->ahead[i].event;
+    d->ahead_count -= i + 1;
+    memmove(d->ahead, d->ahead + i + 1, (size_t)d->ahead_count * sizeof *d->ahead);
+}
+
+static bool conflict(const bcl_ahead *a, bcl_extent e, bool writes) {
+    for (int i = 0; i < a->use_count; i++) {
+        const bcl_use *u = &a->uses[i];
+        if ((writes || u->writes) && u->extent.root == e.root && u->extent.begin < e.end &&
+            e.begin < u->extent.end)
+            return true;
+    }
+    return false;
+}
+
+void bcl_auxiliary_order(bcl_device *d, bcl_extent extent, bool writes) {
+    if (d->on_auxiliary) {
+        assert(d->next.use_count < BCL_AUXILIARY_USES);
+        d->next.uses[d->next.use_count++] = (bcl_use){extent, writes};
         return;
-    /* in order: it stands for those before it, what was awaited among them */
-    release(&d->awaited);
-    d->awaited = *event;
-    *event = NULL;
-    if (!running)
-        release(&d->running[1]);
+    }
+    for (int i = d->ahead_count; i-- > 0;)
+        if (conflict(&d->ahead[i], extent, writes)) {
+            await(d, i);
+            return;
+        }
 }
 
 void bcl_auxiliary_release(bcl_device *d) {
     release(&d->last);
     release(&d->awaited);
-    release(&d->running[0]);
-    release(&d->running[1]);
+    for (int i = 0; i < d->ahead_count; i++)
+        release(&d->ahead[i].event);
+    d->ahead_count = 0;
     if (d->auxiliary)
         clReleaseCommandQueue(d->auxiliary);
     d->auxiliary = NULL;
@@ -50,9 +79,11 @@ static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *g
                                       d->last ? &d->last : NULL, &event);
     if (code != CL_SUCCESS)
         return code;
-    release(&d->running[1]);
-    d->running[1] = d->running[0];
-    d->running[0] = event;
+    if (d->ahead_count == BCL_AUXILIARY_LAUNCHES) /* no place for more: wait for the oldest */
+        await(d, 0);
+    d->ahead[d->ahead_count] = d->next;
+    d->ahead[d->ahead_count++].event = event;
+    d->next.use_count = 0;
     return clFlush(d->auxiliary);
 }
 
@@ -74,6 +105,8 @@ cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *global,
 
 bcl_status bcl_device_join(bcl_device *d) {
     bcl_status status = BCL_OK;
+    if (d->ahead_count)
+        await(d, d->ahead_count - 1);
     if (d->awaited)
         BCL_CL(clEnqueueBarrierWithWaitList(d->queue, 1, &d->awaited, NULL));
 out:

@@ -20,16 +20,30 @@ typedef struct bcl_pending {
     size_t operation;
 } bcl_pending;
 
+/* A launch of the auxiliary queue that the first queue has not waited for. */
+enum { BCL_AUXILIARY_USES = 8, BCL_AUXILIARY_LAUNCHES = 8 };
+typedef struct bcl_use {
+    bcl_extent extent;
+    bool writes;
+} bcl_use;
+typedef struct bcl_ahead {
+    cl_event event;
+    bcl_use uses[BCL_AUXILIARY_USES];
+    int use_count;
+} bcl_ahead;
+
 struct bcl_device {
     bcl_device_info info;
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
-    cl_command_queue auxiliary; /* the second queue, or NULL */
-    bool on_auxiliary;          /* launches go there now */
-    cl_event last;              /* launch of the first queue */
-    cl_event running[2];        /* the second queue's last launch and the one before */
-    cl_event awaited;           /* by the next command of the first queue */
+    cl_command_queue auxiliary;              /* the second queue, or NULL */
+    bool on_auxiliary;                       /* launches go there now */
+    cl_event last;                           /* launch of the first queue */
+    cl_event awaited;                        /* by the next command of the first queue */
+    bcl_ahead ahead[BCL_AUXILIARY_LAUNCHES]; /* oldest first */
+    int ahead_count;
+    bcl_ahead next; /* what the next launch of the auxiliary queue uses; no event */
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
     uint64_t allocated; /* bytes in buffers */

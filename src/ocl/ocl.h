@@ -97,17 +97,28 @@ bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, si
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
                sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
 
-/* ---- a second queue, which PoCL's devices have while nothing is profiled: the groups of its
- * launches fill the units that would wait for the last groups of the first queue's. Without one
- * everything is queued on the first, and these do nothing. ---- */
+/* ---- the auxiliary queue, which devices have where that pays (see vendors.h) while nothing is
+ * profiled: the groups of its launches fill the units that would wait for the last groups of the
+ * first queue's. Without one everything is queued on the first, and these do nothing. ---- */
 
-/* Launches between begin and end go to the second queue. They wait for the launches queued so far
- * and for each other, and later ones on the first queue do not wait for them. */
+/* Launches between begin and end go to the auxiliary queue. They wait for the launches queued so
+ * far and for each other; later ones on the first queue wait for them only where
+ * bcl_auxiliary_order says so. Transfers and bcl_device_finish wait for all. */
 void bcl_auxiliary_begin(bcl_device *device);
 void bcl_auxiliary_end(bcl_device *device);
-/* What is queued from here on waits for the second queue's launches but the last `running`, 0 or 1.
- * So do transfers and bcl_device_finish. */
-void bcl_auxiliary_wait(bcl_device *device, int running);
+
+/* Bytes of a buffer that is no view. */
+typedef struct bcl_extent {
+    cl_mem root;
+    size_t begin, end;
+} bcl_extent;
+/* Whether there is anything to put in order: launches on the auxiliary queue that nothing has
+ * waited for, or one that is about to go there. */
+bool bcl_auxiliary_active(const bcl_device *device);
+/* What is launched next reads this memory or, with `writes`, writes it. On the auxiliary queue that
+ * is noted; on the first it is made to wait for every noted launch that it must not overtake: one
+ * that writes the memory, or reads what is to be written. */
+void bcl_auxiliary_order(bcl_device *device, bcl_extent extent, bool writes);
 
 /* ---- profile: nothing of it does anything on a device that was opened without `profile` ---- */
 

@@ -62,9 +62,9 @@ bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_v
     bcl_kernel *kernel;
     const float scale = (float)(1.0 / sqrt((double)HS));
     const int T = batch->T, C = NH * HS;
-    BCL_TRY(BCL_OPERANDS("attention_forward", BCL_FLOATS(out, T, C), BCL_FLOATS(lse, T, NH),
-                         BCL_FLOATS(qkv, T, 3 * C), BCL_INTS(batch->starts, batch->B + 1, 1),
-                         BCL_INTS(batch->sentence_of, T, 1), BCL_INTS(batch->samples, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "attention_forward", BCL_OUT(out, T, C), BCL_OUT(lse, T, NH),
+                         BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "attention", bcl_view_traffic(out) + bcl_view_traffic(qkv));
     if (one_item_groups(ops)) {
         blocking cut;
@@ -97,10 +97,10 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
     bcl_kernel *query, *key;
     const float scale = (float)(1.0 / sqrt((double)HS));
     const int T = batch->T, C = NH * HS;
-    BCL_TRY(BCL_OPERANDS("attention_backward", BCL_FLOATS(dqkv, T, 3 * C), BCL_FLOATS(delta, T, NH),
-                         BCL_FLOATS(dout, T, C), BCL_FLOATS(out, T, C), BCL_FLOATS(lse, T, NH),
-                         BCL_FLOATS(qkv, T, 3 * C), BCL_INTS(batch->starts, batch->B + 1, 1),
-                         BCL_INTS(batch->sentence_of, T, 1), BCL_INTS(batch->samples, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "attention_backward", BCL_OUT(dqkv, T, 3 * C), BCL_OUT(delta, T, NH),
+                         BCL_IN(dout, T, C), BCL_IN(out, T, C), BCL_IN(lse, T, NH),
+                         BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "attention backward",
                   bcl_view_traffic(dqkv) + bcl_view_traffic(dout) + bcl_view_traffic(out) +
                       bcl_view_traffic(qkv));

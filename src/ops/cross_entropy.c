@@ -8,9 +8,9 @@ bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bc
     bcl_kernel *kernel;
     const int T = batch->T;
     const bool gradient = dlogits.buffer != NULL;
-    BCL_TRY(BCL_OPERANDS("cross_entropy", BCL_FLOATS(stats, 1, 2), BCL_FLOATS(row_loss, T, 1),
-                         BCL_INTS(predicted, T, 1), BCL_FLOATS_OR_NONE(dlogits, T, K),
-                         BCL_FLOATS(logits, T, K), BCL_INTS(batch->labels, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "cross_entropy", BCL_OUT(stats, 1, 2), BCL_OUT(row_loss, T, 1),
+                         BCL_OUT_INTS(predicted, T, 1), BCL_OUT_OR_NONE(dlogits, T, K),
+                         BCL_IN(logits, T, K), BCL_IN_INTS(batch->labels, T, 1)));
     bcl_operation(ops, "cross entropy",
                   bcl_view_traffic(logits) + (gradient ? bcl_view_traffic(dlogits) : 0));
     const size_t items = bcl_device_row_items(ops->device);

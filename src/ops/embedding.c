@@ -8,12 +8,11 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_vi
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int T = batch->T, C = shape.C;
-    BCL_TRY(BCL_OPERANDS("embedding_forward", BCL_FLOATS(y, T, C), BCL_FLOATS(mean, T, 1),
-                         BCL_FLOATS(rstd, T, 1), BCL_INTS(batch->ids, T, 1),
-                         BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1),
-                         BCL_FLOATS(word, shape.V, C), BCL_FLOATS(position, shape.P, C),
-                         BCL_FLOATS(type, shape.N, C), BCL_FLOATS(gamma, 1, C),
-                         BCL_FLOATS(beta, 1, C)));
+    BCL_TRY(BCL_OPERANDS(ops, "embedding_forward", BCL_OUT(y, T, C), BCL_OUT(mean, T, 1),
+                         BCL_OUT(rstd, T, 1), BCL_IN_INTS(batch->ids, T, 1),
+                         BCL_IN_INTS(batch->positions, T, 1), BCL_IN_INTS(batch->samples, T, 1),
+                         BCL_IN(word, shape.V, C), BCL_IN(position, shape.P, C),
+                         BCL_IN(type, shape.N, C), BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C)));
     bcl_operation(ops, "embedding", 3 * bcl_view_traffic(y)); /* with two rows that it gathers */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(mean), bcl_ptr(rstd),
@@ -34,17 +33,16 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
     bcl_kernel *kernel;
     const int T = batch->T, U = batch->U, P = shape.P, C = shape.C;
     BCL_TRY(BCL_OPERANDS(
-        "embedding_backward", BCL_FLOATS(dy, T, C), BCL_FLOATS(r, T, C), BCL_FLOATS(dword, R, C),
-        BCL_INTS(row_step, R, 1), BCL_FLOATS(dposition, P, C), BCL_FLOATS(dtype, shape.N, C),
-        BCL_FLOATS(dgamma, 1, C), BCL_FLOATS(dbeta, 1, C), BCL_FLOATS(mean, T, 1),
-        BCL_FLOATS(rstd, T, 1), BCL_FLOATS(gamma, 1, C), BCL_INTS(batch->ids, T, 1),
-        BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1),
-        BCL_INTS(batch->starts, batch->B + 1, 1), BCL_FLOATS(word, shape.V, C),
-        BCL_FLOATS(position, P, C), BCL_FLOATS(type, shape.N, C)));
+        ops, "embedding_backward", BCL_OUT(dy, T, C), BCL_OUT(r, T, C), BCL_OUT(dword, R, C),
+        BCL_OUT_INTS(row_step, R, 1), BCL_OUT(dposition, P, C), BCL_OUT(dtype, shape.N, C),
+        BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C), BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1),
+        BCL_IN(gamma, 1, C), BCL_IN_INTS(batch->ids, T, 1), BCL_IN_INTS(batch->positions, T, 1),
+        BCL_IN_INTS(batch->samples, T, 1), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+        BCL_IN(word, shape.V, C), BCL_IN(position, P, C), BCL_IN(type, shape.N, C)));
     if (U)
-        BCL_TRY(BCL_OPERANDS("embedding_backward", BCL_INTS(batch->order, T, 1),
-                             BCL_INTS(batch->unique_slots, U, 1),
-                             BCL_INTS(batch->unique_starts, U + 1, 1)));
+        BCL_TRY(BCL_OPERANDS(ops, "embedding_backward", BCL_IN_INTS(batch->order, T, 1),
+                             BCL_IN_INTS(batch->unique_slots, U, 1),
+                             BCL_IN_INTS(batch->unique_starts, U + 1, 1)));
     const double rows = (double)T + U + P;
     bcl_operation(ops, "embedding backward", rows * C * (double)bcl_element_bytes(dy.type));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_input", ""));

@@ -8,10 +8,10 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, 
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int T = batch->T;
-    BCL_TRY(BCL_OPERANDS("residual_layernorm_forward", BCL_FLOATS(y, T, C), BCL_FLOATS(r, T, C),
-                         BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1), BCL_FLOATS(x, T, C),
-                         BCL_FLOATS(gamma, 1, C), BCL_FLOATS(beta, 1, C),
-                         BCL_INTS(batch->positions, T, 1), BCL_INTS(batch->samples, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_forward", BCL_OUT(y, T, C), BCL_OUT(r, T, C),
+                         BCL_OUT(mean, T, 1), BCL_OUT(rstd, T, 1), BCL_IN(x, T, C),
+                         BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C),
+                         BCL_IN_INTS(batch->positions, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "residual and LayerNorm",
                   bcl_view_traffic(y) + 2 * bcl_view_traffic(r) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward", ""));
@@ -27,9 +27,9 @@ bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_vie
                                    bcl_view rstd, bcl_view gamma, bcl_view beta, int T, int C) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    BCL_TRY(BCL_OPERANDS("layernorm_recompute", BCL_FLOATS(y, T, C), BCL_FLOATS(r, T, C),
-                         BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1), BCL_FLOATS(gamma, 1, C),
-                         BCL_FLOATS(beta, 1, C)));
+    BCL_TRY(BCL_OPERANDS(ops, "layernorm_recompute", BCL_OUT(y, T, C), BCL_IN(r, T, C),
+                         BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1), BCL_IN(gamma, 1, C),
+                         BCL_IN(beta, 1, C)));
     bcl_operation(ops, "LayerNorm again", bcl_view_traffic(y) + bcl_view_traffic(r));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
@@ -46,11 +46,11 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int T = batch->T;
-    BCL_TRY(BCL_OPERANDS("residual_layernorm_backward", BCL_FLOATS(dr, T, C), BCL_FLOATS(dh, T, C),
-                         BCL_FLOATS(dgamma, 1, C), BCL_FLOATS(dbeta, 1, C), BCL_FLOATS(dy, T, C),
-                         BCL_FLOATS(r, T, C), BCL_FLOATS(mean, T, 1), BCL_FLOATS(rstd, T, 1),
-                         BCL_FLOATS(gamma, 1, C), BCL_INTS(batch->positions, T, 1),
-                         BCL_INTS(batch->samples, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_backward", BCL_OUT(dr, T, C), BCL_OUT(dh, T, C),
+                         BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C), BCL_IN(dy, T, C),
+                         BCL_IN(r, T, C), BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1),
+                         BCL_IN(gamma, 1, C), BCL_IN_INTS(batch->positions, T, 1),
+                         BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "residual and LayerNorm backward",
                   bcl_view_traffic(dr) + bcl_view_traffic(dh) + bcl_view_traffic(dy) +
                       bcl_view_traffic(r));

@@ -2,11 +2,15 @@
  * within the product where the provider can. */
 #include "ops/internal.h"
 
+/* Before anything is queued; each product and kernel says itself what it uses and writes. */
+#define SHAPES(operation, ...)                                                                     \
+    bcl_operands_check(operation, (const bcl_operand[]){__VA_ARGS__},                              \
+                       sizeof((const bcl_operand[]){__VA_ARGS__}) / sizeof(bcl_operand))
+
 static bcl_status forward(bcl_ops *ops, const char *operation, bcl_gemm_call *call, bcl_view y,
                           bcl_view x, bcl_view w, bcl_view b, int T, int M, int N) {
     bcl_status status = BCL_OK;
-    BCL_TRY(BCL_OPERANDS(operation, BCL_FLOATS(y, T, N), BCL_FLOATS(x, T, M), BCL_FLOATS(w, M, N),
-                         BCL_FLOATS(b, 1, N)));
+    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(x, T, M), BCL_IN(w, M, N), BCL_IN(b, 1, N)));
     call->layout = BCL_GEMM_NN;
     call->M = T;
     call->N = N;
@@ -33,7 +37,7 @@ bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_v
     bcl_status status = BCL_OK;
     bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
-    BCL_TRY(BCL_OPERANDS(operation, BCL_FLOATS(y, T, N), BCL_FLOATS(pre, T, N)));
+    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(pre, T, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU;
         call.tanh_form = tanh_form;
@@ -79,6 +83,7 @@ static bcl_status parameter_gradients(bcl_ops *ops, bcl_view dw, bcl_view db, bc
         bcl_auxiliary_begin(ops->device);
     BCL_TRY(bcl_gemm_run(ops->gemm, &call));
     if (!fuse) {
+        BCL_TRY(BCL_OPERANDS(ops, "bias_gradient", BCL_OUT(db, 1, N), BCL_IN(dy, T, N)));
         bcl_operation(ops, "bias gradient", bcl_view_traffic(dy));
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
         BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_ptr(db), bcl_ptr(dy),
@@ -93,9 +98,8 @@ bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view 
                                bcl_view x, bcl_view w, int T, int M, int N, bool add_dx) {
     bcl_status status = BCL_OK;
     bcl_gemm_call call = {.accumulate = add_dx};
-    BCL_TRY(BCL_OPERANDS("linear_backward", BCL_FLOATS_OR_NONE(dx, T, M), BCL_FLOATS(dw, M, N),
-                         BCL_FLOATS(db, 1, N), BCL_FLOATS(dy, T, N), BCL_FLOATS(x, T, M),
-                         BCL_FLOATS(w, M, N)));
+    BCL_TRY(SHAPES("linear_backward", BCL_OUT_OR_NONE(dx, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
+                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(w, M, N)));
     if (dx.buffer)
         BCL_TRY(input_gradient(ops, &call, dx, dy, w, T, M, N));
     BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
@@ -109,9 +113,8 @@ bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bc
     bcl_status status = BCL_OK;
     bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
-    BCL_TRY(BCL_OPERANDS("gelu_linear_backward", BCL_FLOATS(dpre, T, M), BCL_FLOATS(dw, M, N),
-                         BCL_FLOATS(db, 1, N), BCL_FLOATS(dy, T, N), BCL_FLOATS(x, T, M),
-                         BCL_FLOATS(pre, T, M), BCL_FLOATS(w, M, N)));
+    BCL_TRY(SHAPES("gelu_linear_backward", BCL_IN(dpre, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
+                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(pre, T, M), BCL_IN(w, M, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU_BACKWARD;
         call.tanh_form = tanh_form;

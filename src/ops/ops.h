@@ -40,8 +40,8 @@ typedef struct bcl_ops {
     bcl_gemm *gemm;
     bool accumulate; /* parameter gradients: += instead of = */
     bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
-    bool auxiliary;  /* linear layers' dw and db on the second queue: the caller waits, see ocl.h;
-                      * only where bcl_gemm_runs_on_auxiliary */
+    bool auxiliary;  /* linear layers' dw and db on the auxiliary queue; only where
+                      * bcl_gemm_runs_on_auxiliary */
 } bcl_ops;
 
 /* The operation of the profile that ends a step, and what names of matrix products begin with. */

@@ -14,7 +14,8 @@ bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count)
     bcl_kernel *kernel;
     if (!count)
         return BCL_OK;
-    BCL_TRY(BCL_OPERANDS("zero_ranges", BCL_FLOATS(x, 1, BCL_ANY), BCL_INTS(ranges, count, 2)));
+    BCL_TRY(
+        BCL_OPERANDS(ops, "zero_ranges", BCL_OUT(x, 1, BCL_ANY), BCL_IN_INTS(ranges, count, 2)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_ranges", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(x), bcl_ptr(ranges)));
 out:
@@ -51,14 +52,14 @@ out:
     return status;
 }
 
-static bcl_status check_arenas(const bcl_adam_arenas *a) {
+static bcl_status check_arenas(bcl_ops *ops, const bcl_adam_arenas *a) {
     const int N = (int)a->N, R = a->R, C = a->C;
-    return BCL_OPERANDS(
-        "adam_step", BCL_FLOATS(a->p, 1, N), BCL_FLOATS(a->g, 1, N), BCL_FLOATS(a->m, 1, N),
-        BCL_FLOATS(a->v, 1, N), BCL_FLOATS(a->table, BCL_ANY, C), BCL_FLOATS(a->row_g, R, C),
-        BCL_FLOATS(a->row_m, R, C), BCL_FLOATS(a->row_v, R, C), BCL_INTS(a->row_ids, R, 1),
-        BCL_INTS(a->row_step, R, 1), BCL_FLOATS(a->partial, 1, BCL_ADAM_PARTIALS),
-        BCL_FLOATS(a->clip, 1, 2), BCL_FLOATS(a->loss, 1, 2));
+    return BCL_OPERANDS(ops, "adam_step", BCL_OUT(a->p, 1, N), BCL_IN(a->g, 1, N),
+                        BCL_OUT(a->m, 1, N), BCL_OUT(a->v, 1, N), BCL_OUT(a->table, BCL_ANY, C),
+                        BCL_IN(a->row_g, R, C), BCL_OUT(a->row_m, R, C), BCL_OUT(a->row_v, R, C),
+                        BCL_IN_INTS(a->row_ids, R, 1), BCL_IN_INTS(a->row_step, R, 1),
+                        BCL_OUT(a->partial, 1, BCL_ADAM_PARTIALS), BCL_OUT(a->clip, 1, 2),
+                        BCL_IN(a->loss, 1, 2));
 }
 
 static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm) {
@@ -81,7 +82,7 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     const float decay = decoupled ? (float)(1 - adam->lr * adam->weight_decay) : 1.0f;
     const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
     const bool clips = adam->clip > 0;
-    BCL_TRY(check_arenas(a));
+    BCL_TRY(check_arenas(ops, a));
     BCL_TRY(sum_squares(ops, a, clips, step));
     if (clips)
         BCL_TRY(finish_norm(ops, a, adam->clip));

@@ -30,6 +30,7 @@ bcl_status bcl_view_create(bcl_view *out, bcl_device *device, bcl_element type, 
     *out = (bcl_view){.type = type, .rows = rows, .columns = columns, .ld = columns};
     BCL_TRY(count_bytes(&out->bytes, type, rows, columns, what));
     BCL_TRY(bcl_buffer_create(&out->buffer, device, out->bytes, what));
+    out->root = out->buffer;
 out:
     return status;
 }
@@ -40,6 +41,8 @@ bcl_status bcl_view_cut(bcl_view *out, cl_mem buffer, size_t offset, bcl_element
     *out = (bcl_view){.type = type, .rows = rows, .columns = columns, .ld = columns};
     BCL_TRY(count_bytes(&out->bytes, type, rows, columns, "a view"));
     BCL_TRY(bcl_buffer_view(&out->buffer, buffer, offset, out->bytes));
+    out->root = buffer;
+    out->offset = offset;
 out:
     return status;
 }
@@ -105,5 +108,19 @@ bcl_status bcl_operands_check(const char *operation, const bcl_operand *operands
     for (size_t i = 0; i < count; i++)
         if (!fits(&operands[i]))
             return refuse(operation, &operands[i]);
+    return BCL_OK;
+}
+
+bcl_status bcl_operands_use(bcl_device *device, const char *operation, const bcl_operand *operands,
+                            size_t count) {
+    const bcl_status status = bcl_operands_check(operation, operands, count);
+    if (status || !bcl_auxiliary_active(device))
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        const bcl_view *v = operands[i].view;
+        if (v->buffer)
+            bcl_auxiliary_order(device, (bcl_extent){v->root, v->offset, v->offset + v->bytes},
+                                operands[i].takes & BCL_WRITES);
+    }
     return BCL_OK;
 }

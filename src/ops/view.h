@@ -23,6 +23,8 @@ static inline size_t bcl_element_bytes(bcl_element element) {
 typedef struct bcl_view {
     cl_mem buffer; /* NULL: none */
     size_t bytes;  /* of the buffer */
+    cl_mem root;   /* the buffer that it is a part of, from byte `offset` on, or itself */
+    size_t offset;
     bcl_element type;
     int rows, columns;
     int ld; /* elements from one row to the next */
@@ -58,8 +60,9 @@ enum {
     BCL_TAKES_BF16 = 1 << BCL_ELEMENT_BF16,
     BCL_TAKES_F16 = 1 << BCL_ELEMENT_F16,
     BCL_TAKES_I32 = 1 << BCL_ELEMENT_I32,
-    BCL_TAKES_NONE = 1 << 8,  /* the operand may be missing */
-    BCL_TAKES_STRIDE = 1 << 9 /* rows may lie further apart than they are long */
+    BCL_TAKES_NONE = 1 << 8,   /* the operand may be missing */
+    BCL_TAKES_STRIDE = 1 << 9, /* rows may lie further apart than they are long */
+    BCL_WRITES = 1 << 10       /* the operation writes it, or reads and writes */
 };
 enum { BCL_ANY = -1 }; /* as rows or columns: as many as there are */
 
@@ -70,19 +73,27 @@ typedef struct bcl_operand {
     unsigned takes;
 } bcl_operand;
 
-#define BCL_FLOATS(view, rows, columns)                                                            \
+#define BCL_IN(view, rows, columns)                                                                \
     { #view, &(view), rows, columns, BCL_TAKES_F32 }
-#define BCL_FLOATS_OR_NONE(view, rows, columns)                                                    \
-    { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_TAKES_NONE }
-#define BCL_INTS(view, rows, columns)                                                              \
+#define BCL_OUT(view, rows, columns)                                                               \
+    { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_WRITES }
+#define BCL_IN_INTS(view, rows, columns)                                                           \
     { #view, &(view), rows, columns, BCL_TAKES_I32 }
+#define BCL_OUT_INTS(view, rows, columns)                                                          \
+    { #view, &(view), rows, columns, BCL_TAKES_I32 | BCL_WRITES }
+#define BCL_OUT_OR_NONE(view, rows, columns)                                                       \
+    { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_TAKES_NONE | BCL_WRITES }
 
 /* BCL_ERROR_ARGUMENT if one is not as declared, or its buffer too short, with the operation's and
  * the operand's name: "linear_forward: w: found (384,1536) f32, expected (1536,384) f32". A few
  * comparisons an operand; no call of OpenCL. */
 bcl_status bcl_operands_check(const char *operation, const bcl_operand *operands, size_t count);
-#define BCL_OPERANDS(operation, ...)                                                               \
-    bcl_operands_check(operation, (const bcl_operand[]){__VA_ARGS__},                              \
-                       sizeof((const bcl_operand[]){__VA_ARGS__}) / sizeof(bcl_operand))
+/* The same, and what is launched next waits for what it must not overtake on the device's auxiliary
+ * queue, see bcl_auxiliary_order. */
+bcl_status bcl_operands_use(bcl_device *device, const char *operation, const bcl_operand *operands,
+                            size_t count);
+#define BCL_OPERANDS(ops, operation, ...)                                                          \
+    bcl_operands_use((ops)->device, operation, (const bcl_operand[]){__VA_ARGS__},                 \
+                     sizeof((const bcl_operand[]){__VA_ARGS__}) / sizeof(bcl_operand))
 
 #endif

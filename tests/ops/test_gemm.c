@@ -133,7 +133,7 @@ static cl_mem upload(const float *x, size_t count) {
 }
 
 static bcl_view view_of(cl_mem buffer, size_t count, int rows, int columns, int ld) {
-    return (bcl_view){buffer, count * sizeof(float), BCL_ELEMENT_F32, rows, columns, ld};
+    return (bcl_view){buffer, count * sizeof(float), buffer, 0, BCL_ELEMENT_F32, rows, columns, ld};
 }
 
 /* Of operands whose rows lie end to end. */

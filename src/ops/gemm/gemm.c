@@ -120,10 +120,11 @@ bool bcl_gemm_packs(const bcl_gemm *g, int N) {
 bcl_status bcl_gemm_pack(bcl_gemm *g, bcl_view to, bcl_view from, int K, int N, bool back) {
     bcl_status status = BCL_OK;
     const unsigned takes = g->provider->B;
-    const bcl_operand operands[] = {{"to", &to, K, N, takes}, {"from", &from, K, N, takes}};
+    const bcl_operand operands[] = {{"to", &to, K, N, takes | BCL_WRITES},
+                                    {"from", &from, K, N, takes}};
     if (!bcl_gemm_packs(g, N))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: does not pack %d columns", g->provider->name, N);
-    BCL_TRY(bcl_operands_check(g->provider->name, operands, 2));
+    BCL_TRY(bcl_operands_use(g->device, g->provider->name, operands, 2));
     BCL_TRY(g->provider->pack(g->state, to, from, K, N, back));
 out:
     return status;
@@ -153,16 +154,18 @@ static bcl_status check_operands(const bcl_gemm *g, const bcl_gemm_call *c) {
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
     const int M = c->M, N = c->N, K = c->K;
     const unsigned strided = c->packed ? 0 : BCL_TAKES_STRIDE;
+    const unsigned gelu = c->epilogue == BCL_GEMM_GELU ? BCL_WRITES : 0;
     const bcl_operand operands[] = {
-        {"C", &c->C, M, N, p->C | BCL_TAKES_STRIDE},
+        {"C", &c->C, M, N, p->C | BCL_TAKES_STRIDE | BCL_WRITES},
         {"A", &c->A, tn ? K : M, tn ? M : K, p->A | BCL_TAKES_STRIDE},
         {"B", &c->B, nt ? N : K, nt ? K : N, p->B | strided},
         {"bias", &c->bias, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE},
-        {"sums", &c->sums, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE},
-        {"E", &c->E, M, N, p->C | BCL_TAKES_STRIDE},
+        {"sums", &c->sums, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE | BCL_WRITES},
+        {"E", &c->E, M, N, p->C | BCL_TAKES_STRIDE | gelu},
     };
     enum { ALWAYS = sizeof operands / sizeof *operands - 1 };
-    BCL_TRY(bcl_operands_check(p->name, operands, ALWAYS + (c->epilogue != BCL_GEMM_PLAIN)));
+    BCL_TRY(
+        bcl_operands_use(g->device, p->name, operands, ALWAYS + (c->epilogue != BCL_GEMM_PLAIN)));
     if (c->epilogue && c->E.ld != c->C.ld)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: E: rows %d elements apart, those of C %d", p->name,
                  c->E.ld, c->C.ld);
