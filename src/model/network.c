@@ -251,21 +251,12 @@ out:
     return status;
 }
 
-/* Queues a read and sends everything to the device; the event stands for all reads before it too.
- */
-static bcl_status read_last(bcl_model *m, cl_mem buffer, void *out, size_t bytes, cl_event *event) {
-    bcl_status status = BCL_OK;
-    cl_command_queue queue = bcl_device_queue(m->device);
-    BCL_CL(clEnqueueReadBuffer(queue, buffer, CL_FALSE, 0, bytes, out, 0, NULL, event));
-    BCL_CL(clFlush(queue));
-out:
-    return status;
-}
-
 bcl_status bcl_model_read_stats(bcl_model *m, float *out, cl_event *event) {
     bcl_status status =
         bcl_buffer_read(m->device, m->stats.buffer, 0, out, 2 * sizeof(float), false);
-    return status ? status : read_last(m, m->clip.buffer, out + 2, 2 * sizeof(float), event);
+    return status ? status
+                  : bcl_buffer_read_later(m->device, m->clip.buffer, out + 2, 2 * sizeof(float),
+                                          event);
 }
 
 static size_t logits_bytes(const bcl_model *m) {
@@ -280,11 +271,12 @@ bcl_status bcl_model_read_output(bcl_model *m, float *row_loss, int32_t *predict
         BCL_TRY(bcl_buffer_read(m->device, m->a.logits.buffer, 0, logits, logits_bytes(m), false));
     BCL_TRY(
         bcl_buffer_read(m->device, m->a.row_loss.buffer, 0, row_loss, T * sizeof *row_loss, false));
-    BCL_TRY(read_last(m, m->a.predicted.buffer, predicted, T * sizeof *predicted, event));
+    BCL_TRY(bcl_buffer_read_later(m->device, m->a.predicted.buffer, predicted,
+                                  T * sizeof *predicted, event));
 out:
     return status;
 }
 
 bcl_status bcl_model_read_logits(bcl_model *m, float *logits, cl_event *event) {
-    return read_last(m, m->a.logits.buffer, logits, logits_bytes(m), event);
+    return bcl_buffer_read_later(m->device, m->a.logits.buffer, logits, logits_bytes(m), event);
 }

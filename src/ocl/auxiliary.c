@@ -108,8 +108,24 @@ bcl_status bcl_device_join(bcl_device *d) {
     if (d->ahead_count)
         await(d, d->ahead_count - 1);
     if (d->awaited)
-        BCL_CL(clEnqueueBarrierWithWaitList(d->queue, 1, &d->awaited, NULL));
+        BCL_CL(clEnqueueBarrierWithWaitList(d->queue, 1, &d->awaited, NULL),
+               "%s: waiting for the second queue", d->info.id);
 out:
     release(&d->awaited);
+    return status;
+}
+
+cl_command_queue bcl_device_queue(bcl_device *d) {
+    if (bcl_device_join(d))
+        clFinish(d->auxiliary);
+    return d->queue;
+}
+
+bcl_status bcl_queues_finish(bcl_device *d) {
+    bcl_status status = BCL_OK;
+    BCL_CL(clFinish(d->queue), "%s: waiting for the device", d->info.id);
+    if (d->auxiliary)
+        BCL_CL(clFinish(d->auxiliary), "%s: waiting for the device's second queue", d->info.id);
+out:
     return status;
 }

@@ -1,4 +1,6 @@
-/* What the files of ocl/ share and nobody else sees. */
+/* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
+ * selftest, program, profile, buffer, auxiliary, and at the bottom cache, traits, vendors and
+ * error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
@@ -77,10 +79,10 @@ cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *gl
                           const size_t *local, cl_event *event);
 /* Before a command on the first queue that is no kernel: it waits for what is awaited. */
 bcl_status bcl_device_join(bcl_device *device);
+/* Waits for both queues. */
+bcl_status bcl_queues_finish(bcl_device *device);
 void bcl_auxiliary_release(bcl_device *device);
 /* Notes a launch, whose event it takes over. */
 bcl_status bcl_profile_launch(bcl_device *device, bcl_kernel *kernel, cl_event event);
-/* Takes the times of finished launches into their kernels and operations. */
-bcl_status bcl_profile_collect(bcl_device *device);
 
 #endif

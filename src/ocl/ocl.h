@@ -46,8 +46,12 @@ const bcl_device_info *bcl_device_about(const bcl_device *device);
  * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. */
 int bcl_device_vector(const bcl_device *device);
 size_t bcl_device_row_items(const bcl_device *device);
+/* Whether the device gets the kernels of CPUs: one work-item a group, wide vectors. */
+bool bcl_device_wide(const bcl_device *device);
 /* Vector registers of a CPU device: 32 with AVX-512 and on 64-bit Arm, else 16. */
 int bcl_device_registers(const bcl_device *device);
+/* An interpreter, for tests: every operation takes thousands of times as long. */
+bool bcl_device_interpreted(const bcl_device_info *about);
 cl_command_queue bcl_device_queue(bcl_device *device);
 
 /* ---- kernels: cl/FILE compiled with OPTIONS, once per device ---- */
@@ -154,6 +158,10 @@ bcl_status bcl_buffer_write(bcl_device *device, cl_mem buffer, size_t offset, co
                             size_t bytes, bool wait);
 bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, void *host,
                            size_t bytes, bool wait);
+/* Queues a read of the first `bytes` and sends everything to the device. *event, the caller's, is
+ * set when all that was queued before is there too. */
+bcl_status bcl_buffer_read_later(bcl_device *device, cl_mem buffer, void *host, size_t bytes,
+                                 cl_event *event);
 /* Repeats `pattern` of `size` bytes (1, 2, 4, 8 or 16) over `bytes`; both are multiples of it. */
 bcl_status bcl_buffer_fill(bcl_device *device, cl_mem buffer, const void *pattern, size_t size,
                            size_t offset, size_t bytes);
@@ -175,11 +183,13 @@ void bcl_cache_key(char out[BCL_CACHE_KEY], const char *const *parts, size_t cou
 
 /* An OpenCL error as a status: out-of-memory codes give BCL_ERROR_DEVICE_MEMORY. */
 bcl_status bcl_cl_fail(cl_int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define BCL_CL(call)                                                                               \
+/* Makes the call; where it fails, the message is what was being done (printf's arguments), and it
+ * goes to `out:`. */
+#define BCL_CL(call, ...)                                                                          \
     do {                                                                                           \
-        cl_int cl_code = (call);                                                                   \
+        const cl_int cl_code = (call);                                                             \
         if (cl_code != CL_SUCCESS) {                                                               \
-            status = bcl_cl_fail(cl_code, "%s", #call);                                            \
+            status = bcl_cl_fail(cl_code, __VA_ARGS__);                                            \
             goto out;                                                                              \
         }                                                                                          \
     } while (0)

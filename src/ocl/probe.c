@@ -1,60 +1,17 @@
 /* Finds devices: each driver (.icd file) is loaded in a child process, so that one that crashes,
  * hangs or clashes with another costs nothing but its own line. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "ocl/cache.h"
 #include "ocl/icd.h"
+#include "ocl/vendors.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { MAX_DEVICES = 32, PROBE_SECONDS = 60 };
-
-/* A driver's short name in ids. `platform` is a part of CL_PLATFORM_NAME; the order is the order of
- * preference among devices of one type: an emulator is never the default. */
-static const struct {
-    const char *platform, *id;
-} driver_names[] = {
-    {"NVIDIA CUDA", "nvidia"},
-    {"AMD Accelerated", "amd"},
-    {"Intel", "intel"},
-    {"ARM Platform", "arm"},
-    {"QUALCOMM", "qualcomm"},
-    {"Apple", "apple"},
-    {"Portable Computing Language", "pocl"},
-    {"rusticl", "rusticl"},
-    {"Clover", "clover"},
-    {"Oclgrind", "oclgrind"},
-};
-enum { DRIVER_NAMES = sizeof driver_names / sizeof *driver_names };
-
-static int driver_rank(const char *device_id) {
-    size_t n = strcspn(device_id, ":");
-    /* PoCL is the driver that all else is tested with: first among the CPUs' */
-    if (n == 4 && !strncmp(device_id, "pocl", n))
-        return -1;
-    for (int i = 0; i < DRIVER_NAMES; i++)
-        if (strlen(driver_names[i].id) == n && !strncmp(device_id, driver_names[i].id, n))
-            return i;
-    return DRIVER_NAMES / 2;
-}
-
-/* Lets PoCL tie each of its threads to a processor. Left to the kernel, threads that wake together
- * often share one for milliseconds, a whole small product long, and half the speed is lost. PoCL
- * counts from processor 0, so not where this process may run on some only, nor where somebody has
- * set the number of threads. */
-static void tie_threads(void) {
-#ifdef __linux__
-    cpu_set_t allowed;
-    if (!getenv("POCL_MAX_PTHREAD_COUNT") && !sched_getaffinity(0, sizeof allowed, &allowed) &&
-        CPU_COUNT(&allowed) == sysconf(_SC_NPROCESSORS_ONLN))
-        setenv("POCL_AFFINITY", "1", 0);
-#endif
-}
 
 /* Points the ICD loader at one .icd file and lets it load. A folder with one link is what both
  * loaders in use (ocl-icd and Khronos') understand; it is gone again when the driver is in. */
@@ -69,7 +26,7 @@ static cl_int load_only(const char *icd_file, cl_platform_id *platforms, cl_uint
     made = made && full && !symlink(full, link);
     setenv("OCL_ICD_VENDORS", made ? folder : icd_file, 1);
     unsetenv("OCL_ICD_FILENAMES");
-    tie_threads();
+    bcl_driver_prepare();
     bcl_pocl_cache_settle();
     cl_int code = clGetPlatformIDs(16, platforms, count);
     if (made) {
@@ -103,11 +60,9 @@ bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t c
     clGetPlatformInfo(platforms[0], CL_PLATFORM_NAME, sizeof platform, platform, NULL);
     snprintf(driver_name, name_size, "%.*s", (int)strcspn(bcl_path_name(icd_file), "."),
              bcl_path_name(icd_file));
-    for (int i = 0; i < DRIVER_NAMES; i++)
-        if (strstr(platform, driver_names[i].platform)) {
-            snprintf(driver_name, name_size, "%s", driver_names[i].id);
-            break;
-        }
+    const bcl_driver *driver = bcl_driver_of_platform(platform);
+    if (driver->id[0])
+        snprintf(driver_name, name_size, "%s", driver->id);
     for (cl_uint p = 0; p < platform_count && p < 16; p++) {
         cl_uint n = 0;
         if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, (cl_uint)(capacity - *count),
@@ -115,11 +70,9 @@ bcl_status bcl_driver_load(const char *icd_file, cl_device_id *devices, size_t c
             *count += n < capacity - *count ? n : capacity - *count;
     }
     if (!*count)
-        return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver %s has no device%s", icd_file,
-                        platform,
-                        strstr(platform, "rusticl")    ? " (enable one: RUSTICL_ENABLE=llvmpipe)"
-                        : strstr(platform, "Portable") ? bcl_pocl_cache_hint()
-                                                       : "");
+        return bcl_fail(BCL_ERROR_NO_DEVICE, "%s: the driver %s has no device%s%s", icd_file,
+                        platform, driver->no_device,
+                        driver->own_cache ? bcl_pocl_cache_hint() : "");
     return BCL_OK;
 }
 
@@ -130,13 +83,14 @@ static void get_text(cl_device_id id, cl_device_info what, char *out, size_t siz
 }
 
 bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id) {
+    static const char *const asking = "asking the driver about its device";
     bcl_status status = BCL_OK;
     cl_device_type type = 0;
     cl_ulong u = 0;
     cl_uint n = 0;
     cl_bool yes = 0;
     char extensions[16384] = "";
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof type, &type, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof type, &type, NULL), "%s", asking);
     info->gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
     info->cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
     get_text(id, CL_DEVICE_NAME, info->name, sizeof info->name);
@@ -147,27 +101,29 @@ bcl_status bcl_device_describe(bcl_device_info *info, cl_device_id id) {
     bcl_hardware_describe(info, id, extensions);
     info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     info->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof u, &u, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof u, &u, NULL), "%s", asking);
     info->memory = u;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof u, &u, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof u, &u, NULL), "%s", asking);
     info->max_allocation = u;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof u, &u, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof u, &u, NULL), "%s", asking);
     info->local_memory = u;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof n, &n, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof n, &n, NULL), "%s", asking);
     info->compute_units = n;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof n, &n, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof n, &n, NULL), "%s", asking);
     info->clock_mhz = n;
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof n, &n, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof n, &n, NULL), "%s", asking);
     info->alignment = n / 8 < 64 ? 64 : n / 8; /* bits to bytes; at least a cache line */
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof n, &n, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof n, &n, NULL), "%s",
+           asking);
     info->float_vector = n ? n : 1;
     BCL_CL(clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof info->max_work_group,
-                           &info->max_work_group, NULL));
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof yes, &yes, NULL));
+                           &info->max_work_group, NULL),
+           "%s", asking);
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof yes, &yes, NULL), "%s", asking);
     info->available = yes != 0;
     if (!yes)
         snprintf(info->problem, sizeof info->problem, "the driver says that it is not available");
-    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof yes, &yes, NULL));
+    BCL_CL(clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof yes, &yes, NULL), "%s", asking);
     if (!yes) {
         info->available = false;
         snprintf(info->problem, sizeof info->problem, "the driver has no compiler");
@@ -202,7 +158,7 @@ static void probe_in_child(const char *icd_file, int fd) {
         if (described) {
             info.available = false;
             snprintf(info.problem, sizeof info.problem, "%s%s", bcl_message(),
-                     strcmp(driver, "pocl") ? "" : bcl_pocl_cache_hint());
+                     bcl_driver_of(driver)->own_cache ? bcl_pocl_cache_hint() : "");
         }
         if (write(fd, &info, sizeof info) != (ssize_t)sizeof info)
             return;
@@ -369,9 +325,7 @@ static const bcl_device_info *choose(const bcl_device_info *devices, size_t coun
             return d;
         if (id || !d->available)
             continue;
-        int score = (d->gpu ? 0 : d->cpu ? 2 : 1) * 100 + driver_rank(d->id);
-        if (!strncmp(d->id, "oclgrind", 8))
-            score += 1000;
+        const int score = (d->gpu ? 0 : d->cpu ? 2 : 1) * 100 + bcl_driver_of(d->id)->rank;
         if (!best || score < best_score) {
             best = d;
             best_score = score;

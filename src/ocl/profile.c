@@ -41,7 +41,8 @@ out:
     return status;
 }
 
-bcl_status bcl_profile_collect(bcl_device *d) {
+/* Takes the times of finished launches into their kernels and operations. */
+static bcl_status collect(bcl_device *d) {
     bcl_status status = BCL_OK;
     for (size_t i = 0; i < d->pending_count; i++) {
         cl_ulong start = 0, end = 0;
@@ -62,6 +63,11 @@ bcl_status bcl_profile_collect(bcl_device *d) {
     }
     d->pending_count = 0;
     return status;
+}
+
+bcl_status bcl_device_finish(bcl_device *d) {
+    const bcl_status status = bcl_queues_finish(d);
+    return status || !d->profile ? status : collect(d);
 }
 
 bcl_status bcl_profile_restart(bcl_device *d) {

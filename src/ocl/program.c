@@ -51,7 +51,7 @@ static bcl_status compile(cl_program *out, bcl_device *d, const char *file, cons
     cl_int code = CL_SUCCESS;
     const char *source = text->data;
     *out = clCreateProgramWithSource(d->context, 1, &source, &text->size, &code);
-    BCL_CL(code);
+    BCL_CL(code, "cl/%s: creating a program", file);
     code = clBuildProgram(*out, 1, &d->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &log_size);
@@ -135,7 +135,7 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     BCL_TRY(bcl_strdup(&k->name, name));
     BCL_TRY(bcl_strdup(&k->options, options));
     if (shared) {
-        BCL_CL(clRetainProgram(shared));
+        BCL_CL(clRetainProgram(shared), "cl/%s: kernel %s", file, name);
         k->program = shared;
         k->kernel = clCreateKernel(shared, name, &code);
         if (code != CL_SUCCESS) {
@@ -147,7 +147,8 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     if (!k->kernel)
         BCL_TRY(build(&k->program, &k->kernel, d, file, name, options, shared != NULL));
     BCL_CL(clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof k->argument_count,
-                           &k->argument_count, NULL));
+                           &k->argument_count, NULL),
+           "cl/%s: the arguments of kernel %s", file, name);
     d->kernel_count++;
     *out = k;
 out:

@@ -40,8 +40,7 @@ static void tune_precision(const char *device, bcl_precision precision,
     if (!bcl_gemm_tuning_on() || bcl_device_find(&about, device))
         return; /* opening the device will say what is wrong */
     const bcl_gemm_stored found = bcl_gemm_choice_load(&stored, &about, precision);
-    if (found == BCL_GEMM_STORED || !strncmp(about.id, "oclgrind:", 9) ||
-        !can_store(&about, precision))
+    if (found == BCL_GEMM_STORED || bcl_device_interpreted(&about) || !can_store(&about, precision))
         return;
     if (found == BCL_GEMM_DAMAGED)
         say(told, context, "%s; tuning again", stored.reason);

@@ -165,7 +165,8 @@ static bcl_status override(bcl_device *device, const values *v, int kernel) {
     memcpy(names, kernels[kernel].parameters, sizeof names);
     while (count < MOST && names[count])
         count++;
-    BCL_CL(clGetCommandQueueInfo(bcl_device_queue(device), CL_QUEUE_DEVICE, sizeof id, &id, NULL));
+    BCL_CL(clGetCommandQueueInfo(bcl_device_queue(device), CL_QUEUE_DEVICE, sizeof id, &id, NULL),
+           "%s: asking for the queue's device", bcl_device_about(device)->id);
     const CLBlastStatusCode code = CLBlastOverrideParameters(
         id, kernels[kernel].name, CLBlastPrecisionSingle, count, names, v->of[kernel]);
     if (code != CLBlastSuccess)

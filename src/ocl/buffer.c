@@ -1,0 +1,112 @@
+/* Buffers, views of them, and transfers. */
+#include "ocl/internal.h"
+
+bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const char *what) {
+    cl_int code = CL_SUCCESS;
+    const double mib = 1024.0 * 1024.0;
+    *out = NULL;
+    if (!bytes)
+        bytes = 1;
+    /* Drivers of CPUs promise anything and die later, so the sum is kept here. */
+    if (bytes > d->info.max_allocation || bytes > d->info.memory - d->allocated)
+        return bcl_fail(BCL_ERROR_DEVICE_MEMORY,
+                        "%s: out of device memory: no %.1f MiB for %s; in use %.1f of %.1f MiB, at "
+                        "most %.1f MiB in one piece",
+                        d->info.id, (double)bytes / mib, what, (double)d->allocated / mib,
+                        (double)d->info.memory / mib, (double)d->info.max_allocation / mib);
+    *out = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (code != CL_SUCCESS)
+        return bcl_cl_fail(code, "%s: no %.1f MiB for %s", d->info.id, (double)bytes / mib, what);
+    d->allocated += bytes;
+    return BCL_OK;
+}
+
+bcl_status bcl_buffer_view(cl_mem *out, cl_mem buffer, size_t offset, size_t bytes) {
+    cl_int code = CL_SUCCESS;
+    cl_buffer_region region = {offset, bytes ? bytes : 1};
+    *out =
+        clCreateSubBuffer(buffer, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    return code == CL_SUCCESS ? BCL_OK
+                              : bcl_cl_fail(code, "view of %zu bytes at byte %zu", bytes, offset);
+}
+
+void bcl_buffer_free(bcl_device *d, cl_mem *buffer) {
+    cl_mem parent = NULL;
+    if (!buffer || !*buffer)
+        return;
+    clGetMemObjectInfo(*buffer, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(cl_mem), &parent, NULL);
+    if (!parent && d) {
+        size_t bytes = 0;
+        clGetMemObjectInfo(*buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+        d->allocated -= bytes;
+    }
+    clReleaseMemObject(*buffer);
+    *buffer = NULL;
+}
+
+bcl_status bcl_buffer_write(bcl_device *d, cl_mem buffer, size_t offset, const void *host,
+                            size_t bytes, bool wait) {
+    bcl_status status = BCL_OK;
+    if (bytes)
+        BCL_CL(clEnqueueWriteBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
+                                    NULL),
+               "%s: writing %zu bytes to the device", d->info.id, bytes);
+out:
+    return status;
+}
+
+bcl_status bcl_buffer_read(bcl_device *d, cl_mem buffer, size_t offset, void *host, size_t bytes,
+                           bool wait) {
+    bcl_status status = BCL_OK;
+    if (bytes)
+        BCL_CL(clEnqueueReadBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
+                                   NULL),
+               "%s: reading %zu bytes from the device", d->info.id, bytes);
+out:
+    return status;
+}
+
+bcl_status bcl_buffer_fill(bcl_device *d, cl_mem buffer, const void *pattern, size_t size,
+                           size_t offset, size_t bytes) {
+    bcl_status status = BCL_OK;
+    if (bytes)
+        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, pattern, size, offset, bytes, 0,
+                                   NULL, NULL),
+               "%s: filling %zu bytes", d->info.id, bytes);
+out:
+    return status;
+}
+
+bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t bytes) {
+    const cl_uchar zero = 0;
+    return bcl_buffer_fill(d, buffer, &zero, sizeof zero, offset, bytes);
+}
+
+bcl_status bcl_buffer_copy(bcl_device *d, cl_mem to, cl_mem from, size_t bytes) {
+    bcl_status status = BCL_OK;
+    if (bytes)
+        BCL_CL(clEnqueueCopyBuffer(bcl_device_queue(d), from, to, 0, 0, bytes, 0, NULL, NULL),
+               "%s: copying %zu bytes", d->info.id, bytes);
+out:
+    return status;
+}
+
+bcl_status bcl_buffer_read_later(bcl_device *d, cl_mem buffer, void *host, size_t bytes,
+                                 cl_event *event) {
+    bcl_status status = BCL_OK;
+    const cl_command_queue queue = bcl_device_queue(d);
+    BCL_CL(clEnqueueReadBuffer(queue, buffer, CL_FALSE, 0, bytes, host, 0, NULL, event),
+           "%s: reading %zu bytes from the device", d->info.id, bytes);
+    BCL_CL(clFlush(queue), "%s: sending commands to the device", d->info.id);
+out:
+    return status;
+}
+
+bcl_status bcl_event_finish(cl_event *event) {
+    if (!*event)
+        return BCL_OK;
+    cl_int code = clWaitForEvents(1, event);
+    clReleaseEvent(*event);
+    *event = NULL;
+    return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");
+}
