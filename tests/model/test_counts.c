@@ -152,7 +152,7 @@ static void test_step(void **state) {
                   counts.arguments, counts.writes);
     assert_int_equal(counts.writes, 1);
     /* the kernels of CPUs with everything fused; others take more, CLBlast's are not seen */
-    if (bcl_gemm_fuses(s.model->ops.gemm) && bcl_device_row_items(test_device) == 1) {
+    if (bcl_gemm_fuses(s.model->ops.gemm) && bcl_device_wide(test_device)) {
         assert_true(counts.launches <= 16 + 22 * LAYERS);
         assert_true(counts.arguments <= 908);
     }

@@ -30,11 +30,11 @@ typedef struct tile_state {
     size_t groups; /* wanted */
 } tile_state;
 
-/* Drivers that see their CPU as scalar lanes of one wide group (rusticl on llvmpipe) say 1 here,
- * and spill the tile: 0.1 GFLOP/s, where CLBlast gives 1. */
+/* Drivers that see their CPU as scalar lanes of one wide group spill the tile: 0.1 GFLOP/s, where
+ * CLBlast gives 1. */
 bool bcl_gemm_tile_suits(const bcl_device *device) {
     const bcl_device_info *about = bcl_device_about(device);
-    return bcl_device_row_items(device) == 1 && about->float_vector >= 4;
+    return bcl_device_wide(device) && about->float_vector >= 4;
 }
 
 /* The tile, `vectors` of B and one of A must fit the registers. */

@@ -1,0 +1,28 @@
+/* Inside ops/: one call of attention, and the variants that compute it. */
+#ifndef BCL_OPS_ATTENTION_H
+#define BCL_OPS_ATTENTION_H
+
+#include "ops/internal.h"
+
+/* Operands that are checked, see ops.h. */
+typedef struct bcl_attention_call {
+    bcl_ops *ops;
+    bcl_view out, lse, qkv;     /* backward reads them */
+    bcl_view dqkv, delta, dout; /* backward only */
+    const bcl_batch_layout *batch;
+    int NH, HS;
+    float scale; /* of the scores: 1 / sqrt(HS) */
+    bcl_dropout dropout;
+} bcl_attention_call;
+
+typedef struct bcl_attention_variant {
+    const char *name;
+    /* Whether it computes such a call on such a device, and is the better for it. */
+    bool (*suits)(const bcl_device *device, const bcl_attention_call *call);
+    bcl_status (*forward)(const bcl_attention_call *call);
+    bcl_status (*backward)(const bcl_attention_call *call);
+} bcl_attention_variant;
+
+extern const bcl_attention_variant bcl_attention_blocked, bcl_attention_general;
+
+#endif
