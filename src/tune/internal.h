@@ -45,6 +45,9 @@ typedef struct bcl_tune_message {
     char text[BCL_GEMM_NAME];
 } bcl_tune_message;
 
+/* The session of these options, nothing tried; s->candidates is freed by the caller. */
+bcl_status bcl_tune_session_open(bcl_tune_session *s, const bcl_device_info *about,
+                                 const bcl_tune_options *options);
 /* Both processes follow the messages with this, so that a new child knows what the last one knew.
  */
 void bcl_tune_apply(bcl_tune_session *s, const bcl_tune_message *m);

@@ -22,6 +22,9 @@ typedef struct bcl_gemm_provider {
     unsigned A, B, C;
     /* True where it may be taken unasked. Only one that is right on such devices. */
     bool (*suits)(const bcl_device *device);
+    /* What the device lacks for it to be fast, as "avx512_bf16 is missing"; NULL, also as the
+     * function: nothing is known to. */
+    const char *(*lacks)(const bcl_device *device);
     /* Adds names with parameters that tuning tries on a device that it suits; the one without
      * parameters is tried anyway, first. `thorough`: those of `bertcl tune`, else the few of a
      * first run. NULL: none. */
@@ -47,8 +50,6 @@ extern const bcl_gemm_provider bcl_gemm_clblast, bcl_gemm_tile, bcl_gemm_tile_bf
 /* The providers in the order of preference, NULL behind the last. */
 const bcl_gemm_provider *const *bcl_gemm_providers(void);
 
-/* True if tile-bf16 may be tried with the CPU's instructions. */
-bool bcl_gemm_bf16_instructions(const bcl_device *device);
 /* True where one work-item with wide vectors is the way to a device's speed. */
 bool bcl_gemm_tile_suits(const bcl_device *device);
 /* A register tile by "WIDTHxROWSxVECTORS": rows of so many vectors of so many floats. */

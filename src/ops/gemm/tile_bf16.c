@@ -24,13 +24,17 @@ typedef struct tile_bf16_state {
 } tile_bf16_state;
 
 /* Inline assembly: a driver may refuse it or crash on it, so only tuning takes it unasked. */
-bool bcl_gemm_bf16_instructions(const bcl_device *device) {
+static bool has_instructions(const bcl_device *device) {
 #if defined(__x86_64__)
     return bcl_device_about(device)->cpu && __builtin_cpu_supports("avx512bf16");
 #else
     (void)device;
     return false;
 #endif
+}
+
+static const char *tile_bf16_lacks(const bcl_device *device) {
+    return has_instructions(device) ? NULL : "avx512_bf16 is missing";
 }
 
 /* With instructions 24 vectors of sums, 2 of B, one of A and the order of a conversion are in the
@@ -59,7 +63,7 @@ static bcl_status parse(tile_bf16_state *s, const char *parameters) {
     if (s->instructions && s->width != 16)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "GEMM provider \"tile-bf16:avx512:%s\": expected WIDTH 16",
                  parameters);
-    if (s->instructions && !bcl_gemm_bf16_instructions(s->device))
+    if (s->instructions && !has_instructions(s->device))
         BCL_FAIL(BCL_ERROR_ARGUMENT,
                  "GEMM provider \"tile-bf16:avx512\": %s is not a CPU with avx512_bf16",
                  bcl_device_about(s->device)->id);
@@ -202,7 +206,7 @@ static bcl_status tile_bf16_candidates(bcl_gemm_names *names, const bcl_device *
                                        bool thorough) {
     static const struct { int rows, vectors; } tiles[] = {{8, 3}, {9, 3}, {6, 4}, {12, 1}};
     bcl_status status = BCL_OK;
-    if (!bcl_gemm_bf16_instructions(device))
+    if (!has_instructions(device))
         goto out;
     BCL_TRY(bcl_gemm_names_add(names, "tile-bf16:avx512"));
     for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
@@ -218,6 +222,7 @@ const bcl_gemm_provider bcl_gemm_tile_bf16 = {.name = "tile-bf16",
                                               .B = BCL_TAKES_F32,
                                               .C = BCL_TAKES_F32,
                                               .suits = bcl_gemm_tile_suits,
+                                              .lacks = tile_bf16_lacks,
                                               .candidates = tile_bf16_candidates,
                                               .create = tile_bf16_create,
                                               .parameters = tile_bf16_parameters,
