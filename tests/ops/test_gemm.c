@@ -473,7 +473,7 @@ static void test_errors(void **state) {
     (void)state;
     bcl_gemm *gemm = NULL;
     FAILS(bcl_gemm_create(&gemm, device, "cublas", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,
-          "\"cublas\": unknown; expected one of: tile, clblast, reference");
+          "\"cublas\": unknown; expected one of: tile, clblast, mma, reference");
     FAILS(bcl_gemm_create(&gemm, device, "reference", BCL_PRECISION_BF16), BCL_ERROR_ARGUMENT,
           "computes fp32, not bf16");
     FAILS(bcl_gemm_create(&gemm, device, "tile:5x6x2", BCL_PRECISION_FP32), BCL_ERROR_ARGUMENT,

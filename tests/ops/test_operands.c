@@ -94,7 +94,8 @@ static bcl_status adam_step(const bcl_view *v) {
                                .R = R,
                                .C = C,
                                .partial = v[10],
-                               .clip = v[11]};
+                               .clip = v[11],
+                               .loss = v[12]};
     return bcl_adam_step(&test_ops, &a, &adam, 0);
 }
 
@@ -152,7 +153,7 @@ static const struct {
      adam_step,
      {F("p", 1, N), F("g", 1, N), F("m", 1, N), F("v", 1, N), F("table", V, C), F("row_g", R, C),
       F("row_m", R, C), F("row_v", R, C), I("row_ids", R, 1), I("row_step", R, 1),
-      F("partial", 1, BCL_ADAM_PARTIALS), F("clip", 1, 2)}},
+      F("partial", 1, BCL_ADAM_PARTIALS), F("clip", 1, 2), F("loss", 1, 2)}},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
