@@ -54,7 +54,7 @@ typedef void bcl_run_listener(void *context, const bcl_run_event *event);
 typedef struct bcl_run_options {
     /* what to train on what */
     const char *model;        /* model: a Hugging Face folder, or ORG/NAME[@REVISION] of the hub */
-    bcl_texts data;           /* data: CoNLL files, or folders of them */
+    bcl_texts data;           /* data: labelled files, or folders of them */
     double split;             /* split: share drawn for training; below 0: 0.8 */
     int64_t split_seed;       /* split-seed: of that draw; below 0: 200 */
     bcl_texts test;           /* test: test data instead of a split */

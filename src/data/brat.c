@@ -2,8 +2,6 @@
  * attributes and notes are no business of words' tags. */
 #include "data/reader.h"
 
-#include "text/unicode.h"
-
 typedef struct annotations {
     bcl_reader *r;
     const char *path;
@@ -13,19 +11,6 @@ typedef struct annotations {
     size_t *at; /* (n + 1): where code points begin, bytes */
     size_t n;
 } annotations;
-
-static bcl_status measure(annotations *a, size_t size) {
-    bcl_status status = BCL_OK;
-    unsigned n;
-    BCL_NEW(a->at, size + 1);
-    for (size_t i = 0; i < size; i += n) {
-        a->at[a->n++] = i;
-        bcl_utf8_decode((const unsigned char *)a->text + i, size - i, &n);
-    }
-    a->at[a->n] = size;
-out:
-    return status;
-}
 
 /* The text that the annotation repeats must be the span's: else its offsets count something else.
  */
@@ -122,7 +107,7 @@ bcl_status bcl_read_brat(bcl_reader *r, const char *path, char *text, size_t siz
         r->line = ++line;
         BCL_TRY(bcl_reader_check_bytes(r, f, text));
     }
-    BCL_TRY(measure(&a, size));
+    BCL_TRY(bcl_code_points(&a.at, &a.n, text, size));
     BCL_TRY(bcl_corpus_file_text(&data, &bytes, path, r->options));
     BCL_TRY(bcl_reader_keep(r, data));
     r->corpus->files[r->file].bytes += bytes;

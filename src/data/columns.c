@@ -39,13 +39,6 @@ static bool is_regular(const bcl_reader *r, const bcl_cells *c) {
     return c->count == r->layout.columns && c->tabs == r->layout.tabs;
 }
 
-static bool is_docstart(bcl_field line) {
-    static const char mark[] = "-DOCSTART-";
-    size_t n = sizeof mark - 1;
-    return line.size >= n && !memcmp(line.text, mark, n) &&
-           (line.size == n || line.text[n] == '\t' || line.text[n] == ' ');
-}
-
 static bool is_header(const bcl_reader *r, bcl_field line) {
     const bcl_field header = r->layout.header;
     return header.size && header.size == line.size && !memcmp(header.text, line.text, line.size);
@@ -204,7 +197,7 @@ static bcl_status read_line(bcl_reader *r, bcl_field line, const char *base) {
         BCL_TRY(end_sentence(r, line, BCL_ODD_BLANK));
         goto out;
     }
-    if (is_docstart(line)) {
+    if (bcl_is_docstart(line)) {
         BCL_TRY(end_sentence(r, line, BCL_ODD_DOCSTART));
         r->in_document = false;
         goto out;

@@ -1,5 +1,6 @@
 /* Lines, columns and characters of text files. Knows of no format. */
 #include "data/reader.h"
+#include "text/unicode.h"
 
 #include <utf8proc.h>
 
@@ -149,4 +150,25 @@ bool bcl_is_scheme_tag(const char *tag, size_t size) {
         if (tag[i] == ' ' && bcl_is_scheme_tag(tag + i + 1, size - i - 1))
             return false;
     return true;
+}
+
+bool bcl_is_docstart(bcl_field line) {
+    static const char mark[] = "-DOCSTART-";
+    const size_t n = sizeof mark - 1;
+    return line.size >= n && !memcmp(line.text, mark, n) &&
+           (line.size == n || line.text[n] == '\t' || line.text[n] == ' ');
+}
+
+bcl_status bcl_code_points(size_t **at, size_t *count, const char *text, size_t size) {
+    bcl_status status = BCL_OK;
+    unsigned n;
+    *count = 0;
+    BCL_NEW(*at, size + 1);
+    for (size_t i = 0; i < size; i += n) {
+        (*at)[(*count)++] = i;
+        bcl_utf8_decode((const unsigned char *)text + i, size - i, &n);
+    }
+    (*at)[*count] = size;
+out:
+    return status;
 }

@@ -37,10 +37,6 @@ typedef struct sample {
 
 /* ---- lines of a sample ---- */
 
-static bool is_docstart(bcl_field line) {
-    return line.size >= 10 && !memcmp(line.text, "-DOCSTART-", 10);
-}
-
 /* "#" with white space behind it, or several. */
 static bool may_be_remark(bcl_field line) {
     return *line.text == '#' && (line.size == 1 || strchr(" \t#!", line.text[1]));
@@ -60,7 +56,7 @@ static void walk(sample *s, char *text, char *end, visit see) {
             s->previous = 0;
             continue;
         }
-        if (is_docstart(line))
+        if (bcl_is_docstart(line))
             continue;
         if (line.size > sizeof columns && !memcmp(line.text, columns, sizeof columns - 1)) {
             s->header_text = line.text + sizeof columns - 1;

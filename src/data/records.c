@@ -2,8 +2,6 @@
  * text with spans as doccano, prodigy and Label Studio export it. */
 #include "data/reader.h"
 
-#include "text/unicode.h"
-
 #include <cjson/cJSON.h>
 #include <math.h>
 
@@ -163,14 +161,10 @@ typedef struct text_record {
 
 static bcl_status measure(text_record *t) {
     bcl_status status = BCL_OK;
-    unsigned n;
     bool wide = false;
-    BCL_NEW(t->at, t->size + 1);
-    for (size_t i = 0; i < t->size; i += n) {
-        t->at[t->n++] = i;
-        wide |= bcl_utf8_decode((const unsigned char *)t->text + i, t->size - i, &n) > 0xFFFF;
-    }
-    t->at[t->n] = t->size;
+    BCL_TRY(bcl_code_points(&t->at, &t->n, t->text, t->size));
+    for (size_t i = 0; i < t->n; i++)
+        wide |= t->at[i + 1] - t->at[i] == 4;
     if (!wide)
         goto out;
     BCL_NEW(t->units, 2 * t->n + 1);

@@ -23,13 +23,11 @@ typedef struct spans_job {
 static bcl_status decode(spans_job *j) {
     bcl_status status = BCL_OK;
     unsigned n;
-    BCL_NEW(j->points, j->size);
-    BCL_NEW(j->at, j->size + 1);
-    for (size_t i = 0; i < j->size; i += n) {
-        j->at[j->n] = i;
-        j->points[j->n++] = bcl_utf8_decode((const unsigned char *)j->text + i, j->size - i, &n);
-    }
-    j->at[j->n] = j->size;
+    BCL_TRY(bcl_code_points(&j->at, &j->n, j->text, j->size));
+    BCL_NEW(j->points, j->n);
+    for (size_t i = 0; i < j->n; i++)
+        j->points[i] =
+            bcl_utf8_decode((const unsigned char *)j->text + j->at[i], j->size - j->at[i], &n);
 out:
     return status;
 }

@@ -10,7 +10,8 @@
 static const bcl_run_option table[] = {
     {BCL_RUN_TEXT, "model", AT(model), "DIR",
      "Hugging Face folder to start from, or ORG/NAME[@REVISION]: see docs/models.md", .how = false},
-    {BCL_RUN_TEXTS, "data", AT(data), "PATH…", "CoNLL files, or folders of them", .how = false},
+    {BCL_RUN_TEXTS, "data", AT(data), "PATH…",
+     "labelled files, or folders of them: see docs/data.md", .how = false},
     {BCL_RUN_REAL, "split", AT(split), "X",
      "share of the sentences drawn for training, the rest is the test; default 0.8", .min = 0,
      .max = 1, .number = -1},
@@ -164,7 +165,7 @@ bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
     if (!o->model || !*o->model)
         BCL_FAIL(code, "%smodel is needed: a Hugging Face folder, or ORG/NAME of the hub", where);
     if (!o->data.count)
-        BCL_FAIL(code, "%sdata is needed: CoNLL files, or folders of them", where);
+        BCL_FAIL(code, "%sdata is needed: labelled files, or folders of them", where);
     if (o->test.count && (o->split >= 0 || o->split_seed >= 0))
         BCL_FAIL(code, "%stest and %ssplit exclude each other", where, where);
 out:
