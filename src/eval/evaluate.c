@@ -82,7 +82,7 @@ static bcl_status start(run *r, bcl_pipeline *pipeline, size_t first, size_t n) 
     bcl_status status = BCL_OK;
     bcl_slot *s;
     BCL_TRY(bcl_pipeline_next(&s, pipeline));
-    if (bcl_interrupted())
+    if (bcl_interrupted() || (r->options->stop && *r->options->stop))
         BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
     for (size_t i = 0; i < n; i++)
         r->which[i] = (uint32_t)(first + i);

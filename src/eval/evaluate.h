@@ -6,6 +6,7 @@
 #include "eval/predictions.h"
 
 #include <bertcl/report.h>
+#include <signal.h>
 
 struct cJSON;
 
@@ -34,11 +35,12 @@ typedef struct bcl_evaluate_options {
     size_t stride;     /* that they overlap by, see bcl_window_stride */
     bcl_logits_sink *sink;
     bcl_eval_progress *progress;
-    void *context;      /* of both */
+    void *context;                     /* of both */
+    const volatile sig_atomic_t *stop; /* set by others: as Ctrl-C; may be NULL */
     int32_t *predicted; /* (data->pieces) labels, sample behind sample; NULL: not kept */
 } bcl_evaluate_options;
 
-/* Fails with BCL_ERROR_INTERRUPTED on Ctrl-C. names: the model's labels. */
+/* Fails with BCL_ERROR_INTERRUPTED on Ctrl-C or stop. names: the model's labels. */
 bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset *data,
                         const char *const *names, size_t name_count,
                         const bcl_evaluate_options *options);

@@ -195,6 +195,7 @@ static bcl_status evaluate(trainer *t, bcl_train_result *out) {
                                           .tokens = (size_t)t->o->max_tokens,
                                           .progress = on_evaluating,
                                           .context = t,
+                                          .stop = t->job->stop,
                                           .predicted = predicted};
     bcl_evaluation_free(&out->evaluation);
     BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->job->test,
@@ -237,6 +238,18 @@ out:
     return status;
 }
 
+static bcl_status stop(trainer *t) {
+    const bcl_status status = save(t);
+    return status ? status
+                  : bcl_fail(BCL_ERROR_INTERRUPTED,
+                             "%s: stopped at step %lld of %lld; --resume goes on", t->job->folder,
+                             (long long)t->state.step, (long long)t->plan->steps);
+}
+
+static bcl_status stop_if_asked(trainer *t) {
+    return bcl_interrupted() || (t->job->stop && *t->job->stop) ? stop(t) : BCL_OK;
+}
+
 /* The end of an epoch, or of a run that --max-steps ends within one. */
 static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
@@ -251,7 +264,8 @@ static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
                             .accuracy = t->state.epoch_right / labelled});
     bool better = false;
     if (t->job->test) {
-        BCL_TRY(evaluate_epoch(t, epoch, out));
+        status = evaluate_epoch(t, epoch, out);
+        BCL_TRY(status == BCL_ERROR_INTERRUPTED ? stop(t) : status);
         const double f1 = bcl_report_macro(out->evaluation.report).f1;
         better = f1 > t->state.best_f1;
         if (better) {
@@ -331,20 +345,19 @@ out:
     return status;
 }
 
-static bcl_status stop_if_interrupted(trainer *t) {
-    if (!bcl_interrupted() && !(t->job->stop && *t->job->stop))
-        return BCL_OK;
-    bcl_status status = save(t);
-    return status ? status
-                  : bcl_fail(BCL_ERROR_INTERRUPTED,
-                             "%s: stopped at step %lld of %lld; --resume goes on", t->job->folder,
-                             (long long)t->state.step, (long long)t->plan->steps);
+/* Whether the run was stopped behind an epoch's last step: the epoch's sums are still there. */
+static bool has_open_end(const trainer *t) {
+    const int64_t step = t->state.step;
+    return step > 0 && t->state.epoch_labelled > 0 &&
+           step == t->plan->first_step[bcl_train_plan_epoch(t->plan, step - 1) + 1];
 }
 
 static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     const bcl_capacity capacity = bcl_train_capacity(t->plan, t->o);
     int64_t step = t->state.step;
+    if (has_open_end(t))
+        BCL_TRY(end_epoch(t, bcl_train_plan_epoch(t->plan, step - 1) + 1, out));
     while (step < t->plan->steps) {
         const int64_t epoch = bcl_train_plan_epoch(t->plan, step);
         BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation reserves its own */
@@ -354,7 +367,7 @@ static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
             const bool ended = step == t->plan->first_step[epoch + 1];
             if (!ended && t->o->save_every && step % t->o->save_every == 0)
                 BCL_TRY(save(t));
-            BCL_TRY(stop_if_interrupted(t));
+            BCL_TRY(stop_if_asked(t));
         } while (step < t->plan->first_step[epoch + 1]);
         BCL_TRY(end_epoch(t, epoch + 1, out));
     }

@@ -12,6 +12,7 @@ static char *home, *model, *data;
 typedef struct heard {
     bcl_run *run; /* to stop; NULL: not */
     int64_t stop_at;
+    bool stop_evaluating; /* instead */
     int count[BCL_RUN_FINISHED + 1];
     int64_t last_step, resumed;
     double first_loss, last_loss, macro_f1, entity_f1;
@@ -28,6 +29,8 @@ static void listen(void *context, const bcl_run_event *e) {
         h->resumed = e->step;
     if (e->kind == BCL_RUN_EVALUATED)
         h->macro_f1 = e->macro_f1, h->entity_f1 = e->entity_f1;
+    if (e->kind == BCL_RUN_EVALUATING && h->stop_evaluating)
+        bcl_run_stop(h->run);
     if (e->kind != BCL_RUN_STEP)
         return;
     assert_true(e->step > h->last_step && e->step <= e->steps);
@@ -35,7 +38,7 @@ static void listen(void *context, const bcl_run_event *e) {
         h->first_loss = e->loss;
     h->last_step = e->step;
     h->last_loss = e->loss;
-    if (h->run && e->step == h->stop_at)
+    if (h->run && !h->stop_evaluating && e->step == h->stop_at)
         bcl_run_stop(h->run);
 }
 
@@ -141,14 +144,13 @@ static void test_whole(void **state) {
     free(out);
 }
 
-static void test_stop(void **state) {
-    heard h = {.stop_at = 7}, more = {0};
-    char *out = path_of("stopped"), *whole = path_of("deep/er/whole");
+/* Stopped at a step, or while the first epoch is evaluated, and gone on with. */
+static void check_stop(const char *name, int64_t step, bool evaluating) {
+    heard h = {.stop_at = step, .stop_evaluating = evaluating}, more = {0};
+    char *out = path_of(name), *whole = path_of("deep/er/whole");
     bcl_run_options o = options_of(out, &h);
-    (void)state;
     OK(bcl_run_open(&h.run, &o));
     FAILS(bcl_run_train(h.run), BCL_ERROR_INTERRUPTED, "stopped at step");
-    assert_int_equal(h.count[BCL_RUN_CHECKPOINT], 1);
     bcl_run_free(h.run);
     /* all is taken over from the run */
     bcl_run_options_init(&o);
@@ -160,7 +162,7 @@ static void test_stop(void **state) {
     OK(bcl_run_open(&run, &o));
     assert_true(bcl_run_record_of(run)->options->lr == 1e-3);
     OK(bcl_run_train(run));
-    assert_true(more.resumed >= 7 && more.resumed <= 9);
+    assert_true(more.resumed >= step && more.resumed <= step + 2);
     assert_int_equal(more.count[BCL_RUN_STEP], 24 - more.resumed);
     bcl_run_free(run);
     same_file(out, whole, "model/model.safetensors");
@@ -168,6 +170,18 @@ static void test_stop(void **state) {
     same_file(out, whole, "metrics.jsonl");
     free(out);
     free(whole);
+}
+
+static void test_stop(void **state) {
+    (void)state;
+    check_stop("at 7", 7, false);
+    for (int64_t step = 9; step <= 12; step++) { /* an epoch has 12 */
+        char name[16];
+        snprintf(name, sizeof name, "at %d", (int)step);
+        check_stop(name, step, false);
+    }
+    check_stop("at the end", 22, false);
+    check_stop("evaluating", 12, true);
 }
 
 static void refuse(bcl_run_options o, bcl_status code, const char *message) {
