@@ -4,6 +4,28 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
+/* cJSON's makers give NULL when memory is short and take NULL for an object, so that a key goes
+ * missing without a word. Allocations that fail are noted here, and asked for where JSON is printed
+ * or was parsed: makers need not look at each call. */
+static _Thread_local bool memory_was_short;
+
+static void *noting_malloc(size_t size) {
+    void *p = malloc(size);
+    memory_was_short = memory_was_short || !p;
+    return p;
+}
+
+__attribute__((constructor)) static void install_hooks(void) {
+    cJSON_Hooks hooks = {noting_malloc, free};
+    cJSON_InitHooks(&hooks);
+}
+
+static bool was_short(void) {
+    const bool was = memory_was_short;
+    memory_was_short = false;
+    return was;
+}
+
 static bcl_status read_file(cJSON **out, const char *path, bool own) {
     bcl_status status = BCL_OK;
     char *text = NULL;
@@ -18,7 +40,11 @@ static bcl_status read_file(cJSON **out, const char *path, bool own) {
                  strlen(text));
     if (own)
         size = bcl_json_unescape_bytes(text, size);
-    if (!(*out = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1)))
+    (void)was_short();
+    *out = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1);
+    if (was_short())
+        BCL_FAIL(BCL_ERROR_MEMORY, "%s: out of memory while reading JSON", path);
+    if (!*out)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %td: not valid JSON", path, end ? end - text : 0);
 out:
     free(text);
@@ -60,14 +86,14 @@ bcl_status bcl_json_print(char **out, const cJSON *json) {
     cJSON *copy = cJSON_Duplicate(json, true);
     *out = copy && set_exact_numbers(copy) ? cJSON_Print(copy) : NULL;
     cJSON_Delete(copy);
-    if (!*out)
-        return bcl_fail(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+    if (was_short() || !*out) /* also while it was made */
+        BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while writing JSON");
     if (bcl_json_has_bytes(*out, strlen(*out))) {
         BCL_TRY(bcl_json_escape_bytes(&escaped, *out, strlen(*out)));
         cJSON_free(*out);
         *out = cJSON_malloc(escaped.size + 1);
         if (!*out)
-            BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while printing JSON");
+            BCL_FAIL(BCL_ERROR_MEMORY, "out of memory while writing JSON");
         memcpy(*out, escaped.data, escaped.size + 1);
     }
 out:

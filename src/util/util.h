@@ -178,7 +178,9 @@ bool bcl_json_has_bytes(const char *text, size_t size);
 bcl_status bcl_json_escape_bytes(bcl_string *out, const char *text, size_t size);
 size_t bcl_json_unescape_bytes(char *text, size_t size);
 /* Pretty-printed, bytes that are no UTF-8 escaped, every number in the shortest form that reads
- * back equal, which cJSON_Print does not promise. *out is freed by cJSON_free. */
+ * back equal, which cJSON_Print does not promise. *out is freed by cJSON_free. What was made while
+ * memory was short, in this thread, is BCL_ERROR_MEMORY: who makes JSON need not check each call.
+ */
 bcl_status bcl_json_print(char **out, const struct cJSON *json);
 /* Writes bcl_json_print's text with a final newline, atomically. */
 bcl_status bcl_json_write(const struct cJSON *json, const char *path);
