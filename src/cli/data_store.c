@@ -140,6 +140,8 @@ static bcl_status show_work(bcl_store *store, void *context) {
     int64_t id;
     BCL_TRY(bcl_store_find_dataset(&id, store, o->words.items[0]));
     BCL_TRY(bcl_store_dataset(&json, store, id));
+    if (!o->json)
+        BCL_TRY(bcl_cli_make_printable(json));
     BCL_TRY(o->json ? bcl_cli_print_json(json) : print_dataset(json));
 out:
     cJSON_Delete(json);
@@ -228,6 +230,9 @@ static bcl_status diff_work(bcl_store *store, void *context) {
         cJSON_AddItemReferenceToObject(json, "files", files);
         BCL_TRY(bcl_cli_print_json(json));
     } else {
+        for (int i = 0; i < 2; i++)
+            BCL_TRY(bcl_cli_make_printable(sets[i]));
+        BCL_TRY(bcl_cli_make_printable(files));
         BCL_TRY(print_diff(sets[0], sets[1], files, o->words.items));
     }
 out:

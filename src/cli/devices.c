@@ -1,8 +1,10 @@
 /* bertcl devices: what is installed, and whether it works. */
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "ops/gemm/gemm.h"
 
 #include <cjson/cJSON.h>
+#include <stdarg.h>
 
 static const bcl_command command = {
     "devices", "[--json]",
@@ -38,6 +40,20 @@ static cJSON *choices_json(const bcl_device_info *d) {
     return choices;
 }
 
+/* A line behind a device's id, wrapped to the terminal; drivers' texts are escaped. */
+__attribute__((format(printf, 2, 3))) static void print_line(const char *id, const char *format,
+                                                             ...) {
+    enum { INDENT = 13 };
+    char text[1024], shown[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const int n = printf("%-*s", INDENT - 1, id);
+    bcl_print_wrapped(stdout, bcl_printable(shown, sizeof shown, text), (size_t)n, INDENT,
+                      bcl_terminal_room(stdout));
+}
+
 static void print_choices(const bcl_device_info *d) {
     for (int p = 0; p < BCL_PRECISIONS; p++) {
         if (!bcl_precision_offered(d, (bcl_precision)p))
@@ -47,17 +63,17 @@ static void print_choices(const bcl_device_info *d) {
         switch (bcl_gemm_choice_load(&c, d, (bcl_precision)p)) {
         case BCL_GEMM_STORED:
             if (c.name[0])
-                printf("%12s products in %s: %s, %.1f GFLOP/s, error %.1e%s\n", "", precision,
-                       c.name, c.gflops, c.error, c.quick ? " (quick tuning)" : "");
+                print_line("", "products in %s: %s, %.1f GFLOP/s, error %.1e%s", precision, c.name,
+                           c.gflops, c.error, c.quick ? " (quick tuning)" : "");
             else
-                printf("%12s products in %s: %s%s\n", "", precision, c.reason,
-                       c.quick ? " (quick tuning)" : "");
+                print_line("", "products in %s: %s%s", precision, c.reason,
+                           c.quick ? " (quick tuning)" : "");
             break;
         case BCL_GEMM_DAMAGED:
-            printf("%12s products in %s: not tuned; %s\n", "", precision, c.reason);
+            print_line("", "products in %s: not tuned; %s", precision, c.reason);
             break;
         case BCL_GEMM_ABSENT:
-            printf("%12s products in %s: not tuned\n", "", precision);
+            print_line("", "products in %s: not tuned", precision);
             break;
         }
     }
@@ -128,21 +144,22 @@ int bcl_cli_devices(int argc, char **argv) {
         if (json)
             continue;
         if (!d->available) {
-            printf("%-12s skipped: %s\n", d->id[0] ? d->id : "-", d->problem);
+            print_line(d->id[0] ? d->id : "-", "skipped: %s", d->problem);
             continue;
         }
-        printf("%-12s %s\n%12s driver %s, %s\n", d->id, d->name, "", d->driver, d->version);
-        printf("%12s %s, %u compute units, %.1f GiB (%.1f GiB in one piece), local %.0f KiB, "
-               "work-group %zu, fp32%s%s; self-test passed\n",
-               "",
-               d->gpu   ? "GPU"
-               : d->cpu ? "CPU"
-                        : "accelerator",
-               d->compute_units, (double)d->memory / (1 << 30),
-               (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
-               d->max_work_group, d->fp16 ? " fp16" : "", d->fp64 ? " fp64" : "");
+        print_line(d->id, "%s", d->name);
+        print_line("", "driver %s, %s", d->driver, d->version);
+        print_line("",
+                   "%s, %u compute units, %.1f GiB (%.1f GiB in one piece), local %.0f KiB, "
+                   "work-group %zu, fp32%s%s; self-test passed",
+                   d->gpu   ? "GPU"
+                   : d->cpu ? "CPU"
+                            : "accelerator",
+                   d->compute_units, (double)d->memory / (1 << 30),
+                   (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
+                   d->max_work_group, d->fp16 ? " fp16" : "", d->fp64 ? " fp64" : "");
         if (d->same_as[0])
-            printf("%12s same hardware as %s\n", "", d->same_as);
+            print_line("", "same hardware as %s", d->same_as);
         print_choices(d);
     }
     free(devices);

@@ -1,8 +1,7 @@
 /* bertcl eval's table of several models, predictions or data sets. */
 #include "cli/eval_command.h"
-
+#include "cli/terminal.h"
 #include "eval/report.h"
-#include "util/printable.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -88,6 +87,10 @@ out:
     return status;
 }
 
+static bool is_text(int column) {
+    return column <= DATA || column == LEVEL || column == SCHEME;
+}
+
 /* What a terminal shows. */
 static size_t shown(const char *text) {
     char out[1024];
@@ -102,29 +105,41 @@ static void print_cell(const char *text, size_t width, bool left) {
     printf("%*s", left ? (int)pad : 0, "");
 }
 
-static void print_aligned(const row *rows, size_t count, const bool *used, bool markdown) {
+static void print_markdown(const row *rows, size_t count, const bool *used) {
     size_t width[COLUMNS] = {0};
     for (size_t i = 0; i < count; i++)
         for (int c = 0; c < COLUMNS; c++)
             if (used[c] && rows[i].cells[c] && shown(rows[i].cells[c]) > width[c])
                 width[c] = shown(rows[i].cells[c]);
     for (size_t i = 0; i < count; i++) {
-        const char *gap = "";
         for (int c = 0; c < COLUMNS; c++)
             if (used[c]) {
-                printf("%s", markdown ? "| " : gap);
-                print_cell(rows[i].cells[c] ? rows[i].cells[c] : "", width[c], c <= DATA);
-                printf("%s", markdown ? " " : "");
-                gap = "  ";
+                printf("| ");
+                print_cell(rows[i].cells[c] ? rows[i].cells[c] : "", width[c], is_text(c));
+                putchar(' ');
             }
-        printf("%s\n", markdown ? "|" : "");
-        if (i || !markdown)
-            continue;
+        printf("|\n");
+        for (int c = 0; !i && c < COLUMNS; c++)
+            if (used[c])
+                printf("|%s", is_text(c) ? " --- " : " ---: ");
+        if (!i)
+            printf("|\n");
+    }
+}
+
+static bcl_status print_text(const row *rows, size_t count, const bool *used) {
+    char align[COLUMNS + 1];
+    size_t columns = 0;
+    for (int c = 0; c < COLUMNS; c++)
+        if (used[c])
+            align[columns++] = c <= DATA ? 'p' : is_text(c) ? 'l' : 'r';
+    align[columns] = 0;
+    bcl_table t = {.align = align};
+    for (size_t i = 0; i < count; i++)
         for (int c = 0; c < COLUMNS; c++)
             if (used[c])
-                printf("|%s", c <= DATA ? " --- " : " ---: ");
-        printf("|\n");
-    }
+                bcl_table_add(&t, rows[i].cells[c]);
+    return bcl_table_print(&t, stdout);
 }
 
 /* RFC 4180, with LF. */
@@ -189,8 +204,10 @@ bcl_status eval_print_table(const eval_options *o, const eval_result *results, s
     }
     if (!strcmp(o->table, "csv"))
         print_csv(rows, count + 1, used);
+    else if (markdown)
+        print_markdown(rows, count + 1, used);
     else
-        print_aligned(rows, count + 1, used, markdown);
+        BCL_TRY(print_text(rows, count + 1, used));
 out:
     for (size_t i = 0; rows && i <= count; i++)
         for (int c = 0; c < COLUMNS; c++)

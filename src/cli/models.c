@@ -132,10 +132,12 @@ static bcl_status show_work(bcl_store *store, void *context) {
     int64_t model;
     BCL_TRY(bcl_store_find_model(&model, store, o->words.items[0]));
     BCL_TRY(bcl_store_model(&json, store, model));
-    if (o->json)
+    if (o->json) {
         BCL_TRY(bcl_cli_print_json(json));
-    else
-        print_model(json);
+        goto out;
+    }
+    BCL_TRY(bcl_cli_make_printable(json));
+    print_model(json);
 out:
     cJSON_Delete(json);
     return status;
@@ -160,11 +162,13 @@ static bcl_status promote_work(bcl_store *store, void *context) {
     BCL_TRY(bcl_store_find_model(&model, store, o->words.items[0]));
     BCL_TRY(bcl_store_promote(store, model, o->words.items[1]));
     BCL_TRY(bcl_store_model(&json, store, model));
-    if (o->json)
+    if (o->json) {
         BCL_TRY(bcl_cli_print_json(json));
-    else
-        printf("%s:%s is %s@%.0f\n", bcl_cli_word(json, "name"), o->words.items[1],
-               bcl_cli_word(json, "name"), bcl_cli_number(json, "version", 0));
+        goto out;
+    }
+    BCL_TRY(bcl_cli_make_printable(json));
+    printf("%s:%s is %s@%.0f\n", bcl_cli_word(json, "name"), o->words.items[1],
+           bcl_cli_word(json, "name"), bcl_cli_number(json, "version", 0));
 out:
     cJSON_Delete(json);
     return status;

@@ -1,5 +1,6 @@
 /* bertcl predict: text to entities. What it reads and writes is in the files beside this one. */
 #include "cli/predict.h"
+#include "util/printable.h"
 
 #include "session/session.h"
 
@@ -163,6 +164,7 @@ out:
 
 static bcl_status run(job *j) {
     bcl_status status = BCL_OK;
+    char shown[4096];
     static const char *const formats[] = {"jsonl", "conll", "html", "counts"};
     /* A reader that has seen enough ends us quietly, as it does cat. */
     signal(SIGPIPE, SIG_DFL);
@@ -182,7 +184,8 @@ static bcl_status run(job *j) {
                 (unsigned long long)j->output.words_cut, (unsigned long long)j->output.texts_cut,
                 bcl_tagger_max_length(j->tagger));
     if (j->out && !j->quiet)
-        fprintf(stderr, "%zu files written to %s\n", j->paths.count, j->out);
+        fprintf(stderr, "%zu files written to %s\n", j->paths.count,
+                bcl_printable(shown, sizeof shown, j->out));
 out:
     return status;
 }

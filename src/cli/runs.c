@@ -264,6 +264,8 @@ static bcl_status show_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_store_metric(&json, store, run, o->metric, o->every));
     else
         BCL_TRY(bcl_store_run(&json, store, run));
+    if (!o->json)
+        BCL_TRY(bcl_cli_make_printable(json));
     if (o->json)
         BCL_TRY(bcl_cli_print_json(json));
     else if (o->metric)
@@ -359,6 +361,7 @@ static bcl_status compare_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_cli_print_json(json));
         goto out;
     }
+    BCL_TRY(bcl_cli_make_printable(json));
     const cJSON *heads = cJSON_GetObjectItemCaseSensitive(json, "runs");
     BCL_TRY(print_list(heads, o->runs.count, &(list_options){0}));
     BCL_TRY(print_comparison("OPTION", cJSON_GetObjectItemCaseSensitive(json, "params"), heads));

@@ -33,6 +33,7 @@ static bcl_status tag_work(bcl_store *store, void *context) {
     for (size_t i = 1; i < o->words.count; i++)
         BCL_TRY(bcl_store_tag(store, run, o->words.items[i]));
     BCL_TRY(bcl_store_run(&json, store, run));
+    BCL_TRY(bcl_cli_make_printable(json));
     printf("%s:", bcl_cli_word(json, "name"));
     cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(json, "tags"))
         printf(" %s=%s", tag->string, tag->valuestring);
@@ -212,6 +213,7 @@ static bcl_status watch_work(bcl_store *store, void *context) {
         json = NULL;
         BCL_TRY(bcl_store_refresh(store));
         BCL_TRY(bcl_store_run(&json, store, run));
+        BCL_TRY(bcl_cli_make_printable(json));
         running = !strcmp(bcl_cli_word(json, "state"), "running");
         const double step = bcl_cli_number(json, "step", 0);
         if (bar || step != shown || !running || o->once)

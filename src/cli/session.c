@@ -32,6 +32,8 @@ static void end_bar(bcl_cli_session *c) {
 
 void bcl_cli_session_told(void *context, const bcl_session_event *e) {
     bcl_cli_session *c = context;
+    char text[1024]; /* names of tensors and files come from anywhere */
+    bcl_printable(text, sizeof text, e->text ? e->text : "");
     switch (e->kind) {
     case BCL_SESSION_DOWNLOAD:
         draw(c, e->text, e->done, e->size);
@@ -43,19 +45,19 @@ void bcl_cli_session_told(void *context, const bcl_session_event *e) {
     case BCL_SESSION_TUNING:
     case BCL_SESSION_PRECISION:
         if (!c->quiet)
-            fprintf(stderr, "bertcl: %s\n", e->text);
+            fprintf(stderr, "bertcl: %s\n", text);
         break;
     case BCL_SESSION_DEVICE:
         if (!c->quiet && c->tell_device)
-            fprintf(stderr, "device: %s\n", e->text);
+            fprintf(stderr, "device: %s\n", text);
         break;
     case BCL_SESSION_NEW_TENSOR:
         if (!c->quiet)
-            fprintf(stderr, "model: %s is new\n", e->text);
+            fprintf(stderr, "model: %s is new\n", text);
         break;
     case BCL_SESSION_UNUSED_TENSOR:
         if (!c->quiet && c->tell_unused)
-            fprintf(stderr, "model: %s is not used\n", e->text);
+            fprintf(stderr, "model: %s is not used\n", text);
         break;
     }
 }
@@ -66,9 +68,11 @@ static void on_download(void *context, const char *file, uint64_t done, uint64_t
 
 bcl_status bcl_cli_model(char **folder, const char *model, bool quiet) {
     bcl_cli_session c = {.quiet = quiet};
+    char run[1024], best[1024];
     bcl_status status = bcl_hub_find(folder, model, on_download, &c);
     end_bar(&c);
     if (!status && !quiet && bcl_path_is_directory(model) && strcmp(model, *folder))
-        fprintf(stderr, "bertcl: %s is a run: its model is %s\n", model, *folder);
+        fprintf(stderr, "bertcl: %s is a run: its model is %s\n",
+                bcl_printable(run, sizeof run, model), bcl_printable(best, sizeof best, *folder));
     return status;
 }

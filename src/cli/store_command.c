@@ -1,6 +1,8 @@
 /* See store_command.h. */
 #include "cli/store_command.h"
 
+#include "util/printable.h"
+
 void bcl_cli_store_tell(bcl_store *store) {
     char *notes = bcl_store_notes(store);
     for (char *line = notes; line && *line;) {
@@ -44,6 +46,34 @@ bcl_status bcl_cli_print_json(const cJSON *json) {
     if (!status)
         puts(text);
     cJSON_free(text);
+    return status;
+}
+
+static bcl_status escape(char **text) {
+    bcl_status status = BCL_OK;
+    bcl_string shown = {0};
+    BCL_TRY(bcl_printable_add(&shown, *text, strlen(*text)));
+    if (strcmp(shown.data, *text)) {
+        free(*text);
+        *text = shown.data;
+        shown.data = NULL;
+    }
+out:
+    bcl_string_free(&shown);
+    return status;
+}
+
+bcl_status bcl_cli_make_printable(cJSON *json) {
+    bcl_status status = BCL_OK;
+    cJSON *item;
+    if (cJSON_IsString(json))
+        BCL_TRY(escape(&json->valuestring));
+    cJSON_ArrayForEach(item, json) {
+        if (item->string && !(item->type & cJSON_StringIsConst))
+            BCL_TRY(escape(&item->string));
+        BCL_TRY(bcl_cli_make_printable(item));
+    }
+out:
     return status;
 }
 

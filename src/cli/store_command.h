@@ -17,6 +17,8 @@ typedef bcl_status bcl_cli_store_work(bcl_store *store, void *context);
 bcl_status bcl_cli_with_store(bcl_cli_store_work *work, void *context, bool write);
 
 bcl_status bcl_cli_print_json(const cJSON *json);
+/* Before it is printed as text: control characters in all texts and keys are escaped in place. */
+bcl_status bcl_cli_make_printable(cJSON *json);
 const char *bcl_cli_word(const cJSON *json, const char *key); /* "" if absent */
 double bcl_cli_number(const cJSON *json, const char *key, double fallback);
 /* A number with so many digits, a text as it is, "" if absent. */

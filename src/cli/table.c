@@ -2,7 +2,6 @@
 #include "cli/terminal.h"
 
 #include <stdarg.h>
-#include <unistd.h>
 
 enum { GAP = 2, LEAST_TEXT = 8 }; /* columns between two, and what a cut text keeps */
 
@@ -136,7 +135,7 @@ out:
 bcl_status bcl_table_print(bcl_table *t, FILE *to) {
     bcl_status status = t->status;
     const size_t columns = strlen(t->align);
-    const size_t room = isatty(fileno(to)) ? bcl_terminal_columns(to) : SIZE_MAX;
+    const size_t room = bcl_terminal_room(to);
     size_t *widths = NULL;
     BCL_TRY(status);
     BCL_NEW(widths, columns);

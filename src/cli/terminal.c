@@ -25,6 +25,10 @@ size_t bcl_terminal_columns(FILE *stream) {
     return columns <= 0 ? USUAL : columns < LEAST ? LEAST : columns > MOST ? MOST : (size_t)columns;
 }
 
+size_t bcl_terminal_room(FILE *stream) {
+    return isatty(fileno(stream)) ? bcl_terminal_columns(stream) : SIZE_MAX;
+}
+
 void bcl_terminal_rewrite(FILE *stream, const char *format, ...) {
     char text[1024], shown[1024];
     va_list args;

@@ -10,6 +10,8 @@ bool bcl_terminal_is(FILE *stream);
 bool bcl_terminal_colour(FILE *stream);
 /* Columns: COLUMNS, else what the terminal says, else 80. */
 size_t bcl_terminal_columns(FILE *stream);
+/* The same for what is cut or wrapped on terminals alone: SIZE_MAX in files and pipes. */
+size_t bcl_terminal_room(FILE *stream);
 
 /* For a line that shows progress, where bcl_terminal_is(stream): writes it anew, cut to the width,
  * control characters escaped; erase it before anything else is printed. */

@@ -1,6 +1,7 @@
 /* bertcl tokenize: lines of text or of words to ids, pieces, word ids and offsets, as JSON lines.
  * Blocks of lines are tokenized by a few threads and printed in their order. */
 #include "cli/cli.h"
+#include "util/printable.h"
 
 #include <bertcl/tokenizer.h>
 
@@ -376,8 +377,11 @@ int bcl_cli_tokenize(int argc, char **argv) {
              .pieces = &pieces};
     BCL_TRY(bcl_cli_model(&folder, model, false));
     BCL_TRY(bcl_tokenizer_load(&tokenizer, folder));
-    if (bcl_tokenizer_warning(tokenizer))
-        fprintf(stderr, "bertcl: %s: %s\n", folder, bcl_tokenizer_warning(tokenizer));
+    if (bcl_tokenizer_warning(tokenizer)) {
+        char shown[1024];
+        fprintf(stderr, "bertcl: %s: %s\n", bcl_printable(shown, sizeof shown, folder),
+                bcl_tokenizer_warning(tokenizer));
+    }
     BCL_TRY(make_pieces(&pieces, tokenizer));
     j.tokenizer = tokenizer;
     if (files.count && strcmp(files.items[0], "-")) {

@@ -33,6 +33,6 @@ void bcl_train_track_begin(bcl_train_printer *printer);
 void bcl_train_track_end(bcl_train_printer *printer, bcl_status status);
 
 /* ---- profile.c ---- */
-void bcl_cli_profile_print(const bcl_run *run);
+bcl_status bcl_cli_profile_print(const bcl_run *run);
 
 #endif

@@ -1,6 +1,7 @@
 /* What a run tells, as lines on stderr and epochs on stdout; progress.c has the line on a terminal.
  */
 #include "cli/train.h"
+#include "util/printable.h"
 
 #include <stdarg.h>
 
@@ -29,13 +30,13 @@ __attribute__((format(printf, 2, 3))) static void print(bcl_train_printer *t, co
 
 void bcl_train_print_event(void *context, const bcl_run_event *e) {
     bcl_train_printer *t = context;
-    char entities[32] = "";
+    char entities[32] = "", shown[2048];
     switch (e->kind) {
     case BCL_RUN_SESSION:
         bcl_cli_session_told(&t->session, e->session);
         break;
     case BCL_RUN_MESSAGE:
-        say(t, "%s\n", e->text);
+        say(t, "%s\n", bcl_printable(shown, sizeof shown, e->text));
         break;
     case BCL_RUN_RESUMED:
         say(t, "resuming after step %lld\n", (long long)e->step);
@@ -79,12 +80,12 @@ static bcl_status print_file(const char *path) {
 bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
     bcl_status status = BCL_OK;
     const bcl_run_record *r = bcl_run_record_of(run);
-    char *text = NULL, *entities = NULL;
+    char *text = NULL, *entities = NULL, shown[4096];
     bcl_progress_clear(&t->progress);
     if (t->complete)
-        say(t, "%s: the run is complete\n", r->folder);
+        say(t, "%s: the run is complete\n", bcl_printable(shown, sizeof shown, r->folder));
     else
-        bcl_cli_profile_print(run);
+        BCL_TRY(bcl_cli_profile_print(run));
     if (t->json || t->complete) {
         BCL_TRY(print_file(bcl_run_results_path(run)));
         goto out;
@@ -98,7 +99,8 @@ bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
         BCL_TRY(bcl_entity_report_text(&entities, r->entities, 4));
         printf("Entities of words: %s\n%s\n", r->scheme, entities);
     }
-    printf("model: %s/model\nresults: %s\n", r->folder, bcl_run_results_path(run));
+    printf("model: %s/model\n", bcl_printable(shown, sizeof shown, r->folder));
+    printf("results: %s\n", bcl_printable(shown, sizeof shown, bcl_run_results_path(run)));
 out:
     free(text);
     free(entities);

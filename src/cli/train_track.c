@@ -1,5 +1,6 @@
 /* A run in the store: begun with it, ended with it, whatever becomes of it. */
 #include "cli/train.h"
+#include "util/printable.h"
 
 static void tell(void *context, const char *line) {
     bcl_train_printer *t = context;
@@ -29,14 +30,14 @@ void bcl_train_track_begin(bcl_train_printer *t) {
 }
 
 static void write_report(const bcl_train_printer *t, const char *folder) {
-    char *path = NULL;
+    char *path = NULL, shown[4096];
     bcl_store *store = NULL;
     const bool open = bcl_store_enabled() && !bcl_store_open(&store, NULL, true);
     if (bcl_path_join(&path, folder, "report.html") ||
         bcl_page_write(open ? store : NULL, &folder, 1, path))
         fprintf(stderr, "bertcl: report: %s\n", bcl_message());
     else if (!t->json)
-        printf("report: %s\n", path);
+        printf("report: %s\n", bcl_printable(shown, sizeof shown, path));
     if (open && bcl_path_exists(path)) /* the page is one of the run's artifacts */
         (void)bcl_store_import(store, folder, NULL);
     bcl_store_close(store);

@@ -34,6 +34,28 @@ plain() {
 plain "no terminal" "$BERTCL"
 plain "a dumb terminal" env TERM=dumb "$terminal" 80 "$BERTCL"
 
+# ---- what steers a terminal: in words, tags, file names ----
+evil=$tmp/$'evil\x1b]0;x\x07'
+mkdir "$evil"
+printf 'a\x1b[31mb\tB-PER\nc\xc2\x9bd\tO\n\nMary\x07\tB-P\x1bER\nlives\tO\n\n' >"$evil/d.conll"
+# tame NAME COMMAND...: nothing that steers comes out
+tame() {
+    local name=$1
+    shift
+    "$@" >"$tmp/screen" 2>&1
+    LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$tmp/screen" && fail "$name: $(cat -v "$tmp/screen" | head -20)"
+    [ -s "$tmp/screen" ] || fail "$name: nothing came out"
+}
+tame "data stats" "$BERTCL" data stats "$evil"
+tame "data stats of nothing" "$BERTCL" data stats "$evil/nothing"
+tame "eval" "$BERTCL" eval --gold "$evil/d.conll" --pred "$evil/d.conll" --confusion --matches --breakdown
+tame "eval table" "$BERTCL" eval --gold "$evil/d.conll" --pred "$evil/d.conll" "$evil/d.conll"
+tame "train" "$BERTCL" train --model "$tmp/model" --data "$evil" --split 1 --out "$evil/run" --profile
+tame "train again" "$BERTCL" train --out "$evil/run" --resume
+tame "predict conll" "$BERTCL" predict --model "$evil/run/model" --format conll "$evil/d.conll"
+tame "predict counts" "$BERTCL" predict --model "$evil/run/model" --format counts "$evil/d.conll"
+tame "an option" "$BERTCL" train --$'\x1b[31m'
+
 # ---- Ctrl-C ----
 rm -rf "$tmp/run"
 "$terminal" 80 -k 'step 200 of' ^C "$BERTCL" "${recipe[@]}" --out "$tmp/run" --epochs 5000 >"$tmp/screen"
