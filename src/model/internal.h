@@ -20,6 +20,8 @@ typedef struct bcl_layer_activations {
     bcl_view up, gelu;     /* (T,F) */
     bcl_view r2;           /* (T,C) before the second LayerNorm */
     bcl_view mean2, rstd2; /* (T,1) */
+    /* of backward only: gradients of up (T,F) and of qkv (T,3,NH,HS) */
+    bcl_view dup, dqkv;
 } bcl_layer_activations;
 
 typedef struct bcl_activations {
@@ -29,7 +31,6 @@ typedef struct bcl_activations {
     bcl_view logits, dlogits;                  /* (T,K) */
     bcl_view row_loss, predicted;              /* (T,1) */
     bcl_view dx, dh;                           /* (T,C) gradients on their way down */
-    bcl_view wide;                             /* (T, max(F, 3C)) gradient of up or of qkv */
     bcl_view delta;                            /* (T,NH) */
     bcl_view g;                                /* (1,layout.dense) gradients of the parameters */
 } bcl_activations;

@@ -29,6 +29,17 @@ enum {
     B_QKV,
     BACKWARD_OPERATIONS
 };
+/* Until when the weights' gradients, on the auxiliary queue, may still read a linear layer's
+ * operands: dh is one buffer, which B_NORM1 writes over when that of DOWN has passed and the next
+ * layer's B_NORM2 when that of OUT has. A buffer that is needed until then makes nothing wait that
+ * is written later; with recompute, where memory counts for more, it is given away at once, and
+ * what takes its place waits. */
+enum {
+    PASSED_DOWN = B_UP,
+    PASSED_OUT = BACKWARD_OPERATIONS + B_AGAIN,
+    PASSED_UP = PASSED_OUT,                  /* queued before OUT's */
+    PASSED_QKV = BACKWARD_OPERATIONS + B_UP, /* before the next layer's DOWN's */
+};
 
 typedef enum width { WIDTH_ONE, WIDTH_HEADS, WIDTH_C, WIDTH_3C, WIDTH_F } width; /* of a row */
 typedef enum keeping {
@@ -42,22 +53,24 @@ static const struct {
     size_t member;
     bcl_element type;
     width width;
-    int written, read, backward;
+    int written, read, backward, passed; /* passed: see above; 0: no weight's gradient reads it */
     keeping keeping;
 } tensors[] = {
 #define MEMBER(name) offsetof(bcl_layer_activations, name)
-    {MEMBER(r2), BCL_ELEMENT_F32, WIDTH_C, F_DOWN, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(mean2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(rstd2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, KEEP},
-    {MEMBER(up), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
-    {MEMBER(qkv), BCL_ELEMENT_F32, WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(context), BCL_ELEMENT_F32, WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(r1), BCL_ELEMENT_F32, WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(lse), BCL_ELEMENT_F32, WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, KEEP_OR_NOT},
-    {MEMBER(mean1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
-    {MEMBER(rstd1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, KEEP_OR_NOT},
-    {MEMBER(gelu), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, KEEP_OR_NOT},
-    {MEMBER(y1), BCL_ELEMENT_F32, WIDTH_C, F_NORM1, F_NORM2, B_UP, KEEP_OR_NOT},
+    {MEMBER(r2), BCL_ELEMENT_F32, WIDTH_C, F_DOWN, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(mean2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(rstd2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(up), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, 0, KEEP_OR_NOT},
+    {MEMBER(qkv), BCL_ELEMENT_F32, WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, 0, KEEP_OR_NOT},
+    {MEMBER(context), BCL_ELEMENT_F32, WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, PASSED_OUT,
+     KEEP_OR_NOT},
+    {MEMBER(r1), BCL_ELEMENT_F32, WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, 0, KEEP_OR_NOT},
+    {MEMBER(lse), BCL_ELEMENT_F32, WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, 0,
+     KEEP_OR_NOT},
+    {MEMBER(mean1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
+    {MEMBER(rstd1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
+    {MEMBER(gelu), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, PASSED_DOWN, KEEP_OR_NOT},
+    {MEMBER(y1), BCL_ELEMENT_F32, WIDTH_C, F_NORM1, F_NORM2, B_UP, PASSED_UP, KEEP_OR_NOT},
 #undef MEMBER
 };
 enum { TENSORS = sizeof tensors / sizeof *tensors };
@@ -76,11 +89,26 @@ static int forward_time(int layer, int operation) {
 static int head_time(const planner *p) {
     return forward_time(p->config->layers, 0);
 }
-static int backward_time(const planner *p, int layer, int operation) {
-    return head_time(p) + 1 + (p->config->layers - 1 - layer) * BACKWARD_OPERATIONS + operation;
-}
 static int update_time(const planner *p) { /* behind the embeddings' gradients */
-    return backward_time(p, -1, 0) + 1;
+    return head_time(p) + 1 + p->config->layers * BACKWARD_OPERATIONS + 1;
+}
+/* Operations behind a layer's last are those of the layer below. */
+static int backward_time(const planner *p, int layer, int operation) {
+    const int end = update_time(p);
+    const int time =
+        head_time(p) + 1 + (p->config->layers - 1 - layer) * BACKWARD_OPERATIONS + operation;
+    return time < end ? time : end;
+}
+
+/* On either queue. */
+static int last_read(const planner *p, int layer, int operation, int passed) {
+    const bool waits = p->capacity->recompute || passed < operation;
+    return backward_time(p, layer, waits ? operation : passed);
+}
+/* What the gradients of the head's weights read. */
+static int head_passed(const planner *p) {
+    return p->capacity->recompute ? head_time(p)
+                                  : backward_time(p, p->config->layers - 1, PASSED_DOWN);
 }
 
 static size_t round_up(size_t bytes) {
@@ -214,12 +242,12 @@ static bcl_status plan_kept(planner *p) {
     for (int l = 0; l < p->config->layers; l++) {
         if (keeps_input(p, l))
             BCL_TRY(add_input(p, &p->a->forward[l].x, &p->a->backward[l].x, input_time(l),
-                              backward_time(p, l, B_QKV)));
+                              last_read(p, l, B_QKV, PASSED_QKV)));
         for (size_t i = 0; i < TENSORS; i++)
             if (is_kept(p, i, l))
                 BCL_TRY(add_tensor(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
                                    i, forward_time(l, tensors[i].written),
-                                   backward_time(p, l, tensors[i].backward)));
+                                   last_read(p, l, tensors[i].backward, tensors[i].passed)));
     }
 out:
     return status;
@@ -262,7 +290,9 @@ static bcl_status plan_layers(planner *p) {
     for (int l = 0; l <= layers; l++)
         if (l == layers || !keeps_input(p, l))
             BCL_TRY(add_input(p, &p->a->forward[l].x, NULL, input_time(l),
-                              l < layers ? forward_time(l, F_NORM1) : head_time(p)));
+                              l < layers ? forward_time(l, F_NORM1)
+                              : training ? head_passed(p)
+                                         : head_time(p)));
     for (int l = 0; l < layers; l++)
         for (size_t i = 0; i < TENSORS; i++) {
             bcl_view *gelu = &p->a->forward[l].gelu, *out = member(&p->a->forward[l], i);
@@ -274,12 +304,19 @@ static bcl_status plan_layers(planner *p) {
             if (training)
                 BCL_TRY(add_tensor(p, member(&p->a->backward[l], i), NULL, i,
                                    backward_time(p, l, B_AGAIN),
-                                   backward_time(p, l, tensors[i].backward)));
+                                   last_read(p, l, tensors[i].backward, tensors[i].passed)));
         }
+    for (int l = layers; training && l-- > 0;) {
+        bcl_layer_activations *b = &p->a->backward[l];
+        BCL_TRY(add(p, &b->dup, NULL, BCL_ELEMENT_F32, columns_of(p->config, WIDTH_F),
+                    backward_time(p, l, B_DOWN), last_read(p, l, B_UP, PASSED_UP)));
+        BCL_TRY(add(p, &b->dqkv, NULL, BCL_ELEMENT_F32, columns_of(p->config, WIDTH_3C),
+                    backward_time(p, l, B_ATTENTION), last_read(p, l, B_QKV, PASSED_QKV)));
+    }
     for (int l = 0; training && l < layers; l++)
         if (!keeps_input(p, l))
             BCL_TRY(add_input(p, &p->a->backward[l].x, NULL, backward_time(p, l, B_AGAIN),
-                              backward_time(p, l, B_QKV)));
+                              last_read(p, l, B_QKV, PASSED_QKV)));
 out:
     return status;
 }
@@ -289,7 +326,8 @@ static bcl_status plan_rest(planner *p) {
     bcl_status status = BCL_OK;
     const bcl_config *c = p->config;
     bcl_activations *a = p->a;
-    const int F = c->intermediate, qkv = 3 * c->hidden, head = head_time(p), end = update_time(p);
+    const int head = head_time(p), end = update_time(p);
+    const int passed = head_passed(p);
     const struct {
         bcl_view *out;
         bcl_element type;
@@ -301,11 +339,10 @@ static bcl_status plan_rest(planner *p) {
         {&a->row_loss, BCL_ELEMENT_F32, 1, head, end},
         {&a->predicted, BCL_ELEMENT_I32, 1, head, end},
         /* with training alone */
-        {&a->head, BCL_ELEMENT_F32, c->hidden, head, head},
-        {&a->dlogits, BCL_ELEMENT_F32, c->labels, head, head},
+        {&a->head, BCL_ELEMENT_F32, c->hidden, head, passed},
+        {&a->dlogits, BCL_ELEMENT_F32, c->labels, head, passed},
         {&a->dx, BCL_ELEMENT_F32, c->hidden, head, end},
         {&a->dh, BCL_ELEMENT_F32, c->hidden, head + 1, end},
-        {&a->wide, BCL_ELEMENT_F32, F > qkv ? F : qkv, head + 1, end},
         {&a->delta, BCL_ELEMENT_F32, c->heads, head + 1, end},
     };
     enum { ALWAYS = 5, ALL = sizeof views / sizeof *views };

@@ -176,7 +176,7 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
     const float hidden = dropout ? dropout->hidden : 0;
     bcl_ops *ops = &m->ops;
     const bcl_view dx = m->a.dx, dh = m->a.dh;
-    const bcl_view dup = bcl_view_as(m->a.wide, T, F), dqkv = bcl_view_as(m->a.wide, T, 3 * C);
+    const bcl_view dup = l->dup, dqkv = l->dqkv;
     if (m->capacity.recompute)
         BCL_TRY(layer_recompute(m, layer, dropout));
     BCL_TRY(bcl_residual_layernorm_backward(

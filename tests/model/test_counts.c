@@ -25,6 +25,7 @@ cl_int __wrap_clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const
 
 static struct {
     int writes, launches, arguments;
+    int waits;    /* launches of the first queue that wait for one of the second */
     size_t bytes; /* written */
 } counts;
 
@@ -41,6 +42,7 @@ cl_int __wrap_clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, c
                                      const size_t *local, cl_uint count, const cl_event *list,
                                      cl_event *event) {
     counts.launches++;
+    counts.waits += test_device && queue != test_device->auxiliary && count;
     return __real_clEnqueueNDRangeKernel(queue, kernel, dims, offset, global, local, count, list,
                                          event);
 }
@@ -148,13 +150,14 @@ static void test_step(void **state) {
         OK(bcl_model_update(s.model, &adam, step));
         OK(bcl_device_finish(test_device));
     }
-    print_message("a step: %d launches, %d arguments, %d writes\n", counts.launches,
-                  counts.arguments, counts.writes);
+    print_message("a step: %d launches, %d arguments, %d writes, %d waits\n", counts.launches,
+                  counts.arguments, counts.writes, counts.waits);
     assert_int_equal(counts.writes, 1);
     /* the kernels of CPUs with everything fused; others take more, CLBlast's are not seen */
     if (bcl_gemm_fuses(s.model->ops.gemm) && bcl_device_wide(test_device)) {
         assert_true(counts.launches <= 16 + 22 * LAYERS);
         assert_true(counts.arguments <= 910);
+        assert_true(counts.waits <= 1 + 2 * LAYERS);
     }
     bcl_batch_free(&batch);
     end(&s);
