@@ -13,7 +13,7 @@ typedef struct archive {
 
 static void put(bcl_string *s, uint64_t x, int bytes) {
     for (int i = 0; i < bytes; i++)
-        OK(bcl_string_add(s, &(char){(char)(x >> 8 * i)}, 1));
+        OK(bcl_string_add(s, &(char){(char)(i < 8 ? x >> 8 * i : 0)}, 1));
 }
 
 static void zip_add(archive *a, const char *name, const void *data, size_t size) {
