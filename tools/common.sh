@@ -45,7 +45,7 @@ install_packages() {
 
 # What building and running needs; tests come on top.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config ocl-icd-opencl-dev libclblast-dev libcjson-dev libutf8proc-dev libcurl4-openssl-dev libsqlite3-dev
-  pocl-opencl-icd python3-pip"
+  nettle-dev pocl-opencl-icd python3-pip"
 install_build_packages() {
   [ -n "${BERTCL_NO_APT:-}" ] || install_packages $BUILD_PACKAGES "$@"
 }

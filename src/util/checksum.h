@@ -4,10 +4,14 @@
 
 #include "util/util.h"
 
+#include <nettle/sha1.h>
+#include <nettle/sha2.h>
+
 typedef struct bcl_checksum {
-    uint32_t h[8];
-    unsigned char block[64];
-    uint64_t size; /* bytes so far */
+    union {
+        struct sha256_ctx sha256;
+        struct sha1_ctx sha1;
+    } context;
     bool sha1;
 } bcl_checksum;
 
