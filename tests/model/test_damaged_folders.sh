@@ -87,6 +87,26 @@ run("16385 labels", "expected 1 to 16384", config(id2label={str(i): f"L{i}" for 
 run("nested", "config.json: byte", text("config.json", "[" * 1000000))
 run("a number of a million digits", "config.json", text("config.json", '{"hidden_size": ' + "9" * 1000000 + "}"))
 
+# heads that are not of tokens
+run("a classifier of texts", "found BertForSequenceClassification, expected BertForTokenClassification",
+    config(architectures=["BertForSequenceClassification"]))
+without_head = {k: v for k, v in header.items() if not k.startswith("classifier.")}
+
+def drop_head(folder):
+    at, kept, parts = 0, {}, []
+    for k, v in without_head.items():
+        if k == "__metadata__":
+            continue
+        begin, stop = v["data_offsets"]
+        kept[k] = v | {"data_offsets": [at, at + stop - begin]}
+        parts.append(data[begin:stop])
+        at += stop - begin
+    raw = json.dumps(kept).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(raw)) + raw + b"".join(parts))
+
+run("no classifier", "the model has no token classifier, fine-tune it with bertcl train",
+    config(architectures=["BertForMaskedLM"]), drop_head)
+
 # headers
 def with_header(changed, length=None):
     raw = json.dumps(changed).encode() if not isinstance(changed, bytes) else changed
