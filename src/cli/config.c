@@ -202,7 +202,7 @@ out:
 bcl_status bcl_options_read_config(const bcl_option *options, const char *path) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_grow(&files, &file_capacity, file_count + 1, sizeof *files));
-    BCL_TRY(bcl_json_read(&files[file_count], path));
+    BCL_TRY(bcl_json_read_own(&files[file_count], path));
     const cJSON *json = files[file_count++];
     const cJSON *stored = cJSON_GetObjectItemCaseSensitive(json, "options"); /* a run.json's */
     if (cJSON_IsObject(stored))

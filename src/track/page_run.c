@@ -178,7 +178,7 @@ static bcl_status read_part(cJSON **out, const char *folder, const char *name) {
     char *path = NULL;
     bcl_status status = bcl_path_join(&path, folder, name);
     if (!status && bcl_path_exists(path))
-        status = bcl_json_read(out, path);
+        status = bcl_json_read_own(out, path);
     free(path);
     return status;
 }
@@ -194,7 +194,7 @@ bcl_status bcl_page_run_read(bcl_page_run *r, const char *folder) {
     BCL_TRY(bcl_path_join(&path, r->folder, "run.json"));
     if (!bcl_path_exists(path))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: holds no run.json, it is not a run", folder);
-    BCL_TRY(bcl_json_read(&r->run, path));
+    BCL_TRY(bcl_json_read_own(&r->run, path));
     BCL_TRY(read_part(&r->results, r->folder, "results.json"));
     BCL_TRY(read_part(&r->track, r->folder, "track.json"));
     BCL_TRY(read_part(&r->heartbeat, r->folder, "heartbeat.json"));

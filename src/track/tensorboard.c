@@ -200,7 +200,7 @@ static bcl_status write_options(bcl_tensorboard *b) {
     const cJSON *item;
     bcl_string text = {0};
     BCL_TRY(bcl_path_join(&path, b->folder, "run.json"));
-    BCL_TRY(bcl_json_read(&run, path));
+    BCL_TRY(bcl_json_read_own(&run, path));
     BCL_TRY(bcl_string_addf(&text, "| option | value |\n| --- | --- |\n"));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(run, "options")) {
         cJSON_free(value);

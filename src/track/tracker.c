@@ -73,7 +73,7 @@ static bcl_status take_over(bcl_tracker *t) {
     cJSON *before = NULL, *sessions, *session;
     char *path = NULL;
     BCL_TRY(bcl_path_join(&path, t->folder, BCL_TRACK_FILE));
-    if (!bcl_path_exists(path) || bcl_json_read(&before, path))
+    if (!bcl_path_exists(path) || bcl_json_read_own(&before, path))
         goto out; /* a damaged one is written anew */
     cJSON_AddNumberToObject(t->track, "resumed",
                             cJSON_GetNumberValue(cJSON_GetObjectItem(t->track, "started")));
