@@ -94,8 +94,15 @@ typedef struct bcl_tracker_options {
 BCL_EXPORT bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *options);
 /* Tells what there is to tell; cheap. Takes NULL. */
 BCL_EXPORT void bcl_tracker_poll(bcl_tracker *tracker);
-/* The run has ended as "finished", "failed" or "stopped"; message NULL or why. Takes NULL. */
+/* The run has ended as "finished", "failed" or "stopped"; message NULL or why: its last state is
+ * recorded. Takes NULL. */
 BCL_EXPORT void bcl_tracker_end(bcl_tracker *tracker, const char *state, const char *message);
+/* After bcl_tracker_end and what the caller added to the folder: records that, sends the rest to
+ * the targets, a minute at most, and frees. Takes NULL. */
+BCL_EXPORT void bcl_tracker_free(bcl_tracker *tracker);
+/* Sends to MLflow what it has not got yet of a run that was begun with it; *sent false: there was
+ * nothing to do. */
+BCL_EXPORT bcl_status bcl_store_sync(bcl_store *store, int64_t run, bool *sent);
 /* Is the name in the list? Are all names in it known (else ARGUMENT)? The list may be NULL. */
 BCL_EXPORT bool bcl_targets_have(const char *list, const char *name);
 BCL_EXPORT bcl_status bcl_targets_check(const char *list);

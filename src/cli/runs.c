@@ -410,6 +410,7 @@ int bcl_cli_runs(int argc, char **argv) {
         {"delete", bcl_cli_runs_delete, "hide runs until runs gc removes them", true},
         {"gc", bcl_cli_runs_gc, "remove what was deleted, forget what is gone", true},
         {"import", bcl_cli_runs_import, "read run folders in; makes a lost index again", true},
+        {"sync", bcl_cli_runs_sync, "send what a server has not got yet", true},
         {"watch", bcl_cli_runs_watch, "follow a run from another terminal", false},
         {NULL, NULL, NULL, false},
     };

@@ -1,4 +1,4 @@
-/* bertcl runs tag, delete, gc, import, watch. */
+/* bertcl runs tag, delete, gc, import, sync, watch. */
 #include "cli/runs_command.h"
 #include "cli/terminal.h"
 
@@ -172,6 +172,63 @@ int bcl_cli_runs_import(int argc, char **argv) {
     if (code < 0 && !o.words.count)
         code = bcl_cli_usage(&command, "expected at least one DIR");
     return finish(import_work, &o, code);
+}
+
+/* ---- sync ---- */
+
+/* All, or those that are named. A run that fails is told, and the others are sent. */
+static bcl_status sync_work(bcl_store *store, void *context) {
+    const change_options *o = context;
+    bcl_status status = BCL_OK, first = BCL_OK;
+    int64_t *runs = NULL;
+    cJSON *list = NULL;
+    const cJSON *item;
+    bcl_list names = {0};
+    char *message = NULL;
+    size_t done = 0;
+    if (!o->words.count) {
+        BCL_TRY(bcl_store_runs(&list, NULL, store, &(bcl_run_query){0}));
+        cJSON_ArrayForEach(item, list) {
+            BCL_TRY(bcl_grow(&names.items, &names.capacity, names.count + 1, sizeof *names.items));
+            names.items[names.count++] = bcl_cli_word(item, "id");
+        }
+    }
+    const bcl_list *which = o->words.count ? &o->words : &names;
+    BCL_TRY(bcl_cli_find_runs(&runs, store, which));
+    for (size_t i = 0; i < which->count; i++) {
+        bool sent;
+        const bcl_status one = bcl_store_sync(store, runs[i], &sent);
+        if (one && first)
+            fprintf(stderr, "bertcl: %s\n", bcl_message());
+        if (one && !first && !bcl_strdup(&message, bcl_message()))
+            first = one;
+        done += !one && sent;
+    }
+    if (!first)
+        printf("%zu runs sent\n", done);
+    else
+        status = bcl_fail(first, "%s", message);
+out:
+    free(message);
+    free(runs);
+    cJSON_Delete(list);
+    bcl_list_free(&names);
+    return status;
+}
+
+int bcl_cli_runs_sync(int argc, char **argv) {
+    static const bcl_command command = {
+        "runs sync", "[RUN…]",
+        "Sends to MLflow what it has not got yet of runs that were begun with --track mlflow.",
+        "The server is MLFLOW_TRACKING_URI, with MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME "
+        "and MLFLOW_TRACKING_PASSWORD. It may be done at any time and again: nothing is sent "
+        "twice. Without RUN all runs are looked at."};
+    change_options o = {0};
+    const bcl_option options[] = {
+        {BCL_OPTION_LIST, NULL, &o.words, "RUN…", "which", .min = 0},
+        {.kind = BCL_OPTION_END},
+    };
+    return finish(sync_work, &o, bcl_options_parse(&command, options, argc, argv, 2));
 }
 
 /* ---- watch ---- */

@@ -8,6 +8,7 @@ int bcl_cli_runs_tag(int argc, char **argv);
 int bcl_cli_runs_delete(int argc, char **argv);
 int bcl_cli_runs_gc(int argc, char **argv);
 int bcl_cli_runs_import(int argc, char **argv);
+int bcl_cli_runs_sync(int argc, char **argv);
 int bcl_cli_runs_watch(int argc, char **argv);
 
 #endif

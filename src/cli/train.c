@@ -112,6 +112,7 @@ static bcl_status train(job *j) {
     bcl_run *run = NULL;
     bcl_train_printer *p = &j->printer;
     p->session = (bcl_cli_session){.quiet = p->quiet, .tell_device = true, .tell_unused = true};
+    BCL_TRY(bcl_targets_check(p->targets));
     j->options.tune = true;
     j->options.listener = bcl_train_print_event;
     j->options.context = p;

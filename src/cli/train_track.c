@@ -32,14 +32,12 @@ void bcl_train_track_begin(bcl_train_printer *t) {
 static void write_report(const bcl_train_printer *t, const char *folder) {
     char *path = NULL, shown[4096];
     bcl_store *store = NULL;
-    const bool open = bcl_store_enabled() && !bcl_store_open(&store, NULL, true);
+    const bool open = bcl_store_enabled() && !bcl_store_open(&store, NULL, false);
     if (bcl_path_join(&path, folder, "report.html") ||
         bcl_page_write(open ? store : NULL, &folder, 1, path))
         fprintf(stderr, "bertcl: report: %s\n", bcl_message());
     else if (!t->json)
         printf("report: %s\n", bcl_printable(shown, sizeof shown, path));
-    if (open && bcl_path_exists(path)) /* the page is one of the run's artifacts */
-        (void)bcl_store_import(store, folder, NULL);
     bcl_store_close(store);
     free(path);
 }
@@ -55,9 +53,10 @@ void bcl_train_track_end(bcl_train_printer *t, bcl_status status) {
                     : status == BCL_ERROR_INTERRUPTED ? "stopped"
                                                       : "failed",
                     message);
-    t->tracker = NULL;
     if (!status)
         write_report(t, bcl_run_record_of(t->run)->folder);
+    bcl_tracker_free(t->tracker);
+    t->tracker = NULL;
     if (message)
         bcl_fail(status, "%s", message);
     free(message);

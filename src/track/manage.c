@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "track/mlflow.h"
 #include "track/record.h"
 #include "track/sql_rows.h"
 
@@ -185,5 +186,37 @@ bcl_status bcl_store_promote(bcl_store *store, int64_t model, const char *alias)
     BCL_TRY(bcl_journal_add(store, event));
 out:
     cJSON_Delete(row);
+    return status;
+}
+
+/* ---- sending what is left ---- */
+
+bcl_status bcl_store_sync(bcl_store *store, int64_t run, bool *sent) {
+    bcl_status status = BCL_OK;
+    char *folder = NULL, *path = NULL;
+    bcl_mlflow *m = NULL;
+    cJSON *json = NULL, *track = NULL;
+    *sent = false;
+    BCL_TRY(folder_of(&folder, store, run));
+    BCL_TRY(bcl_path_join(&path, folder, BCL_TRACK_FILE));
+    if (!bcl_path_exists(path))
+        goto out;
+    BCL_TRY(bcl_json_read(&track, path));
+    if (!bcl_targets_have(word(track, "targets"), "mlflow"))
+        goto out;
+    BCL_TRY(bcl_store_run(&json, store, run));
+    if (!strcmp(word(json, "state"), "running"))
+        goto out; /* its own process does that */
+    BCL_TRY(bcl_mlflow_open(&m, folder));
+    if (bcl_mlflow_is_done(m))
+        goto out;
+    BCL_TRY(bcl_mlflow_update(m, true, 0));
+    *sent = true;
+out:
+    bcl_mlflow_close(m);
+    cJSON_Delete(json);
+    cJSON_Delete(track);
+    free(folder);
+    free(path);
     return status;
 }

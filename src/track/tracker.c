@@ -1,6 +1,6 @@
 /* Follows a run while it goes on: a thread that reads what the run writes. Training never waits for
  * it, and nothing that fails here stops the run; it is told. */
-#include "track/tracker.h"
+#include "track/mlflow.h"
 
 #include "track/record.h"
 
@@ -10,6 +10,8 @@
 #include <time.h>
 
 enum { LOOK_SECONDS = 2, HEARTBEAT_SECONDS = 10 };
+/* for one look, after a failure, and at the end, when somebody waits */
+enum { MLFLOW_SECONDS = 60, MLFLOW_PAUSE = 30, MLFLOW_LAST_SECONDS = 60, MLFLOW_HURRY_SECONDS = 5 };
 
 struct bcl_tracker {
     bcl_tracker_options o;
@@ -17,7 +19,9 @@ struct bcl_tracker {
     bcl_store *store; /* NULL: BERTCL_HOME is off, or it failed */
     cJSON *track;
     bcl_tensorboard *board;
-    bool want_board;
+    bcl_mlflow *mlflow;
+    bool want_board, want_mlflow, mlflow_failed;
+    double mlflow_again; /* not before this time, after a failure */
     double beat;
     pthread_t thread;
     bool running, stop;
@@ -189,6 +193,26 @@ static void update_board(bcl_tracker *t) {
     t->board_failed = status != BCL_OK;
 }
 
+static bool hurried(bcl_tracker *t) {
+    pthread_mutex_lock(&t->lock);
+    const bool stop = t->stop;
+    pthread_mutex_unlock(&t->lock);
+    return stop;
+}
+
+/* A server that fails is left alone for a while; what it has not got stays in the run's folder. */
+static void update_mlflow(bcl_tracker *t, bool ended, double seconds) {
+    if (!t->mlflow || (!ended && bcl_seconds() < t->mlflow_again))
+        return;
+    const bcl_status status = bcl_mlflow_update(t->mlflow, ended, seconds);
+    if (status && ended)
+        say(t, "mlflow: %s; bertcl runs sync %s sends the rest later", bcl_message(), t->folder);
+    else if (status && !t->mlflow_failed && !hurried(t)) /* the end tries again */
+        say(t, "mlflow: %s; the run goes on and what is missing is sent later", bcl_message());
+    t->mlflow_failed = status != BCL_OK;
+    t->mlflow_again = bcl_seconds() + (status ? MLFLOW_PAUSE : 0);
+}
+
 static void look(bcl_tracker *t) {
     const double now = bcl_unix_time();
     if (now - t->beat >= HEARTBEAT_SECONDS) {
@@ -197,6 +221,7 @@ static void look(bcl_tracker *t) {
     }
     import(t);
     update_board(t);
+    update_mlflow(t, false, MLFLOW_SECONDS);
 }
 
 static void *follow(void *context) {
@@ -247,6 +272,7 @@ static void free_tracker(bcl_tracker *t) {
     free(t->parent_name);
     cJSON_Delete(t->track);
     bcl_tensorboard_close(t->board);
+    bcl_mlflow_close(t->mlflow);
     bcl_store_close(t->store);
     bcl_string_free(&t->told);
     pthread_mutex_destroy(&t->lock);
@@ -279,6 +305,7 @@ bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *optio
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
     BCL_TRY(bcl_targets_check(options->targets));
+    t->want_mlflow = bcl_targets_have(options->targets, "mlflow");
     t->want_board = bcl_targets_have(options->targets, "tensorboard");
     BCL_TRY(find_names(t));
     BCL_TRY(bcl_track_record(&t->track, options->command, options->argc, options->argv));
@@ -288,6 +315,8 @@ bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *optio
         cJSON_AddStringToObject(t->track, "targets", options->targets);
     BCL_TRY(take_over(t));
     BCL_TRY(write_track(t));
+    if (t->want_mlflow)
+        BCL_TRY(bcl_mlflow_open(&t->mlflow, t->folder));
     BCL_TRY(bcl_track_heartbeat(t->folder, "running", NULL));
     t->beat = bcl_unix_time();
     open_store(t);
@@ -310,11 +339,21 @@ void bcl_tracker_end(bcl_tracker *t, const char *state, const char *message) {
     t->stop = true;
     pthread_cond_signal(&t->wake);
     pthread_mutex_unlock(&t->lock);
+    if (t->mlflow)
+        bcl_mlflow_hurry(t->mlflow, MLFLOW_HURRY_SECONDS);
     pthread_join(t->thread, NULL);
     if (bcl_track_heartbeat(t->folder, state, message))
         say(t, "store: %s", bcl_message());
     import(t);
     update_board(t);
+    bcl_tracker_poll(t);
+}
+
+void bcl_tracker_free(bcl_tracker *t) {
+    if (!t)
+        return;
+    import(t); /* the report is one of the run's files */
+    update_mlflow(t, true, MLFLOW_LAST_SECONDS);
     bcl_tracker_poll(t);
     free_tracker(t);
 }
@@ -343,5 +382,5 @@ bcl_status bcl_targets_check(const char *list) {
                             "comma between",
                             (int)n, p);
     }
-    return BCL_OK;
+    return bcl_targets_have(list, "mlflow") ? bcl_mlflow_check() : BCL_OK;
 }
