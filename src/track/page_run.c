@@ -42,6 +42,7 @@ void bcl_page_run_free(bcl_page_run *r) {
     bcl_corpus_free(r->gold);
     bcl_corpus_free(r->pred);
     free(r->ids);
+    free(r->problem);
     *r = (bcl_page_run){0};
 }
 
@@ -199,7 +200,11 @@ bcl_status bcl_page_run_read(bcl_page_run *r, const char *folder) {
     BCL_TRY(read_part(&r->track, r->folder, "track.json"));
     BCL_TRY(read_part(&r->heartbeat, r->folder, "heartbeat.json"));
     BCL_TRY(read_metrics(r));
-    BCL_TRY(read_predictions(r));
+    if (read_predictions(r)) { /* the rest of the page does not need them */
+        bcl_score_free(r->score);
+        r->score = NULL;
+        BCL_TRY(bcl_strdup(&r->problem, bcl_message()));
+    }
     const char *name = cJSON_GetStringValue(bcl_page_get(r->track, "name"));
     r->name = name ? name : bcl_path_name(r->folder);
 out:

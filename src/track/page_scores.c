@@ -115,6 +115,11 @@ bcl_status bcl_page_errors(bcl_string *out, const bcl_page_run *run) {
     bcl_status status = BCL_OK;
     bcl_errors *errors = NULL;
     char *html = NULL;
+    if (run->problem) {
+        BCL_TRY(put(out, "<h2>Errors</h2>\n<p>They cannot be shown: "));
+        BCL_TRY(bcl_html_text(out, run->problem));
+        BCL_TRY(put(out, "</p>\n"));
+    }
     if (!run->score)
         return status;
     BCL_TRY(bcl_errors_create(&errors, run->score));

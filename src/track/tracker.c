@@ -1,5 +1,6 @@
 /* Follows a run while it goes on: a thread that reads what the run writes. Training never waits for
  * it, and nothing that fails here stops the run; it is told. */
+#include "track/card.h"
 #include "track/mlflow.h"
 
 #include "track/record.h"
@@ -344,6 +345,8 @@ void bcl_tracker_end(bcl_tracker *t, const char *state, const char *message) {
     pthread_join(t->thread, NULL);
     if (bcl_track_heartbeat(t->folder, state, message))
         say(t, "store: %s", bcl_message());
+    if (!strcmp(state, "finished") && bcl_card_write(t->folder))
+        say(t, "model card: %s", bcl_message());
     import(t);
     update_board(t);
     bcl_tracker_poll(t);

@@ -185,6 +185,22 @@ static void on_evaluating(void *context, size_t done, size_t all) {
     tell(context, (bcl_run_event){.kind = BCL_RUN_EVALUATING, .done = done, .all = all});
 }
 
+/* RUN/predictions.conll: what the newest model makes of the test set, a word a line with its gold
+ * and its predicted label. */
+static bcl_status write_predictions(const trainer *t, const bcl_predictions *p) {
+    bcl_status status = BCL_OK;
+    bcl_labels *labels = NULL;
+    char *path = NULL;
+    size_t without_piece;
+    BCL_TRY(bcl_path_join(&path, t->job->folder, "predictions.conll"));
+    BCL_TRY(bcl_labels_of_words(&labels, &without_piece, p));
+    BCL_TRY(bcl_labels_write(labels, path));
+out:
+    bcl_labels_free(labels);
+    free(path);
+    return status;
+}
+
 static bcl_status evaluate(trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     const bcl_config *c = t->job->files.config;
@@ -205,6 +221,7 @@ static bcl_status evaluate(trainer *t, bcl_train_result *out) {
         bcl_predictions p = *t->job->words;
         p.predicted = predicted;
         BCL_TRY(bcl_word_entities_create(&out->evaluation.entities, &p));
+        BCL_TRY(write_predictions(t, &p));
     }
 out:
     free(predicted);
