@@ -1,6 +1,8 @@
 /* The index' schema and its migrations. */
 #include "track/store.h"
 
+/* In tables without row ids the primary key's columns come first: where they do not, SQLite 3.40's
+ * integrity_check takes other columns for NULL. */
 static const char *const first[] = {
     "CREATE TABLE files ("
     "  path TEXT PRIMARY KEY, size INTEGER, time INTEGER, inode INTEGER, sha256 TEXT NOT NULL"
@@ -52,7 +54,7 @@ static const char *const first[] = {
     "  id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, bytes INTEGER);",
     "CREATE TABLE run_artifacts ("
     "  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,"
-    "  artifact INTEGER NOT NULL REFERENCES artifacts, role TEXT NOT NULL, path TEXT NOT NULL,"
+    "  path TEXT NOT NULL, artifact INTEGER NOT NULL REFERENCES artifacts, role TEXT NOT NULL,"
     "  PRIMARY KEY (run, path)) WITHOUT ROWID;",
     "CREATE INDEX run_artifacts_by ON run_artifacts (artifact);",
     "CREATE TABLE models ("

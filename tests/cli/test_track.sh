@@ -1,0 +1,93 @@
+#!/bin/bash
+# bertcl train in the store: what is recorded of a run, killed and resumed runs, four at once beside a reader, and
+# stores that fail: the run goes on and says so.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+export BERTCL_HOME="$tmp/home"
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
+need_device
+cd "$tmp" || exit 1
+head -3000 "$BERTCL_TESTS/../sample/speech 1.conll" >corpus.conll
+sed -i '1s/\t.*/\tI-OR/' corpus.conll # a stray tag
+train() { "$BERTCL" train --quiet --model model --data corpus.conll --lr 1e-3 --batch 2 --epochs 1000 "$@"; }
+b() { "$BERTCL" "$@"; }
+
+check "train" 0 'report: first/report.html' train --out first --max-steps 250 --map I-OR=O --seed 5 --track tensorboard
+check "list" 0 'first +train +finished .* 250 ' b runs list
+check "show" 0 "command +train --quiet --model model --data corpus.conll" b runs show first
+for part in 'I-OR=O' 'seed +5' 'parent +model +1' 'model +first +1' 'training and test +corpus +1' 'predictions.conll' 'report.html' 'tokenizer +model/vocab.txt'; do
+    grep -qE "$part" stdout || fail "show: no $part"
+done
+# read back by commands, the same as the run's own files
+check "loss by 100 steps" 0 '^250	' b runs show first --metric loss --every 100
+grep '"grad_norm"' first/metrics.jsonl | sed 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\),.*/\1 \2/' |
+    awk '{s += $2; n++; if ($1 % 100 == 0 || $1 == 250) {printf "%d\t%.7g\n", $1, s / n; s = n = 0}}' >expected
+awk '{printf "%d\t%.7g\n", $1, $2}' stdout | diff expected - >&2 || fail "loss by 100 steps: not that of metrics.jsonl"
+check "figures" 0 'eval.accuracy' b runs show first --json
+for key in loss accuracy; do
+    value=$(grep -A3 '"eval":' first/results.json | grep -m1 "\"$key\"" | sed 's/.*:[[:space:]]*//; s/,//')
+    grep -qE "\"eval.$key\":[[:space:]]*$value" stdout || fail "figures: eval.$key is not $value"
+done
+check "data" 0 'I-OR +1 +0' b data show corpus
+check "data source" 0 "source +$tmp/corpus.conll" b data show corpus
+check "models" 0 'first +1 .* model@1' b models list
+check "lineage" 0 'made from +model@1' b models show first
+check "model by name" 0 '"accuracy"' b eval --model first:latest --data first/test.conll --json
+check "same data again" 0 . train --out second --max-steps 3
+check "other reading" 0 'corpus +2' b data list # without the map it is another dataset
+check "a report of two" 0 . b report first second -o two.html
+grep -q '^base_model\|^pipeline_tag: token-classification' first/model/README.md || fail "no model card"
+[ "$(find first/tensorboard -type f | wc -l)" = 1 ] || fail "tensorboard: not one file"
+
+# killed, resumed
+(exec "$BERTCL" train --quiet --model model --data corpus.conll --out killed --lr 1e-3 --batch 2 --epochs 100000 --save-every 50 --max-steps 1000000 >/dev/null 2>&1) &
+pid=$!
+until [ -e killed/metrics.jsonl ] && [ "$(wc -l <killed/metrics.jsonl)" -gt 60 ]; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+check "running" 0 'killed +train +running' b runs list
+check "watch once" 0 'killed running .* step [0-9]+' b runs watch killed --once
+kill -9 $pid; wait $pid 2>/dev/null
+check "killed" 0 'killed +train +killed' b runs list
+python3 -c "import sqlite3; assert sqlite3.connect('home/store.db').execute('PRAGMA integrity_check').fetchone() == ('ok',)" || fail "integrity after a kill"
+id=$(b runs list --where 'name = killed' --json | grep '"id"')
+(exec "$BERTCL" train --out killed --resume --quiet >/dev/null 2>&1) & pid=$!
+for i in $(seq 100); do b runs list 2>/dev/null | grep -q 'killed.*running' && break; sleep 0.1; done
+sleep 1; kill -INT $pid; wait $pid
+check "stopped" 0 'killed +train +stopped' b runs list
+[ "$(b runs list --where 'name = killed' --json | grep '"id"')" = "$id" ] || fail "a resumed run got another id"
+grep -q '"sessions"' killed/track.json || fail "track.json has no sessions"
+
+# four runs at once, and a reader; the index is lost afterwards
+for i in 1 2 3 4; do train --out "many$i" --max-steps 300 >"out$i" 2>&1 & done
+while [ -n "$(jobs -r)" ]; do b runs list >/dev/null 2>>reader || echo failed >>reader; sleep 0.3; done
+wait
+cat out? | grep -iE 'lock|store|busy' >&2 && fail "writers at once"
+[ -s reader ] && { cat reader >&2; fail "reader beside writers"; }
+b runs list --json >before; b models list --json | grep -v number >>before; b data list --json | grep -v number >>before
+rm home/store.db*
+check "rebuilt" 0 'many4' b runs list
+b runs list --json >after; b models list --json | grep -v number >>after; b data list --json | grep -v number >>after
+diff before after >&2 || fail "the rebuilt index has other lists"
+
+# a store that cannot be had: the run goes on and says so, and is brought in later
+echo x >file
+BERTCL_HOME="$tmp/file" check "store is a file" 0 'the run goes on without it, bertcl runs import .*/alone' train --out alone --max-steps 3
+check "brought in later" 0 '^1 runs' b runs import alone
+check "brought in later: list" 0 'alone +train +finished' b runs list
+python3 -c "import sqlite3; sqlite3.connect('home2.db').execute('PRAGMA user_version = 77')"
+mkdir newer && mv home2.db newer/store.db
+BERTCL_HOME="$tmp/newer" check "newer store" 0 'schema 77 .*the run goes on' train --out alone2 --max-steps 3
+BERTCL_HOME=off check "no store" 0 'report' train --out alone3 --max-steps 3
+[ -e alone3/track.json ] && fail "BERTCL_HOME=off left a track.json"
+if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=100k none small 2>/dev/null; then
+    mounted="$tmp/small"
+    BERTCL_HOME="$tmp/small/home" check "full disk" 0 'store: .*the run goes on' train --out alone4 --max-steps 300
+    umount small; mounted=
+else
+    echo "not tested without root: a full disk"
+fi
+check "target unknown" 2 'track: found "wandb"' train --out none --track tensorboard,wandb
+check "no server" 2 'MLFLOW_TRACKING_URI' train --out none --track mlflow
+[ -e none ] && fail "a run was begun though its options were wrong"
+check "run name exists" 1 'exists' train --out first --max-steps 3
+MLFLOW_TRACKING_URI=http://127.0.0.1:9 check "server is down" 0 'mlflow: .*runs sync' train --out offline --max-steps 3 --track mlflow
+check "sync fails" 1 '127.0.0.1:9' env MLFLOW_TRACKING_URI=http://127.0.0.1:9 "$BERTCL" runs sync offline
+exit $failed
