@@ -91,16 +91,19 @@ def circles(graph, what):
 def calls(build):
     """{file: files that define what it leaves undefined}"""
     root = build / "CMakeFiles" / "bertcl_objects.dir" / "src"
-    needs, home = {}, {}
-    for path in sorted(root.rglob("*.c.o")):
-        name = path.relative_to(root).as_posix()[: -len(".c.o")]
-        needs[name] = set()
-        for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
-            kind, symbol = line.split()[-2:]
-            if kind == "U":
-                needs[name].add(symbol)
-            elif kind in "TDBRC":
-                home[symbol] = name
+    paths = sorted(root.rglob("*.c.o"))
+    needs, home = {p.relative_to(root).as_posix()[: -len(".c.o")]: set() for p in paths}, {}
+    if not paths:
+        return {}
+    listed = subprocess.run(["nm", "-A", *paths], capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        path, _, symbol = line.partition(".c.o:")
+        name = pathlib.Path(path).relative_to(root).as_posix()
+        kind, symbol = symbol.split()[-2:]
+        if kind == "U":
+            needs[name].add(symbol)
+        elif kind in "TDBRC":
+            home[symbol] = name
     return {n: sorted({home[s] for s in u if s in home and home[s] != n}) for n, u in needs.items()}
 
 
