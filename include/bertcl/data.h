@@ -26,12 +26,13 @@ BCL_EXPORT bcl_status bcl_tag_map_create(bcl_tag_map **out);
 /* Tag `from` becomes `to`; a later rule for the same tag replaces the earlier. Rules do not chain.
  */
 BCL_EXPORT bcl_status bcl_tag_map_add(bcl_tag_map *map, const char *from, const char *to);
-/* A rule "A=B"; the first '=' divides. */
+/* A rule "A=B"; the first '=' divides. ARGUMENT without one. */
 BCL_EXPORT bcl_status bcl_tag_map_add_rule(bcl_tag_map *map, const char *rule);
 /* A file of rules, "A=B" or "A<TAB>B" a line; blank lines and lines that begin with '#' are
- * skipped. */
+ * skipped. Errors: IO, FORMAT (a line that is no rule, named by its number). */
 BCL_EXPORT bcl_status bcl_tag_map_add_file(bcl_tag_map *map, const char *path);
-/* "un-ner": the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) become O. */
+/* "un-ner": the six stray tags of the UN corpus (0, I-, I-I-MISC, I-OR, I-PRG, VMISC) become O.
+ * Errors: ARGUMENT (another name). */
 BCL_EXPORT bcl_status bcl_tag_map_add_preset(bcl_tag_map *map, const char *name);
 /* The tag that `from` becomes: `from` itself without a rule. `map` may be NULL. */
 BCL_EXPORT const char *bcl_tag_map_find(const bcl_tag_map *map, const char *from);
@@ -81,8 +82,9 @@ typedef struct bcl_corpus_options {
 
 /* Reads files and folders in the order given. Of a folder every regular file is read, sorted by the
  * bytes of the names; folders inside are not entered, and files that are no data by their names are
- * left out (see bcl_corpus_left_out). options may be NULL. Fails with BCL_ERROR_FORMAT if there is
- * no sentence at all. */
+ * left out (see bcl_corpus_left_out). options may be NULL. Errors: IO (a path that cannot be read),
+ * FORMAT (a line that is no data, or no sentence at all), ARGUMENT (options that exclude each
+ * other). */
 BCL_EXPORT bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t count,
                                       const bcl_corpus_options *options);
 BCL_EXPORT void bcl_corpus_free(bcl_corpus *corpus);

@@ -17,7 +17,7 @@ extern "C" {
  * to it batch after batch. Memory grows with K and the pairs that occur, not with K x K. */
 typedef struct bcl_counts bcl_counts;
 
-/* names: (K), copied; each once. */
+/* names: (K), copied; each once. Holds K * K counts. */
 BCL_EXPORT bcl_status bcl_counts_create(bcl_counts **out, const char *const *names, size_t k);
 /* Label ids are within 0 and K - 1; a pair whose gold id is negative is left out (an ignored
  * piece). */

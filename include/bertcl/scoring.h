@@ -26,10 +26,11 @@ typedef struct bcl_labelled {
 
 BCL_EXPORT bcl_status bcl_labels_create(bcl_labels **out);
 BCL_EXPORT void bcl_labels_free(bcl_labels *labels);
-/* The number of a label, which is added if it is new. */
+/* *out = the number of a label, from 0, which is added if it is new. */
 BCL_EXPORT bcl_status bcl_labels_id(int32_t *out, bcl_labels *labels, const char *name);
 /* A document of this name begins; its number is what bcl_labels_documents was before. */
 BCL_EXPORT bcl_status bcl_labels_document(bcl_labels *labels, const char *name);
+/* Adds a sentence. Errors: ARGUMENT (an id that bcl_labels_id has not given). */
 BCL_EXPORT bcl_status bcl_labels_add(bcl_labels *labels, const bcl_labelled *sentence);
 
 BCL_EXPORT size_t bcl_labels_size(const bcl_labels *labels); /* sentences */
@@ -52,7 +53,7 @@ typedef struct bcl_labels_options {
 BCL_EXPORT bcl_status bcl_labels_read(bcl_labels **out, const char *gold, const char *pred,
                                       const bcl_labels_options *options);
 /* "word<TAB>gold<TAB>predicted" lines with a blank one behind each sentence, as conlleval reads
- * them. Complete or absent. */
+ * them. Complete or absent. Errors: IO. */
 BCL_EXPORT bcl_status bcl_labels_write(const bcl_labels *labels, const char *path);
 /* Lines that first_pieces left out. */
 BCL_EXPORT size_t bcl_labels_left_out(const bcl_labels *labels);

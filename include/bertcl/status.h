@@ -1,4 +1,16 @@
-/* Status codes and the message that goes with them. Every function that can fail returns one. */
+/* Status codes and the message that goes with them. Every function that can fail returns one.
+ *
+ * What holds for every function of the library that does not say otherwise:
+ *   - it blocks until its work is done;
+ *   - what a _create, _open, _load or _read gives is the caller's, to end with the _free or _close
+ *     of its type, which takes NULL and, after a failure, what the failed call left; other pointers
+ *     that come back belong to the object that they were asked of, and live as long;
+ *   - char **out is a text to free(), struct cJSON **out an object for cJSON_Delete;
+ *   - arguments are read during the call only, and texts are UTF-8 that ends in a NUL;
+ *   - an object is one thread's at a time; different objects are free of each other;
+ *   - beside the errors that are named, BCL_ERROR_MEMORY can come back, and what was to be made or
+ *     written is then absent, never half there;
+ *   - it neither prints nor ends the process. */
 #ifndef BERTCL_STATUS_H
 #define BERTCL_STATUS_H
 

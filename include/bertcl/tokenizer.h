@@ -40,7 +40,8 @@ BCL_EXPORT void bcl_tokenizer_free(bcl_tokenizer *tokenizer);
 
 /* Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json (and
  * added_tokens.json where the source has one) into an existing folder: files of the source folder
- * byte for byte, missing ones generated so that the result loads to the same tokenizer. */
+ * byte for byte, missing ones generated so that the result loads to the same tokenizer. Errors:
+ * IO. */
 BCL_EXPORT bcl_status bcl_tokenizer_save(const bcl_tokenizer *tokenizer, const char *folder);
 
 /* = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length). `sizes` in
@@ -50,7 +51,8 @@ BCL_EXPORT bcl_status bcl_tokenizer_encode_words(const bcl_tokenizer *tokenizer,
                                                  const char *const *words, const size_t *sizes,
                                                  size_t count, size_t max_length,
                                                  bcl_encoding *out);
-/* = tokenizer(text, truncation=True, max_length=max_length) */
+/* = tokenizer(text, truncation=True, max_length=max_length); `size` in bytes. Errors: FORMAT (not
+ * valid UTF-8, naming the byte), ARGUMENT (max_length 1). */
 BCL_EXPORT bcl_status bcl_tokenizer_encode_text(const bcl_tokenizer *tokenizer, const char *text,
                                                 size_t size, size_t max_length, bcl_encoding *out);
 
