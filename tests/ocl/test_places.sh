@@ -4,6 +4,7 @@
 source "$(dirname "$0")/../cli/common.sh"
 need_device
 unset BERTCL_CACHE_DIR XDG_CACHE_HOME POCL_CACHE_DIR
+export HOME=$tmp # nothing is left in the user's
 chmod 755 "$tmp"
 cp "$BERTCL" "$tmp/bertcl" && chmod 755 "$tmp/bertcl" || exit 1
 as=() uid=$(id -u)

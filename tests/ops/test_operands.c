@@ -221,13 +221,19 @@ static void test_operands(void **state) {
         for (; count < MOST && operations[i].operands[count].name; count++) {
             const operand *o = &operations[i].operands[count];
             const bool ranges = !strcmp(o->name, "ranges");
-            float *zero = random_floats((size_t)(o->rows * o->columns), 0, 1);
+            const size_t elements = (size_t)(o->rows * o->columns);
+            float *zero = random_floats(elements, 0, 1);
+            int32_t *ints = calloc(elements, sizeof *ints);
+            assert_non_null(ints);
+            for (size_t k = 0; k < elements && k < 4; k++)
+                ints[k] = (int32_t)k;
             if (o->ints)
-                views[count] = guard_ints(o->rows, o->columns, (const int32_t[4]){0, 1, 2, 3});
+                views[count] = guard_ints(o->rows, o->columns, ints);
             else
                 views[count] = guard_floats(o->rows, o->columns, zero);
             if (o->ints && !ranges)
                 OK(bcl_buffer_zero(test_device, views[count].buffer, 0, views[count].bytes));
+            free(ints);
             free(zero);
         }
         OK(operations[i].call(views));
