@@ -2,36 +2,12 @@
  * they compute. */
 #include "ops/gemm/provider.h"
 
-#include <assert.h>
-#include <stdarg.h>
-
 struct bcl_gemm {
     char *name; /* the parameters in use included */
     const bcl_gemm_provider *provider;
     void *state;
     bcl_device *device;
 };
-
-bcl_status bcl_gemm_names_add(bcl_gemm_names *names, const char *format, ...) {
-    bcl_status status = BCL_OK;
-    char name[BCL_GEMM_NAME];
-    va_list args;
-    va_start(args, format);
-    const int size = vsnprintf(name, sizeof name, format, args);
-    va_end(args);
-    assert(size >= 0 && (size_t)size < sizeof name);
-    (void)size;
-    BCL_TRY(bcl_grow(&names->items, &names->capacity, names->count + 1, sizeof *names->items));
-    BCL_TRY(bcl_strdup(&names->items[names->count], name));
-    names->count++;
-out:
-    return status;
-}
-
-void bcl_gemm_names_free(bcl_gemm_names *names) {
-    bcl_strings_free(names->items, names->count);
-    *names = (bcl_gemm_names){0};
-}
 
 static bcl_status find_provider(const bcl_gemm_provider **out, const char *name,
                                 bcl_precision precision) {
