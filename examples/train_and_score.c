@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
     const bcl_tagger_options options = {.aggregation = BCL_AGGREGATION_FIRST, .sink = print};
     bcl_tagger *tagger = NULL;
     if (argc != 4) {
-        fprintf(stderr, "usage: train MODEL DATA RUN\n");
+        fprintf(stderr, "usage: train_and_score MODEL DATA RUN\n");
         return 2;
     }
     bcl_status status = train(argv[1], argv[2], argv[3]);
@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
     if (!status)
         status = bcl_tagger_flush(tagger);
     if (status)
-        fprintf(stderr, "train: %s\n", bcl_message());
+        fprintf(stderr, "train_and_score: %s\n", bcl_message());
     bcl_tagger_free(tagger);
     return status != BCL_OK;
 }

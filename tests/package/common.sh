@@ -53,3 +53,16 @@ run_tagger() {
         [ "$(grep -cxF "$entity" "$tmp/found")" = "$n" ] || fail "$entity: expected $n times in $(cat "$tmp/found")"
     done
 }
+
+# run_trainer PROGRAM: examples/train_and_score trains, scores, and tags by what it trained; started again it goes on.
+run_trainer() {
+    local program=$1 run time
+    run="$tmp/run of $(basename "$(dirname "$program")")"
+    head -600 "$top/sample/speech 1.conll" >"$tmp/data"
+    for time in first again; do
+        BERTCL_TUNE=off "$program" "$tmp/model" "$tmp/data" "$run" >"$tmp/scores" 2>"$tmp/messages" ||
+            fail "$program, $time: exit $?: $(tail -1 "$tmp/messages")"
+    done
+    grep -q '^macro F1 0\.[0-9]* after [0-9]* steps' "$tmp/scores" || fail "$program: printed $(cat "$tmp/scores")"
+    [ -s "$run/best/model.safetensors" ] || fail "$program: no model"
+}

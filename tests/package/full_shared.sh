@@ -27,3 +27,4 @@ if ! "$prefix/bin/bertcl" devices >"$tmp/devices" 2>&1; then
 fi
 run_tagger "$tmp/examples/cmake/tag_stdin"
 run_tagger "$tmp/examples/pkg-config/tag_stdin"
+run_trainer "$tmp/examples/cmake/train_and_score"

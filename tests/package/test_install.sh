@@ -37,14 +37,5 @@ if ! "$prefix/bin/bertcl" devices >"$tmp/devices" 2>&1; then
 fi
 run_tagger "$tmp/examples/cmake/tag_stdin"
 run_tagger "$tmp/examples/pkg-config/tag_stdin"
-# The other example: trains, scores, tags by what it trained; started again it goes on.
-head -600 "$top/sample/speech 1.conll" >"$tmp/data"
-for made in cmake pkg-config; do
-    train=$tmp/examples/$made/train_and_score
-    for time in first again; do
-        BERTCL_TUNE=off "$train" "$tmp/model" "$tmp/data" "$tmp/run $made" >"$tmp/scores" 2>"$tmp/messages" ||
-            fail "$train, $time: exit $?: $(tail -1 "$tmp/messages")"
-    done
-    grep -q '^macro F1 0\.[0-9]* after [0-9]* steps' "$tmp/scores" || fail "$train: printed $(cat "$tmp/scores")"
-    [ -s "$tmp/run $made/best/model.safetensors" ] || fail "$train: no model"
-done
+run_trainer "$tmp/examples/cmake/train_and_score"
+run_trainer "$tmp/examples/pkg-config/train_and_score"
