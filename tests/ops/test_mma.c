@@ -32,7 +32,7 @@ static const struct subject {
     {"mma-fp16:emulated-rdna4:32x64x16x32x2", BCL_PRECISION_FP16, false},
     {"mma-bf16:emulated-cdna:64x64x32x32x2", BCL_PRECISION_BF16, false},
     {"mma-fp16:emulated-cdna:64x32x64x32x2", BCL_PRECISION_FP16, false},
-    {"mma-bf16:emulated-intel8:32x32x16x16x2", BCL_PRECISION_BF16, true},
+    {"mma-bf16:emulated-intel8:32x32x16x16x2", BCL_PRECISION_BF16, false},
     {"mma-fp16:emulated-intel8:32x32x8x8x2", BCL_PRECISION_FP16, false},
     {"mma-bf16:emulated-intel16:32x64x16x32x2", BCL_PRECISION_BF16, false},
     {"mma-fp16:emulated-intel16:64x32x8x16x2", BCL_PRECISION_FP16, false},

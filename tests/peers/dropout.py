@@ -15,8 +15,8 @@ import numpy as np
 import torch
 import transformers.models.bert.modeling_bert as bert
 from safetensors.torch import load_file
-from support.models import (encode, pad, random_data, random_model, read_data, save_weights, tool,
-                            write_data)  # fmt: skip
+from support.models import (encode, fresh_head, pad, random_data, random_model, read_data,
+                            save_weights, tool, write_data)  # fmt: skip
 from transformers import BertForTokenClassification
 
 LIMIT, STEPS, WORD = 1e-5, 10, np.uint64(0xFFFFFFFF)
@@ -177,15 +177,7 @@ with tempfile.TemporaryDirectory() as name:
     if real and corpus:
         folder = tmp / "real"
         sentences = read_data(sorted(pathlib.Path(corpus, "tagged-training").iterdir())[0])[:40]
-        tags = sorted({t for _, ts in sentences for t in ts})
-        torch.manual_seed(0)
-        model = BertForTokenClassification.from_pretrained(
-            real, num_labels=len(tags), id2label=dict(enumerate(tags)),
-            label2id={t: i for i, t in enumerate(tags)})  # fmt: skip
-        model.save_pretrained(folder)
-        for file in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
-            if (pathlib.Path(real) / file).exists():
-                (folder / file).write_bytes((pathlib.Path(real) / file).read_bytes())
+        model = fresh_head(real, folder, sentences)
         write_data(folder / "data", sentences)
         encoded = encode(folder, sentences, model.config.label2id, 512)
         compare("MiniLM", folder, folder / "data", encoded, 4, 0.1, 0, 2e-5)

@@ -12,9 +12,8 @@ import tempfile
 
 import torch
 from safetensors.torch import load_file
-from support.models import (encode, pad, random_data, random_model, read_data, save_weights, tool,
-                            write_data)  # fmt: skip
-from transformers import BertForTokenClassification
+from support.models import (encode, fresh_head, pad, random_data, random_model, read_data,
+                            save_weights, tool, write_data)  # fmt: skip
 
 LIMIT = 1e-5
 CASES = [
@@ -69,15 +68,7 @@ with tempfile.TemporaryDirectory() as name:
         folder = tmp / "real"
         files = sorted(pathlib.Path(corpus, "tagged-training").iterdir())
         sentences = [s for s in read_data(files[0]) if len(s[0]) > 1][:24]
-        tags = sorted({t for _, ts in sentences for t in ts})
-        torch.manual_seed(0)
-        model = BertForTokenClassification.from_pretrained(
-            real, num_labels=len(tags), id2label=dict(enumerate(tags)),
-            label2id={t: i for i, t in enumerate(tags)})  # fmt: skip
-        model.save_pretrained(folder)
-        for file in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
-            if (pathlib.Path(real) / file).exists():
-                (folder / file).write_bytes((pathlib.Path(real) / file).read_bytes())
+        model = fresh_head(real, folder, sentences)
         write_data(folder / "data", sentences)
         compare("MiniLM", folder, model, folder / "data", 128, [[24], [5, 16, 3]])
 for line in failed[:20]:

@@ -10,10 +10,10 @@ import sys
 import tempfile
 
 import torch
-from support.models import (bertcl, encode, pad, random_data, random_model, read_data, save_weights,
-                            tool)  # fmt: skip
-from transformers import (BertForTokenClassification, get_constant_schedule_with_warmup,
-                          get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup)  # fmt: skip
+from support.models import (bertcl, encode, fresh_head, pad, random_data, random_model, read_data,
+                            save_weights, tool)  # fmt: skip
+from transformers import (get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup,
+                          get_linear_schedule_with_warmup)  # fmt: skip
 
 LIMIT, STEPS, EPOCHS = 1e-5, 20, 3
 SMALL = dict(hidden=100, heads=4, ff=345, layers=2, labels=6)
@@ -106,15 +106,7 @@ with tempfile.TemporaryDirectory() as name:
     real, corpus = os.environ.get("BERTCL_MODEL"), os.environ.get("BERTCL_UN_NER")
     if real and corpus:
         folder, data = tmp / "real", sorted(pathlib.Path(corpus, "tagged-training").iterdir())[0]
-        tags = sorted({t for _, ts in read_data(data) for t in ts})
-        torch.manual_seed(0)
-        model = BertForTokenClassification.from_pretrained(
-            real, num_labels=len(tags), id2label=dict(enumerate(tags)),
-            label2id={t: i for i, t in enumerate(tags)})  # fmt: skip
-        model.save_pretrained(folder)
-        for file in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
-            if pathlib.Path(real, file).exists():
-                (folder / file).write_bytes(pathlib.Path(real, file).read_bytes())
+        model = fresh_head(real, folder, read_data(data))
         compare("MiniLM", folder, model, data, {"lr": 1e-5, "batch": 4}, 128)
 for line in failed[:20]:
     print(line, file=sys.stderr)

@@ -176,6 +176,20 @@ def pad(encoded):
     return ids, mask, labels
 
 
+def fresh_head(real, folder, sentences):
+    """The pretrained model in `real` with a new head for the sentences' tags, saved in `folder`."""
+    tags = sorted({t for _, ts in sentences for t in ts})
+    torch.manual_seed(0)
+    model = BertForTokenClassification.from_pretrained(
+        real, num_labels=len(tags), id2label=dict(enumerate(tags)),
+        label2id={t: i for i, t in enumerate(tags)})  # fmt: skip
+    model.save_pretrained(folder)
+    for file in ("vocab.txt", "tokenizer_config.json", "tokenizer.json"):
+        if pathlib.Path(real, file).exists():
+            (folder / file).write_bytes(pathlib.Path(real, file).read_bytes())
+    return model
+
+
 @torch.no_grad()
 def logits_of(model, encoded):
     """Per sentence (pieces, labels), in evaluation mode; sentences of one length together, so that
