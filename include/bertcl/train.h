@@ -22,7 +22,8 @@ typedef enum bcl_run_event_kind {
     BCL_RUN_STEP,       /* an optimizer step has ended: all figures */
     BCL_RUN_EPOCH,      /* epoch, step; loss and accuracy of its labelled pieces */
     BCL_RUN_EVALUATING, /* done of all sentences */
-    BCL_RUN_EVALUATED,  /* epoch, step; loss, accuracy, macro_f1, entity_f1 of the test set */
+    BCL_RUN_EVALUATED,  /* epoch, step; loss, accuracy, macro_f1, entity_f1 of the dev set, or
+                         * without one of the test set */
     BCL_RUN_CHECKPOINT, /* step; text: the checkpoint's folder, complete and synced */
     BCL_RUN_FINISHED    /* results.json is written; the record has all figures */
 } bcl_run_event_kind;
@@ -42,6 +43,7 @@ typedef struct bcl_run_event {
     double tokens_per_s;   /* pieces of this process, without its first steps; 0: not known */
     double seconds_left;   /* to the end of the last epoch; 0: not known */
     size_t done, all;      /* sentences */
+    bool dev;              /* evaluated was the dev set */
 } bcl_run_event;
 
 /* Called from bcl_run_open and bcl_run_train, in their thread; training waits meanwhile. */
@@ -56,8 +58,11 @@ typedef struct bcl_run_options {
     const char *model;        /* model: a Hugging Face folder, or ORG/NAME[@REVISION] of the hub */
     bcl_texts data;           /* data: labelled files, or folders of them */
     double split;             /* split: share drawn for training; below 0: 0.8 */
+    double split_dev;         /* split-dev: share drawn for the dev set; below 0: none */
     int64_t split_seed;       /* split-seed: of that draw; below 0: 200 */
     bcl_texts test;           /* test: test data instead of a split */
+    bcl_texts dev;            /* dev: what best/ is chosen on; then `split` is 1 unless chosen */
+    bool allow_unseen_tags;   /* allow-unseen-tags: tags of dev or test that training has not */
     bcl_reading reading;      /* how data and test are read: its options */
     const char *label_pieces; /* label-pieces: "all" or "first" of a word */
     int64_t max_length;       /* max-length: pieces of a sentence; 0: 128, or the model's */
@@ -76,6 +81,9 @@ typedef struct bcl_run_options {
     double dropout;        /* of every kind; below 0: config.json's */
     int64_t seed;          /* of order, dropout and new weights */
     int64_t max_steps;     /* max-steps: end after as many; 0: all */
+    const char *select;    /* NULL: "entity-f1" with a dev set, else macro F1 of the test set */
+    int64_t patience;      /* epochs without a better dev score that end the run; 0: no end */
+    double min_delta;      /* min-delta: what is less is not better, for patience */
     int64_t save_every;    /* save-every: steps between checkpoints; 0: at the ends of epochs */
     int64_t eval_batch;    /* eval-batch: sentences of a batch in evaluation; 0: by tokens */
     const char *precision; /* "fp32" or "bf16", see bcl_session_options */
@@ -100,10 +108,11 @@ typedef struct bcl_run_options {
 BCL_EXPORT void bcl_run_options_init(bcl_run_options *options);
 
 typedef enum bcl_run_option_kind {
-    BCL_RUN_INT,  /* int64_t */
-    BCL_RUN_REAL, /* double */
-    BCL_RUN_TEXT, /* const char * */
-    BCL_RUN_TEXTS /* bcl_texts */
+    BCL_RUN_INT,   /* int64_t */
+    BCL_RUN_REAL,  /* double */
+    BCL_RUN_TEXT,  /* const char * */
+    BCL_RUN_TEXTS, /* bcl_texts */
+    BCL_RUN_FLAG   /* bool */
 } bcl_run_option_kind;
 
 /* An option of the recipe: its name on the command line and in run.json, its place in the struct,
@@ -119,6 +128,7 @@ typedef struct bcl_run_option {
     const char *text;              /* the default; may be NULL */
     bool how;                      /* of the second group above */
     bool may_grow;                 /* a run that is resumed may be given a larger number */
+    bool pair;                     /* on the command line "X,Y" sets the next row too */
 } bcl_run_option;
 /* (*count) rows, in the order of the struct. */
 BCL_EXPORT const bcl_run_option *bcl_run_option_table(size_t *count);
@@ -141,7 +151,7 @@ typedef struct bcl_run_record {
     bool recompute;
     const char *model_folder;                     /* of the weights that it began with */
     const char *model_sha256, *vocabulary_sha256; /* of the folder's weights, of the vocabulary */
-    bcl_run_part train, test;
+    bcl_run_part train, dev, test;
     const char *const *labels; /* (label_count), by id */
     size_t label_count;
     /* the results; valid if `complete` */
@@ -151,11 +161,16 @@ typedef struct bcl_run_record {
     double tokens_per_s; /* pieces, from the third step of the last process on; 0: not known */
     double peak_rss_mb;  /* MiB of host memory */
     bool evaluated;
-    double eval_loss, eval_accuracy, eval_macro_f1; /* of the final model on the test set */
+    /* on the test set, of the final model, or with a dev set of best/ */
+    double eval_loss, eval_accuracy, eval_macro_f1;
     double eval_entity_f1;    /* micro average over the entities of words; below 0: not known */
     const bcl_report *report; /* of this evaluation; NULL if it was made by an earlier process */
     const bcl_entity_report *entities; /* likewise */
     const char *scheme;                /* of the entities: "IOBES, strict" */
+    /* with a dev set: which epoch best/ is of, why, and its figures on the dev set */
+    bool selected, stopped_early;
+    int64_t best_step, best_epoch, last_epoch;
+    double dev_loss, dev_accuracy, dev_macro_f1, dev_entity_f1;
 } bcl_run_record;
 
 /* ---- a run ---- */

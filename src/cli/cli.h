@@ -13,7 +13,7 @@ enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2, BCL_EXIT_SIGNAL
 typedef enum bcl_option_kind {
     BCL_OPTION_FLAG,  /* bool: --json */
     BCL_OPTION_INT,   /* int64_t, min <= x <= max */
-    BCL_OPTION_REAL,  /* double, min <= x <= max */
+    BCL_OPTION_REAL,  /* double, min <= x <= max; with `next`, "X,Y" sets that option too */
     BCL_OPTION_TEXT,  /* const char *; with `choices` ("a|b|c") only these */
     BCL_OPTION_LIST,  /* bcl_list: --data A B C, also given several times */
     BCL_OPTION_GROUP, /* a heading in the help; only `help` counts */
@@ -32,8 +32,9 @@ typedef struct bcl_option {
     const char *value_name; /* in the help: "PATH…", "N" */
     const char *help;
     const char *choices;
-    double min, max; /* both 0: no limit */
-    bool *given;     /* set if the option was given; may be NULL */
+    double min, max;               /* both 0: no limit */
+    bool *given;                   /* set if the option was given; may be NULL */
+    const struct bcl_option *next; /* of a pair's second number, with `given`; may be NULL */
 } bcl_option;
 
 typedef struct bcl_command {

@@ -107,9 +107,15 @@ static bcl_status set_real(const bcl_option *o, const char *text, const char *at
     bcl_status status = BCL_OK;
     char *end;
     const double x = strtod(text, &end);
-    if (end == text || *end || !isfinite(x))
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: found \"%s\", expected a number", at, text);
+    const bool pair = o->next && *end == ',';
+    if (end == text || (*end && !pair) || !isfinite(x))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: found \"%s\", expected a number%s", at, text,
+                 o->next ? ", or two with a comma between" : "");
     BCL_TRY(bcl_option_check_number(o, x, text, at));
+    if (pair) {
+        BCL_TRY(set_real(o->next, end + 1, at));
+        *o->next->given = true;
+    }
     *(double *)o->value = x;
 out:
     return status;

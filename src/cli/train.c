@@ -6,12 +6,14 @@
 static const bcl_command command = {
     "train", "--model DIR --data PATH… --out RUN [OPTION…]",
     "Fine-tunes a BERT model for named-entity recognition and evaluates it.",
-    "RUN gets model/ (the last model, a Hugging Face folder), best/ (the epoch with the highest "
-    "macro F1), test.conll (the held-out part), metrics.jsonl, results.json, run.json and the "
-    "newest checkpoint. After a kill or Ctrl-C the same command with --resume goes on, to the same "
+    "RUN gets model/ (the last model, a Hugging Face folder), best/ (the best epoch's: chosen on "
+    "the development set of --dev or --split X,Y; without one it has the highest macro F1 on the "
+    "test set, so that its scores there are too good), test.conll and dev.conll (what was drawn), "
+    "metrics.jsonl, results.json, run.json and the newest checkpoint. After a kill or Ctrl-C the "
+    "same command with --resume goes on, to the same "
     "bits; bertcl train --out RUN --resume is enough."};
 
-enum { MOST_OPTIONS = 64 };
+enum { MOST_OPTIONS = 96 };
 
 typedef struct job {
     bcl_run_options options;
@@ -31,7 +33,8 @@ static void add_row(job *j, const bcl_run_option *row, size_t i) {
     static const bcl_option_kind kinds[] = {[BCL_RUN_INT] = BCL_OPTION_INT,
                                             [BCL_RUN_REAL] = BCL_OPTION_REAL,
                                             [BCL_RUN_TEXT] = BCL_OPTION_TEXT,
-                                            [BCL_RUN_TEXTS] = BCL_OPTION_LIST};
+                                            [BCL_RUN_TEXTS] = BCL_OPTION_LIST,
+                                            [BCL_RUN_FLAG] = BCL_OPTION_FLAG};
     void *field = (char *)&j->options + row->offset;
     add(j, (bcl_option){.kind = kinds[row->kind],
                         .name = row->name,
@@ -41,7 +44,8 @@ static void add_row(job *j, const bcl_run_option *row, size_t i) {
                         .choices = row->choices,
                         .min = row->min,
                         .max = row->max,
-                        .given = &j->given[i]});
+                        .given = &j->given[i],
+                        .next = row->pair ? &j->table[j->count + 1] : NULL});
 }
 
 static void add_rows(job *j, bool how) {

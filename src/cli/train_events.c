@@ -54,8 +54,8 @@ void bcl_train_print_event(void *context, const bcl_run_event *e) {
     case BCL_RUN_EVALUATED:
         if (e->entity_f1 >= 0)
             snprintf(entities, sizeof entities, ", entity F1 %.4f", e->entity_f1);
-        print(t, "epoch %lld: evaluation loss %.6f, accuracy %.6f, macro F1 %.4f%s\n",
-              (long long)e->epoch, e->loss, e->accuracy, e->macro_f1, entities);
+        print(t, "epoch %lld: %s loss %.6f, accuracy %.6f, macro F1 %.4f%s\n", (long long)e->epoch,
+              e->dev ? "development" : "evaluation", e->loss, e->accuracy, e->macro_f1, entities);
         bcl_progress_evaluated(&t->progress, e);
         break;
     case BCL_RUN_BEGUN:
@@ -77,6 +77,21 @@ static bcl_status print_file(const char *path) {
     return status;
 }
 
+/* Which epoch was chosen, and on what the figures that follow are. */
+static void print_selected(const bcl_run_record *r) {
+    const char *by = r->options->select ? r->options->select : "entity-f1";
+    if (r->stopped_early)
+        printf("\nended after epoch %lld of %lld", (long long)r->last_epoch,
+               (long long)r->options->epochs);
+    if (r->stopped_early && r->options->patience)
+        printf(": no better %s on the development set in %lld", by,
+               (long long)r->options->patience);
+    printf("\nbest: epoch %lld by %s on the development set: loss %.6f, accuracy %.6f, macro F1 "
+           "%.4f, entity F1 %.4f\n%s",
+           (long long)r->best_epoch, by, r->dev_loss, r->dev_accuracy, r->dev_macro_f1,
+           r->dev_entity_f1, r->report ? "test set, by best/:\n" : "");
+}
+
 bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
     bcl_status status = BCL_OK;
     const bcl_run_record *r = bcl_run_record_of(run);
@@ -90,6 +105,8 @@ bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
         BCL_TRY(print_file(bcl_run_results_path(run)));
         goto out;
     }
+    if (r->selected)
+        print_selected(r);
     if (r->report) {
         BCL_TRY(bcl_report_text(&text, r->report, 4));
         printf("\nevaluation loss %.6f, accuracy %.6f\n\nLabels of pieces\n%s\n", r->eval_loss,
@@ -99,7 +116,8 @@ bcl_status bcl_train_print_results(bcl_train_printer *t, const bcl_run *run) {
         BCL_TRY(bcl_entity_report_text(&entities, r->entities, 4));
         printf("Entities of words: %s\n%s\n", r->scheme, entities);
     }
-    printf("model: %s/model\n", bcl_printable(shown, sizeof shown, r->folder));
+    printf("model: %s/%s\n", bcl_printable(shown, sizeof shown, r->folder),
+           r->selected ? "best" : "model");
     printf("results: %s\n", bcl_printable(shown, sizeof shown, bcl_run_results_path(run)));
 out:
     free(text);

@@ -107,8 +107,11 @@ static const struct curve {
 } curves[] = {
     {"loss", "Training loss", "loss (nats a piece)", false, false, true},
     {"eval_loss", "Evaluation loss", "loss (nats a piece)", true, false, true},
+    {"dev_loss", "Loss on the development set", "loss (nats a piece)", true, false, true},
     {"lr", "Learning rate", "learning rate", false, false, true},
     {"grad_norm", "Gradient norm before clipping", "norm", false, true, false},
+    {"dev_entity_f1", "Entity F1 on the development set", "F1", true, false, true},
+    {"dev_macro_f1", "Macro F1 on the development set", "F1", true, false, true},
     {"eval_macro_f1", "Macro F1 of the evaluations", "F1", true, false, true},
     {"eval_accuracy", "Accuracy of the evaluations", "share of pieces", true, false, true},
     {"accuracy", "Training accuracy", "share of pieces", false, false, true},

@@ -140,10 +140,13 @@ out:
     return status;
 }
 
-/* eval_loss is eval/loss, everything else train/…, so that TensorBoard groups them. */
+/* eval_loss is eval/loss, dev_loss dev/loss, everything else train/…, so that TensorBoard groups
+ * them. */
 static void tag_of(char out[80], const char *key) {
     if (!strncmp(key, "eval_", 5))
         snprintf(out, 80, "eval/%s", key + 5);
+    else if (!strncmp(key, "dev_", 4))
+        snprintf(out, 80, "dev/%s", key + 4);
     else
         snprintf(out, 80, "train/%s", key);
 }

@@ -232,18 +232,19 @@ out:
     return status;
 }
 
-enum { STATE_NUMBERS = 8 };
+enum { STATE_NUMBERS = 10, STATE_NEEDED = 8 /* the others are absent in earlier versions' */ };
 
 static void state_numbers(double out[STATE_NUMBERS], const bcl_train_state *s) {
     const double numbers[STATE_NUMBERS] = {
-        (double)s->step, s->epoch_loss, s->epoch_right,       s->epoch_labelled,
-        s->last_loss,    s->best_f1,    (double)s->best_step, (double)s->metrics_size};
+        (double)s->step,   s->epoch_loss,   s->epoch_right,       s->epoch_labelled,
+        s->last_loss,      s->best_score,   (double)s->best_step, (double)s->metrics_size,
+        s->patience_score, (double)s->stale};
     memcpy(out, numbers, sizeof numbers);
 }
 
 static const char *const state_names[STATE_NUMBERS] = {
-    "step",      "epoch_loss", "epoch_right", "epoch_labelled",
-    "last_loss", "best_f1",    "best_step",   "metrics_size"};
+    "step",    "epoch_loss", "epoch_right",  "epoch_labelled", "last_loss",
+    "best_f1", "best_step",  "metrics_size", "patience_score", "stale"};
 
 bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
                                      const bcl_model_files *files, const bcl_train_state *state) {
@@ -299,6 +300,10 @@ bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, c
         const char *text = bcl_safetensors_metadata(st, state_names[i]);
         char *end = NULL;
         numbers[i] = text ? strtod(text, &end) : NAN;
+        if (!text && i >= STATE_NEEDED) {
+            numbers[i] = 0;
+            continue;
+        }
         if (!text || !*text || *end || !isfinite(numbers[i]))
             BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found %s, expected a number", path,
                      state_names[i], text ? text : "nothing");
@@ -308,9 +313,11 @@ bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, c
                                .epoch_right = numbers[2],
                                .epoch_labelled = numbers[3],
                                .last_loss = numbers[4],
-                               .best_f1 = numbers[5],
+                               .best_score = numbers[5],
                                .best_step = (int64_t)numbers[6],
-                               .metrics_size = (int64_t)numbers[7]};
+                               .metrics_size = (int64_t)numbers[7],
+                               .patience_score = numbers[8],
+                               .stale = (int64_t)numbers[9]};
     if (state->step != step_of(bcl_path_name(folder)))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found the state of step %lld, the folder's name says %lld",
                  path, (long long)state->step, (long long)step_of(bcl_path_name(folder)));

@@ -1,19 +1,51 @@
 /* From files to what the model trains on: corpora, the split, labels, pieces. */
 #include "train/run.h"
 
+#include <math.h>
+
 enum { DEFAULT_LENGTH = 128 };
+
+static uint32_t seed_of(const bcl_run_options *o) {
+    return o->split_seed < 0 ? 200 : (uint32_t)o->split_seed;
+}
+
+/* Draws the dev set from what training has left, in the same way. */
+static bcl_status draw_dev(bcl_run_data *d, const bcl_run_options *o, size_t n) {
+    bcl_status status = BCL_OK;
+    const size_t rest = d->test_count;
+    uint32_t *drawn = NULL, *left = NULL;
+    const double wanted = nearbyint(o->split_dev * (double)n);
+    BCL_NEW(drawn, rest);
+    BCL_NEW(left, rest);
+    BCL_TRY(bcl_split(drawn, &d->dev_count, left, &d->test_count, rest,
+                      rest ? fmin(1, wanted / (double)rest) : 0, seed_of(o)));
+    if (!d->dev_count)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "--split: %g of %zu sentences leaves none for the development set", o->split_dev,
+                 n);
+    for (size_t i = 0; i < d->dev_count; i++)
+        d->dev_rows[i] = d->test_rows[drawn[i]];
+    for (size_t i = 0; i < d->test_count; i++) /* left is in order: i <= left[i] */
+        d->test_rows[i] = d->test_rows[left[i]];
+out:
+    free(drawn);
+    free(left);
+    return status;
+}
 
 bcl_status bcl_run_data_read(bcl_run_data *d, const bcl_run_options *o) {
     bcl_status status = BCL_OK;
-    const double split = o->split < 0 ? 0.8 : o->split;
-    bcl_corpus *corpora[2];
-    status = bcl_corpora_read(&d->map, corpora, (const bcl_texts[]){o->data, o->test}, 2,
+    const double split = o->split >= 0 ? o->split : o->dev.count ? 1 : 0.8;
+    bcl_corpus *corpora[3];
+    status = bcl_corpora_read(&d->map, corpora, (const bcl_texts[]){o->data, o->test, o->dev}, 3,
                               &o->reading, false);
     d->corpus = corpora[0];
     d->test_corpus = corpora[1];
+    d->dev_corpus = corpora[2];
     BCL_TRY(status);
     const size_t n = bcl_corpus_size(d->corpus);
     BCL_NEW(d->train_rows, n);
+    BCL_NEW(d->dev_rows, n);
     BCL_NEW(d->test_rows, n);
     if (o->test.count) {
         for (size_t i = 0; i < n; i++)
@@ -21,10 +53,12 @@ bcl_status bcl_run_data_read(bcl_run_data *d, const bcl_run_options *o) {
         d->train_count = n;
     } else {
         BCL_TRY(bcl_split(d->train_rows, &d->train_count, d->test_rows, &d->test_count, n, split,
-                          o->split_seed < 0 ? 200 : (uint32_t)o->split_seed));
+                          seed_of(o)));
         if (!d->train_count)
             BCL_FAIL(BCL_ERROR_ARGUMENT, "--split: %g of %zu sentences leaves none for training",
                      split, n);
+        if (o->split_dev >= 0)
+            BCL_TRY(draw_dev(d, o, n));
     }
 out:
     return status;
@@ -37,15 +71,81 @@ static bool is_among(const char *name, char *const *names, size_t count) {
     return false;
 }
 
-/* The model's own labels if they cover the data's, else the data's in order of appearance. */
-static bcl_status choose_labels(const bcl_run_data *d, bcl_config *config) {
+/* seen (tags of the corpus): whether a word of these sentences has it. */
+static void mark_tags(bool *seen, const bcl_corpus *corpus, const uint32_t *rows, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const bcl_sentence s = bcl_corpus_sentence(corpus, rows ? rows[i] : i);
+        for (size_t k = 0; k < s.size; k++)
+            seen[s.tags[k]] = true;
+    }
+}
+
+/* Adds ", NAME" for each tag of the sentences that training has not; `trained` by the training
+ * corpus' tags. */
+static bcl_status add_unseen(bcl_string *out, const bcl_run_data *d, const bool *trained,
+                             const bcl_corpus *corpus, const uint32_t *rows, size_t count) {
     bcl_status status = BCL_OK;
-    const bcl_corpus *corpora[2] = {d->corpus, d->test_corpus};
+    bool *here = NULL;
+    BCL_NEW(here, bcl_corpus_tag_count(corpus));
+    mark_tags(here, corpus, rows, count);
+    for (size_t i = 0; i < bcl_corpus_tag_count(corpus); i++) {
+        const char *tag = bcl_corpus_tag(corpus, i);
+        bool seen = !here[i];
+        for (size_t k = 0; !seen && k < bcl_corpus_tag_count(d->corpus); k++)
+            seen = trained[k] && !strcmp(bcl_corpus_tag(d->corpus, k), tag);
+        if (!seen)
+            BCL_TRY(bcl_string_addf(out, "%s%s", out->size ? ", " : "", tag));
+    }
+out:
+    free(here);
+    return status;
+}
+
+/* Tags of dev or test that training has not can only be missed: an error where somebody chose the
+ * sets, unless the model had learned them before. */
+static bcl_status check_tags(bcl_run_data *d, const bcl_run_options *o, bool covered) {
+    bcl_status status = BCL_OK;
+    const bool chosen = d->dev_corpus || d->test_corpus || d->dev_count;
+    bcl_string dev = {0}, test = {0};
+    bool *trained = NULL;
+    BCL_NEW(trained, bcl_corpus_tag_count(d->corpus));
+    mark_tags(trained, d->corpus, d->train_rows, d->train_count);
+    if (d->dev_corpus)
+        BCL_TRY(add_unseen(&dev, d, trained, d->dev_corpus, NULL, bcl_corpus_size(d->dev_corpus)));
+    else
+        BCL_TRY(add_unseen(&dev, d, trained, d->corpus, d->dev_rows, d->dev_count));
+    if (d->test_corpus)
+        BCL_TRY(
+            add_unseen(&test, d, trained, d->test_corpus, NULL, bcl_corpus_size(d->test_corpus)));
+    else
+        BCL_TRY(add_unseen(&test, d, trained, d->corpus, d->test_rows, d->test_count));
+    if (!dev.size && !test.size)
+        goto out;
+    BCL_TRY(bcl_format(&d->unseen, "tags that the training data have not: %s%s%s%s%s",
+                       dev.size ? dev.data : "", dev.size ? " (development data)" : "",
+                       dev.size && test.size ? "; " : "", test.size ? test.data : "",
+                       test.size ? " (test data)" : ""));
+    if (chosen && !covered && !o->allow_unseen_tags)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "%s; map them with --map A=B, train on data that have them, or give "
+                 "--allow-unseen-tags",
+                 d->unseen);
+out:
+    bcl_string_free(&dev);
+    bcl_string_free(&test);
+    free(trained);
+    return status;
+}
+
+/* The model's own labels if they cover the data's, else the data's in order of appearance. */
+static bcl_status choose_labels(bcl_run_data *d, const bcl_run_options *o, bcl_config *config) {
+    bcl_status status = BCL_OK;
+    const bcl_corpus *corpora[3] = {d->corpus, d->test_corpus, d->dev_corpus};
     char **labels = NULL;
     size_t capacity = 0, count = 0;
     bool covered = true;
-    for (int c = 0; c < 2 && corpora[c]; c++)
-        for (size_t i = 0; i < bcl_corpus_tag_count(corpora[c]); i++) {
+    for (int c = 0; c < 3; c++)
+        for (size_t i = 0; corpora[c] && i < bcl_corpus_tag_count(corpora[c]); i++) {
             const char *tag = bcl_corpus_tag(corpora[c], i);
             covered = covered && is_among(tag, config->label_names, (size_t)config->labels);
             if (is_among(tag, labels, count))
@@ -54,6 +154,7 @@ static bcl_status choose_labels(const bcl_run_data *d, bcl_config *config) {
             BCL_TRY(bcl_strdup(&labels[count], tag));
             count++;
         }
+    BCL_TRY(check_tags(d, o, covered));
     if (!covered)
         BCL_TRY(bcl_config_set_labels(config, (const char *const *)labels, count));
 out:
@@ -90,11 +191,15 @@ bcl_status bcl_run_data_encode(bcl_run_data *d, const bcl_run_options *o, bcl_se
     bcl_status status = BCL_OK;
     bcl_config *config = &session->config;
     BCL_TRY(set_length(d, o, config));
-    BCL_TRY(choose_labels(d, config));
+    BCL_TRY(choose_labels(d, o, config));
     config->label_pieces = strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST;
     config->label_pieces_known = true;
     config->temperature = 1; /* was fitted to other weights */
     BCL_TRY(encode(&d->train, d, session, d->corpus, d->train_rows, d->train_count));
+    if (d->dev_corpus)
+        BCL_TRY(encode(&d->dev, d, session, d->dev_corpus, NULL, bcl_corpus_size(d->dev_corpus)));
+    else if (d->dev_count)
+        BCL_TRY(encode(&d->dev, d, session, d->corpus, d->dev_rows, d->dev_count));
     if (d->test_corpus)
         BCL_TRY(
             encode(&d->test, d, session, d->test_corpus, NULL, bcl_corpus_size(d->test_corpus)));
@@ -118,9 +223,13 @@ void bcl_run_data_free(bcl_run_data *d) {
     bcl_dataset_free(&d->train);
     bcl_dataset_free(&d->test);
     free(d->train_rows);
+    bcl_dataset_free(&d->dev);
+    free(d->dev_rows);
     free(d->test_rows);
+    free(d->unseen);
     bcl_corpus_free(d->corpus);
     bcl_corpus_free(d->test_corpus);
+    bcl_corpus_free(d->dev_corpus);
     bcl_tag_map_free(d->map);
     *d = (bcl_run_data){0};
 }

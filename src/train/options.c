@@ -13,11 +13,21 @@ static const bcl_run_option table[] = {
     {BCL_RUN_TEXTS, "data", AT(data), "PATH…",
      "labelled files, or folders of them: see docs/data.md", .how = false},
     {BCL_RUN_REAL, "split", AT(split), "X",
-     "share of the sentences drawn for training, the rest is the test; default 0.8", .min = 0,
+     "share of the sentences drawn for training, the rest is the test; X,Y draws the share Y of "
+     "them as a development set; default 0.8, with --dev 1",
+     .min = 0, .max = 1, .number = -1, .pair = true},
+    {BCL_RUN_REAL, "split-dev", AT(split_dev), "Y", "the second number of --split", .min = 0,
      .max = 1, .number = -1},
     {BCL_RUN_INT, "split-seed", AT(split_seed), "N", "seed of that draw; default 200", .min = 0,
      .max = UINT32_MAX, .number = -1},
     {BCL_RUN_TEXTS, "test", AT(test), "PATH…", "test data instead of a split", .how = false},
+    {BCL_RUN_TEXTS, "dev", AT(dev), "PATH…",
+     "development data: best/ is chosen on them, and the test set is scored once, by best/",
+     .how = false},
+    {BCL_RUN_FLAG, "allow-unseen-tags", AT(allow_unseen_tags), NULL,
+     "go on where tags of the development or test data are not in the training data: they can "
+     "only be missed",
+     .how = false},
     {BCL_RUN_TEXT, "format", AT(reading.format), "NAME", BCL_HELP_FORMAT,
      .choices = BCL_CHOICES_FORMAT},
     {BCL_RUN_TEXT, "word-column", AT(reading.word_column), "N|NAME", BCL_HELP_WORD_COLUMN,
@@ -74,6 +84,17 @@ static const bcl_run_option table[] = {
      .max = 9007199254740992.0 /* a JSON number holds it exactly */, .how = true},
     {BCL_RUN_INT, "max-steps", AT(max_steps), "N",
      "end after N steps, evaluate and save all the same", .min = 1, .max = 1e12, .how = true},
+    {BCL_RUN_TEXT, "select", AT(select), "NAME",
+     "which score on the development set makes an epoch the best: entity-f1 (default), macro-f1, "
+     "accuracy or loss. Without --dev or --split X,Y best/ is the epoch with the highest macro F1 "
+     "on the test set, whose scores are too good then",
+     .choices = "entity-f1|macro-f1|accuracy|loss", .how = true},
+    {BCL_RUN_INT, "patience", AT(patience), "N",
+     "end after N epochs without a better score on the development set; default: all epochs",
+     .min = 1, .max = 1e6, .how = true},
+    {BCL_RUN_REAL, "min-delta", AT(min_delta), "X",
+     "for --patience a score is better if it is so by more than X; default 0", .min = 0, .max = 1e3,
+     .how = true},
     {BCL_RUN_INT, "save-every", AT(save_every), "N",
      "steps between checkpoints; default: at the ends of epochs", .min = 1, .max = 1e12,
      .how = true},
@@ -107,6 +128,8 @@ static void set_default(const bcl_run_option *row, bcl_run_options *o) {
         *(double *)field(row, o) = row->number;
     else if (row->kind == BCL_RUN_TEXT)
         *(const char **)field(row, o) = row->text;
+    else if (row->kind == BCL_RUN_FLAG)
+        *(bool *)field(row, o) = row->number != 0;
     else
         *(bcl_texts *)field(row, o) = (bcl_texts){0};
 }
@@ -153,6 +176,30 @@ static bcl_status check_row(const bcl_run_option *row, const bcl_run_options *o,
     return BCL_OK;
 }
 
+/* What needs a development set, and what excludes one. */
+static bcl_status check_dev(const bcl_run_options *o, const char *where, bcl_status code) {
+    const bool drawn = o->split_dev >= 0;
+    const char *needs = o->select          ? "select"
+                        : o->patience      ? "patience"
+                        : o->min_delta > 0 ? "min-delta"
+                                           : NULL;
+    if (drawn && o->dev.count)
+        return bcl_fail(code, "%sdev and the second number of %ssplit exclude each other", where,
+                        where);
+    if (drawn && o->test.count)
+        return bcl_fail(code, "%stest and %ssplit exclude each other; give %sdev", where, where,
+                        where);
+    if (drawn && (o->split < 0 ? 0.8 : o->split) + o->split_dev > 1 + 1e-9)
+        return bcl_fail(code, "%ssplit: found %g,%g, expected a sum of at most 1", where,
+                        o->split < 0 ? 0.8 : o->split, o->split_dev);
+    if (needs && !drawn && !o->dev.count)
+        return bcl_fail(code, "%s%s needs a development set: give --dev PATH or --split 0.8,0.1",
+                        where, needs);
+    if (o->min_delta > 0 && !o->patience)
+        return bcl_fail(code, "%smin-delta is of no use without %spatience", where, where);
+    return BCL_OK;
+}
+
 bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
     bcl_status status = BCL_OK;
     char *prefix = NULL;
@@ -168,6 +215,7 @@ bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
         BCL_FAIL(code, "%sdata is needed: labelled files, or folders of them", where);
     if (o->test.count && (o->split >= 0 || o->split_seed >= 0))
         BCL_FAIL(code, "%stest and %ssplit exclude each other", where, where);
+    BCL_TRY(check_dev(o, where, code));
 out:
     free(prefix);
     return status;
@@ -195,6 +243,8 @@ static cJSON *row_json(const bcl_run_option *row, const bcl_run_options *o) {
         return number_json(row, *(const double *)value);
     if (row->kind == BCL_RUN_TEXTS)
         return texts_json(value);
+    if (row->kind == BCL_RUN_FLAG)
+        return cJSON_CreateBool(*(const bool *)value);
     const char *text = *(const char *const *)value;
     return text ? cJSON_CreateString(text) : cJSON_CreateNull();
 }
@@ -249,6 +299,7 @@ static bcl_status restore_row(const bcl_run_option *row, bcl_run_options *o, con
     }
     const bool right = row->kind == BCL_RUN_TEXT    ? cJSON_IsString(item) || cJSON_IsNull(item)
                        : row->kind == BCL_RUN_TEXTS ? cJSON_IsArray(item)
+                       : row->kind == BCL_RUN_FLAG  ? cJSON_IsBool(item)
                                                     : cJSON_IsNumber(item);
     if (!right)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%s\": found another type than the option's", path,
@@ -263,6 +314,8 @@ static bcl_status restore_row(const bcl_run_option *row, bcl_run_options *o, con
         *(double *)value = item->valuedouble;
     } else if (row->kind == BCL_RUN_TEXT) {
         *(const char **)value = item->valuestring;
+    } else if (row->kind == BCL_RUN_FLAG) {
+        *(bool *)value = cJSON_IsTrue(item);
     } else {
         BCL_TRY(restore_texts(value, item, row->name, path, owned));
     }
@@ -302,6 +355,8 @@ static bool differs_from_default(const bcl_run_option *row, const bcl_run_option
         return *(const double *)value != row->number;
     if (row->kind == BCL_RUN_TEXTS)
         return ((const bcl_texts *)value)->count > 0;
+    if (row->kind == BCL_RUN_FLAG)
+        return *(const bool *)value != (row->number != 0);
     const char *text = *(const char *const *)value;
     return text != row->text && (!text || !row->text || strcmp(text, row->text));
 }

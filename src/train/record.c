@@ -6,6 +6,7 @@
 
 void bcl_run_kept_free(bcl_run_kept *k) {
     bcl_evaluation_free(&k->evaluation);
+    bcl_evaluation_free(&k->dev_evaluation);
     bcl_run_profile_free(&k->profile);
     bcl_run_texts_free(&k->texts);
     bcl_strings_free(k->labels, k->record.label_count);
@@ -25,6 +26,10 @@ static cJSON *sizes_json(const bcl_run_record *r) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "train_sentences", (double)r->train.sentences);
     cJSON_AddNumberToObject(json, "train_pieces", (double)r->train.pieces);
+    if (r->dev.sentences) {
+        cJSON_AddNumberToObject(json, "dev_sentences", (double)r->dev.sentences);
+        cJSON_AddNumberToObject(json, "dev_pieces", (double)r->dev.pieces);
+    }
     cJSON_AddNumberToObject(json, "test_sentences", (double)r->test.sentences);
     cJSON_AddNumberToObject(json, "test_pieces", (double)r->test.pieces);
     return json;
@@ -34,6 +39,10 @@ static cJSON *hashes_json(const bcl_run_record *r) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "train_words", r->train.words);
     cJSON_AddStringToObject(json, "train_tags", r->train.tags);
+    if (r->dev.sentences) {
+        cJSON_AddStringToObject(json, "dev_words", r->dev.words);
+        cJSON_AddStringToObject(json, "dev_tags", r->dev.tags);
+    }
     cJSON_AddStringToObject(json, "test_words", r->test.words);
     cJSON_AddStringToObject(json, "test_tags", r->test.tags);
     cJSON_AddStringToObject(json, "weights", r->model_sha256);
@@ -108,6 +117,12 @@ static bcl_status read_data(bcl_run_kept *k, const cJSON *json, const char *path
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"data\" or \"sha256\": expected an object", path);
     BCL_TRY(read_size(&r->train.sentences, sizes, "train_sentences", 1, path));
     BCL_TRY(read_size(&r->train.pieces, sizes, "train_pieces", 1, path));
+    if (cJSON_HasObjectItem(sizes, "dev_sentences")) {
+        BCL_TRY(read_size(&r->dev.sentences, sizes, "dev_sentences", 1, path));
+        BCL_TRY(read_size(&r->dev.pieces, sizes, "dev_pieces", 1, path));
+        BCL_TRY(read_hash(r->dev.words, hashes, "dev_words", path));
+        BCL_TRY(read_hash(r->dev.tags, hashes, "dev_tags", path));
+    }
     BCL_TRY(read_size(&r->test.sentences, sizes, "test_sentences", 0, path));
     BCL_TRY(read_size(&r->test.pieces, sizes, "test_pieces", 0, path));
     BCL_TRY(read_hash(r->train.words, hashes, "train_words", path));
@@ -201,17 +216,35 @@ out:
 
 /* ---- results.json ---- */
 
+/* Which epoch best/ is of, and why. */
+static cJSON *selection_json(const bcl_run_record *r) {
+    cJSON *json = cJSON_CreateObject();
+    const char *by = r->options->select ? r->options->select : "entity-f1";
+    cJSON_AddStringToObject(json, "on", "dev");
+    cJSON_AddStringToObject(json, "by", by);
+    cJSON_AddNumberToObject(json, "epoch", (double)r->best_epoch);
+    cJSON_AddNumberToObject(json, "step", (double)r->best_step);
+    cJSON_AddNumberToObject(json, "epochs", (double)r->last_epoch);
+    cJSON_AddBoolToObject(json, "stopped_early", r->stopped_early);
+    return json;
+}
+
 bcl_status bcl_run_results_write(bcl_run_kept *k, const char *path) {
     bcl_status status = BCL_OK;
     const bcl_run_record *r = &k->record;
     cJSON *json = cJSON_CreateObject(), *train = cJSON_AddObjectToObject(json, "train"),
-          *eval = NULL, *profile;
+          *eval = NULL, *dev = NULL, *profile;
     cJSON_AddNumberToObject(train, "loss", r->loss);
     cJSON_AddNumberToObject(train, "tokens_per_s", r->tokens_per_s);
     cJSON_AddNumberToObject(train, "steps", (double)r->steps);
     if (r->evaluated) {
         BCL_TRY(bcl_evaluation_json(&eval, &k->evaluation));
         cJSON_AddItemToObject(json, "eval", eval);
+    }
+    if (r->selected) {
+        BCL_TRY(bcl_evaluation_json(&dev, &k->dev_evaluation));
+        cJSON_AddItemToObject(json, "dev", dev);
+        cJSON_AddItemToObject(json, "selection", selection_json(r));
     }
     cJSON_AddNumberToObject(json, "peak_rss_mb", r->peak_rss_mb);
     cJSON_AddStringToObject(json, "device", r->device);
@@ -233,6 +266,31 @@ static bcl_status read_figure(double *out, const cJSON *object, const char *key,
                           "%s: \"%s\": found no number from 0 on; the file is damaged: remove it, "
                           "and --resume makes it again from the last checkpoint",
                           path, key);
+    return status;
+}
+
+static bcl_status read_selected(bcl_run_record *r, const cJSON *results, const char *path) {
+    bcl_status status = BCL_OK;
+    const cJSON *dev = cJSON_GetObjectItemCaseSensitive(results, "dev"),
+                *report = cJSON_GetObjectItemCaseSensitive(dev, "report"),
+                *entities = cJSON_GetObjectItemCaseSensitive(dev, "entities"),
+                *how = cJSON_GetObjectItemCaseSensitive(results, "selection");
+    double step, epoch, epochs;
+    BCL_TRY(read_figure(&r->dev_loss, dev, "loss", path));
+    BCL_TRY(read_figure(&r->dev_accuracy, dev, "accuracy", path));
+    BCL_TRY(read_figure(&r->dev_macro_f1, cJSON_GetObjectItemCaseSensitive(report, "macro avg"),
+                        "f1-score", path));
+    BCL_TRY(read_figure(&r->dev_entity_f1, cJSON_GetObjectItemCaseSensitive(entities, "micro avg"),
+                        "f1-score", path));
+    BCL_TRY(read_figure(&step, how, "step", path));
+    BCL_TRY(read_figure(&epoch, how, "epoch", path));
+    BCL_TRY(read_figure(&epochs, how, "epochs", path));
+    BCL_TRY(bcl_json_bool(&r->stopped_early, how, "stopped_early", false, path));
+    r->best_step = (int64_t)step;
+    r->best_epoch = (int64_t)epoch;
+    r->last_epoch = (int64_t)epochs;
+    r->selected = true;
+out:
     return status;
 }
 
@@ -261,6 +319,8 @@ bcl_status bcl_run_results_read(bcl_run_kept *k, const char *path) {
             BCL_TRY(read_figure(&r->eval_entity_f1, micro, "f1-score", path));
         r->evaluated = true;
     }
+    if (r->dev.sentences)
+        BCL_TRY(read_selected(r, k->results, path));
     r->complete = true;
 out:
     return status;

@@ -177,6 +177,7 @@ static bcl_status open_data(bcl_run *run) {
     char *weights = NULL;
     BCL_TRY(bcl_run_data_read(d, o));
     say_notes(run, d->corpus);
+    say_notes(run, d->dev_corpus);
     say_notes(run, d->test_corpus);
     if (run->checkpoint)
         BCL_TRY(bcl_path_join(&weights, run->checkpoint, "model"));
@@ -191,16 +192,26 @@ static bcl_status open_data(bcl_run *run) {
                                          .context = run};
     BCL_TRY(bcl_session_prepare(&run->session, &session));
     BCL_TRY(bcl_run_data_encode(d, o, run->session));
-    say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels", d->train.count,
-        d->test.count, d->train.pieces, run->session->config.labels);
+    if (d->dev.count)
+        say(run,
+            "data: %zu sentences to train on, %zu to choose the best epoch on, %zu to test; %zu "
+            "pieces, %d labels",
+            d->train.count, d->dev.count, d->test.count, d->train.pieces,
+            run->session->config.labels);
+    else
+        say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels",
+            d->train.count, d->test.count, d->train.pieces, run->session->config.labels);
+    if (d->unseen)
+        say(run, "data: %s", d->unseen);
     if (bcl_run_data_mapped(d))
         say(run, "data: %llu words had stray tags and were mapped",
             (unsigned long long)bcl_run_data_mapped(d));
-    if (d->train.words_cut + d->test.words_cut)
-        say(run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut",
-            d->train.words_cut + d->test.words_cut, d->train.sentences_cut + d->test.sentences_cut,
-            d->max_length);
+    const size_t cut = d->train.words_cut + d->dev.words_cut + d->test.words_cut;
+    if (cut)
+        say(run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut", cut,
+            d->train.sentences_cut + d->dev.sentences_cut + d->test.sentences_cut, d->max_length);
     say_dataset(run, &d->train, "training");
+    say_dataset(run, &d->dev, "development");
     say_dataset(run, &d->test, "test");
 out:
     free(weights);
@@ -290,18 +301,21 @@ static bcl_status tie(bcl_run *run) {
     bcl_status status = BCL_OK;
     bcl_run_kept *k = &run->kept;
     bcl_run_record *r = &k->record;
-    bcl_run_part train = {0}, test = {0};
+    bcl_run_part train = {0}, dev = {0}, test = {0};
     bcl_run_hash_data(&train, &run->data.train);
+    bcl_run_hash_data(&dev, &run->data.dev);
     bcl_run_hash_data(&test, &run->data.test);
     if (!run->fresh) {
         BCL_TRY(check_vocabulary(run)); /* first: pieces depend on it */
         BCL_TRY(check_part(run, "training", &r->train, &train));
+        BCL_TRY(check_part(run, "development", &r->dev, &dev));
         BCL_TRY(check_part(run, "test", &r->test, &test));
         BCL_TRY(check_labels(run));
         BCL_TRY(check_weights(run));
         goto out;
     }
     r->train = train;
+    r->dev = dev;
     r->test = test;
     bcl_run_hash_vocabulary(k->vocabulary_sha256, run->session->tokenizer);
     BCL_TRY(bcl_run_hash_weights(k->model_sha256, run->session->folder));
@@ -312,6 +326,20 @@ out:
 }
 
 /* ---- the model ---- */
+
+static bcl_select select_of(const bcl_run *run) {
+    static const char *const names[] = {[BCL_SELECT_ENTITY_F1] = "entity-f1",
+                                        [BCL_SELECT_MACRO_F1] = "macro-f1",
+                                        [BCL_SELECT_ACCURACY] = "accuracy",
+                                        [BCL_SELECT_LOSS] = "loss"};
+    const char *name = run->kept.options.select;
+    if (!run->data.dev.count)
+        return BCL_SELECT_MACRO_F1;
+    for (int i = 0; name && i <= BCL_SELECT_LOSS; i++)
+        if (!strcmp(names[i], name))
+            return (bcl_select)i;
+    return BCL_SELECT_ENTITY_F1;
+}
 
 /* What the options ask for; known before anything is computed or written. */
 static bcl_status plan(bcl_run *run) {
@@ -341,6 +369,9 @@ static bcl_status plan(bcl_run *run) {
         .hidden_dropout = dropout ? o->dropout : config->hidden_dropout,
         .attention_dropout = dropout ? o->dropout : config->attention_dropout,
         .classifier_dropout = dropout ? o->dropout : config->classifier_dropout,
+        .select = select_of(run),
+        .patience = o->patience,
+        .min_delta = o->min_delta,
         .eval_sentences = (size_t)o->eval_batch,
     };
     return bcl_train_plan_create(&run->plan, &run->data.train, &run->recipe);
@@ -396,11 +427,25 @@ out:
 
 /* ---- the run ---- */
 
+/* Sentences that were drawn from the data, as a file that eval reads. */
+static bcl_status write_drawn(const bcl_run *run, const char *name, const uint32_t *rows,
+                              size_t count) {
+    bcl_status status = BCL_OK;
+    char *path = NULL;
+    if (!count)
+        return BCL_OK;
+    BCL_TRY(bcl_path_join(&path, run->folder.path, name));
+    if (!bcl_path_exists(path))
+        BCL_TRY(bcl_corpus_write(path, run->data.corpus, rows, count));
+out:
+    free(path);
+    return status;
+}
+
 static bcl_status begin(bcl_run *run) {
     bcl_status status = BCL_OK;
     bcl_run_kept *k = &run->kept;
     const bcl_session *s = run->session;
-    char *test = NULL;
     BCL_TRY(bcl_run_kept_set(k, bcl_session_device(s), bcl_session_gemm(s),
                              bcl_session_precision(s),
                              run->fresh ? s->folder : k->record.model_folder));
@@ -412,15 +457,10 @@ static bcl_status begin(bcl_run *run) {
         BCL_TRY(bcl_path_remove(run->folder.results_path));
         BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
     }
-    if (run->data.test_count) {
-        BCL_TRY(bcl_path_join(&test, run->folder.path, "test.conll"));
-        if (!bcl_path_exists(test))
-            BCL_TRY(bcl_corpus_write(test, run->data.corpus, run->data.test_rows,
-                                     run->data.test_count));
-    }
+    BCL_TRY(write_drawn(run, "dev.conll", run->data.dev_rows, run->data.dev_count));
+    BCL_TRY(write_drawn(run, "test.conll", run->data.test_rows, run->data.test_count));
     tell(run, &(bcl_run_event){.kind = BCL_RUN_BEGUN});
 out:
-    free(test);
     return status;
 }
 
@@ -452,12 +492,36 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
         r->scheme = bcl_scheme_text(k->scheme, k->evaluation.entities.found,
                                     k->evaluation.entities.counted);
     }
+    k->dev_evaluation = result->dev;
+    if ((r->selected = run->data.dev.count > 0)) {
+        r->best_step = result->best_step;
+        r->best_epoch = result->best_epoch;
+        r->last_epoch = result->last_epoch;
+        r->stopped_early = result->stopped_early;
+        r->dev_loss = result->dev.loss;
+        r->dev_accuracy = result->dev.accuracy;
+        r->dev_macro_f1 = bcl_report_macro(result->dev.report).f1;
+        r->dev_entity_f1 = bcl_entity_report_micro(result->dev.entities.report).f1;
+    }
     BCL_TRY(bcl_run_profile_collect(&k->profile));
     BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
     r->complete = true;
     tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
 out:
     return status;
+}
+
+/* corpus NULL: rows of the data's. */
+static bcl_predictions words_of(const bcl_run *run, const bcl_corpus *corpus, const uint32_t *rows,
+                                const bcl_dataset *data) {
+    const bcl_config *config = &run->session->config;
+    return (bcl_predictions){.corpus = corpus ? corpus : run->data.corpus,
+                             .rows = corpus ? NULL : rows,
+                             .data = data,
+                             .tokenizer = run->session->tokenizer,
+                             .names = (const char *const *)config->label_names,
+                             .K = (size_t)config->labels,
+                             .outside = "O"};
 }
 
 bcl_status bcl_run_train(bcl_run *run) {
@@ -473,20 +537,16 @@ bcl_status bcl_run_train(bcl_run *run) {
     BCL_TRY(load_model(run));
     BCL_TRY(begin(run));
     const bcl_run_data *d = &run->data;
-    const bcl_config *config = &run->session->config;
-    const bcl_predictions words = {.corpus = d->test_corpus ? d->test_corpus : d->corpus,
-                                   .rows = d->test_corpus ? NULL : d->test_rows,
-                                   .data = &d->test,
-                                   .tokenizer = run->session->tokenizer,
-                                   .names = (const char *const *)config->label_names,
-                                   .K = (size_t)config->labels,
-                                   .outside = "O"};
+    const bcl_predictions words = words_of(run, d->test_corpus, d->test_rows, &d->test),
+                          dev_words = words_of(run, d->dev_corpus, d->dev_rows, &d->dev);
     const bcl_train_job job = {.folder = run->folder.path,
                                .model = run->session->model,
                                .files = {&run->session->config, run->session->tokenizer},
                                .train = &run->data.train,
                                .test = run->data.test.count ? &run->data.test : NULL,
                                .words = run->data.test.count ? &words : NULL,
+                               .dev = run->data.dev.count ? &run->data.dev : NULL,
+                               .dev_words = &dev_words,
                                .options = &run->recipe,
                                .plan = &run->plan,
                                .checkpoint = run->checkpoint,

@@ -10,7 +10,7 @@ struct cJSON;
 
 /* ---- options.c ---- */
 
-enum { BCL_RUN_LISTS = 3 }; /* options that are texts */
+enum { BCL_RUN_LISTS = 4 }; /* options that are texts */
 
 /* Arrays of the options that were restored. Zero-initialise. */
 typedef struct bcl_run_texts {
@@ -50,10 +50,12 @@ void bcl_run_folder_release(bcl_run_folder *folder);
 /* Zero-initialise. */
 typedef struct bcl_run_data {
     bcl_tag_map *map;
-    bcl_corpus *corpus, *test_corpus; /* test_corpus NULL: the test set is drawn from the corpus */
-    uint32_t *train_rows, *test_rows;
-    size_t train_count, test_count, max_length;
-    bcl_dataset train, test; /* test.count 0: there is none */
+    /* NULL: drawn from the corpus, if at all */
+    bcl_corpus *corpus, *dev_corpus, *test_corpus;
+    uint32_t *train_rows, *dev_rows, *test_rows;
+    size_t train_count, dev_count, test_count, max_length;
+    bcl_dataset train, dev, test; /* count 0: there is none */
+    char *unseen;                 /* a line on tags that training has not; NULL: all are seen */
 } bcl_run_data;
 
 /* Reads the files and draws the split. */
@@ -100,7 +102,7 @@ typedef struct bcl_run_kept {
     char *out, *asked_device, *asked_gemm, *model_folder, *gemm;
     char device[64], model_sha256[65], vocabulary_sha256[65];
     char **labels;
-    bcl_evaluation evaluation;
+    bcl_evaluation evaluation, dev_evaluation;
     char scheme[BCL_SCHEME_TEXT];
     bcl_run_profile profile;
 } bcl_run_kept;

@@ -201,48 +201,75 @@ out:
     return status;
 }
 
-static bcl_status evaluate(trainer *t, bcl_train_result *out) {
+static bcl_status evaluate(trainer *t, bcl_evaluation *out, const bcl_dataset *data,
+                           const bcl_predictions *words) {
     bcl_status status = BCL_OK;
     const bcl_config *c = t->job->files.config;
     int32_t *predicted = NULL;
-    if (t->job->words)
-        BCL_NEW(predicted, t->job->test->pieces);
+    if (words)
+        BCL_NEW(predicted, data->pieces);
     const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
                                           .tokens = (size_t)t->o->max_tokens,
                                           .progress = on_evaluating,
                                           .context = t,
                                           .stop = t->job->stop,
                                           .predicted = predicted};
-    bcl_evaluation_free(&out->evaluation);
-    BCL_TRY(bcl_evaluate(&out->evaluation, t->model, t->job->test,
-                         (const char *const *)c->label_names, (size_t)c->labels, &options));
-    out->evaluated = true;
-    if (t->job->words) {
-        bcl_predictions p = *t->job->words;
+    bcl_evaluation_free(out);
+    BCL_TRY(bcl_evaluate(out, t->model, data, (const char *const *)c->label_names,
+                         (size_t)c->labels, &options));
+    if (words) {
+        bcl_predictions p = *words;
         p.predicted = predicted;
-        BCL_TRY(bcl_word_entities_create(&out->evaluation.entities, &p));
-        BCL_TRY(write_predictions(t, &p));
+        BCL_TRY(bcl_word_entities_create(&out->entities, &p));
+        if (data == t->job->test)
+            BCL_TRY(write_predictions(t, &p));
     }
 out:
     free(predicted);
     return status;
 }
 
+static bcl_status evaluate_test(trainer *t, bcl_train_result *out) {
+    const bcl_status status = evaluate(t, &out->evaluation, t->job->test, t->job->words);
+    out->evaluated = !status;
+    return status;
+}
+
+static double entity_f1_of(const bcl_evaluation *e) {
+    return e->entities.report ? bcl_entity_report_micro(e->entities.report).f1 : -1;
+}
+
+/* The larger the better. */
+static double score_of(const bcl_evaluation *e, bcl_select select) {
+    switch (select) {
+    case BCL_SELECT_ENTITY_F1:
+        return entity_f1_of(e);
+    case BCL_SELECT_ACCURACY:
+        return e->accuracy;
+    case BCL_SELECT_LOSS:
+        return -e->loss;
+    default:
+        return bcl_report_macro(e->report).f1;
+    }
+}
+
 /* The evaluation of an epoch, with its line in the metrics. */
 static bcl_status evaluate_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     char line[256];
-    const bcl_evaluation *e = &out->evaluation;
-    BCL_TRY(evaluate(t, out));
-    const double f1 = bcl_report_macro(e->report).f1;
-    const double entity_f1 =
-        e->entities.report ? bcl_entity_report_micro(e->entities.report).f1 : -1;
+    const bool dev = t->job->dev != NULL;
+    const bcl_evaluation *e = dev ? &out->dev : &out->evaluation;
+    const char *set = dev ? "dev" : "eval";
+    BCL_TRY(dev ? evaluate(t, &out->dev, t->job->dev, t->job->dev_words) : evaluate_test(t, out));
+    const double f1 = bcl_report_macro(e->report).f1, entity_f1 = entity_f1_of(e);
     int n = snprintf(line, sizeof line,
-                     "{\"step\": %lld, \"epoch\": %lld, \"eval_loss\": %.9g, \"eval_accuracy\": "
-                     "%.9g, \"eval_macro_f1\": %.9g",
-                     (long long)t->state.step, (long long)epoch, e->loss, e->accuracy, f1);
+                     "{\"step\": %lld, \"epoch\": %lld, \"%s_loss\": %.9g, \"%s_accuracy\": "
+                     "%.9g, \"%s_macro_f1\": %.9g",
+                     (long long)t->state.step, (long long)epoch, set, e->loss, set, e->accuracy,
+                     set, f1);
     if (entity_f1 >= 0)
-        n += snprintf(line + n, sizeof line - (size_t)n, ", \"eval_entity_f1\": %.9g", entity_f1);
+        n +=
+            snprintf(line + n, sizeof line - (size_t)n, ", \"%s_entity_f1\": %.9g", set, entity_f1);
     snprintf(line + n, sizeof line - (size_t)n, "}\n");
     BCL_TRY(write_metrics(t, line));
     tell(t, (bcl_run_event){.kind = BCL_RUN_EVALUATED,
@@ -250,7 +277,8 @@ static bcl_status evaluate_epoch(trainer *t, int64_t epoch, bcl_train_result *ou
                             .loss = e->loss,
                             .accuracy = e->accuracy,
                             .macro_f1 = f1,
-                            .entity_f1 = entity_f1});
+                            .entity_f1 = entity_f1,
+                            .dev = dev});
 out:
     return status;
 }
@@ -267,6 +295,26 @@ static bcl_status stop_if_asked(trainer *t) {
     return bcl_interrupted() || (t->job->stop && *t->job->stop) ? stop(t) : BCL_OK;
 }
 
+/* Takes the epoch's score into the state; returns whether the epoch is the best so far. */
+static bool take_score(trainer *t, double score) {
+    bcl_train_state *s = &t->state;
+    const bool first = !s->best_step, better = first || score > s->best_score;
+    s->stale++;
+    if (first || score > s->patience_score + t->o->min_delta) {
+        s->patience_score = score;
+        s->stale = 0;
+    }
+    if (better) {
+        s->best_score = score;
+        s->best_step = s->step;
+    }
+    return better;
+}
+
+static bool is_patience_out(const trainer *t) {
+    return t->o->patience && t->state.stale >= t->o->patience;
+}
+
 /* The end of an epoch, or of a run that --max-steps ends within one. */
 static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
@@ -280,15 +328,10 @@ static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
                             .loss = t->state.last_loss,
                             .accuracy = t->state.epoch_right / labelled});
     bool better = false;
-    if (t->job->test) {
+    if (t->job->dev || t->job->test) {
         status = evaluate_epoch(t, epoch, out);
         BCL_TRY(status == BCL_ERROR_INTERRUPTED ? stop(t) : status);
-        const double f1 = bcl_report_macro(out->evaluation.report).f1;
-        better = f1 > t->state.best_f1;
-        if (better) {
-            t->state.best_f1 = f1;
-            t->state.best_step = t->state.step;
-        }
+        better = take_score(t, score_of(t->job->dev ? &out->dev : &out->evaluation, t->o->select));
     }
     t->state.epoch_loss = t->state.epoch_right = t->state.epoch_labelled = 0;
     clock_start(t);
@@ -333,7 +376,7 @@ static bcl_status restore(trainer *t) {
     if (t->state.step > t->plan->steps)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
                  (long long)t->plan->steps);
-    if (t->state.best_step == t->state.step && t->state.best_f1 >= 0) {
+    if (t->state.best_step && t->state.best_step == t->state.step) {
         /* a kill may have come between the checkpoint and this */
         BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
         BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
@@ -348,7 +391,6 @@ out:
 
 static bcl_status prepare(trainer *t) {
     bcl_status status = BCL_OK;
-    t->state.best_f1 = -1;
     if (t->job->checkpoint)
         BCL_TRY(restore(t));
     BCL_TRY(open_metrics(t));
@@ -375,7 +417,7 @@ static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
     int64_t step = t->state.step;
     if (has_open_end(t))
         BCL_TRY(end_epoch(t, bcl_train_plan_epoch(t->plan, step - 1) + 1, out));
-    while (step < t->plan->steps) {
+    while (step < t->plan->steps && !is_patience_out(t)) {
         const int64_t epoch = bcl_train_plan_epoch(t->plan, step);
         BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation reserves its own */
         do {
@@ -390,6 +432,27 @@ static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
     }
 out:
     return status;
+}
+
+/* With a dev set: the figures of best/, on the dev set again and on the test set for the only time.
+ */
+static bcl_status evaluate_best(trainer *t, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    char *best = NULL;
+    bcl_load_report report = {0};
+    BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
+    BCL_TRY(bcl_model_load_weights(t->model, best, false, 0, &report));
+    BCL_TRY(evaluate(t, &out->dev, t->job->dev, t->job->dev_words));
+    if (t->job->test)
+        BCL_TRY(evaluate_test(t, out));
+    out->best_step = t->state.best_step;
+    out->best_epoch = bcl_train_plan_epoch(t->plan, t->state.best_step - 1) + 1;
+    out->last_epoch = bcl_train_plan_epoch(t->plan, t->state.step - 1) + 1;
+    out->stopped_early = t->state.step < t->plan->steps;
+out:
+    bcl_load_report_free(&report);
+    free(best);
+    return status == BCL_ERROR_INTERRUPTED ? stop(t) : status;
 }
 
 /* RUN/model is the last checkpoint's. */
@@ -417,8 +480,10 @@ bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
     BCL_TRY(prepare(&t));
     BCL_TRY(run_epochs(&t, out));
     clock_stop(&t);
-    if (job->test && !out->evaluated) /* killed between the last checkpoint and the results */
-        BCL_TRY(evaluate(&t, out));
+    if (job->dev)
+        BCL_TRY(evaluate_best(&t, out));
+    else if (job->test && !out->evaluated) /* killed between the last checkpoint and the results */
+        BCL_TRY(evaluate_test(&t, out));
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
     out->tokens_per_s = t.timed_seconds > 0 ? (double)t.timed_tokens / t.timed_seconds : 0;
@@ -429,7 +494,9 @@ out:
     if (t.metrics)
         fclose(t.metrics);
     free(t.metrics_path);
-    if (status)
+    if (status) {
         bcl_evaluation_free(&out->evaluation);
+        bcl_evaluation_free(&out->dev);
+    }
     return status;
 }

@@ -16,6 +16,14 @@ typedef enum bcl_schedule { BCL_CONSTANT, BCL_LINEAR, BCL_COSINE } bcl_schedule;
 double bcl_schedule_rate(bcl_schedule schedule, double lr, double warmup, int64_t step,
                          int64_t total);
 
+/* What makes an epoch the best: a larger score, of the loss a smaller one. */
+typedef enum bcl_select {
+    BCL_SELECT_ENTITY_F1,
+    BCL_SELECT_MACRO_F1,
+    BCL_SELECT_ACCURACY,
+    BCL_SELECT_LOSS
+} bcl_select;
+
 typedef struct bcl_train_options {
     int64_t epochs;
     int64_t batch, max_tokens; /* of a batch at most: sentences, word pieces; 0: no limit */
@@ -28,6 +36,9 @@ typedef struct bcl_train_options {
     double warmup; /* share of all steps */
     bcl_adam adam; /* lr is the peak */
     double hidden_dropout, attention_dropout, classifier_dropout;
+    bcl_select select;
+    int64_t patience;      /* epochs without a better dev score; 0: no end */
+    double min_delta;      /* for patience: what is no more is not better */
     size_t eval_sentences; /* of a batch, 0: by tokens, as many as in training or the default */
 } bcl_train_options;
 
@@ -86,7 +97,12 @@ typedef struct bcl_train_result {
     double tokens_per_s; /* real pieces, from the third step of this process on, 0 if unknown */
     int64_t steps;
     bool evaluated;
-    bcl_evaluation evaluation; /* of the final model; freed by the caller */
+    bcl_evaluation evaluation; /* of the test, by the final model, or with a dev set by best/; freed
+                                * by the caller */
+    /* with a dev set */
+    bool stopped_early;
+    int64_t best_step, best_epoch, last_epoch;
+    bcl_evaluation dev; /* of the dev set, by best/; freed by the caller */
 } bcl_train_result;
 
 /* What the loop works on; all of it stays the caller's. */
@@ -97,6 +113,8 @@ typedef struct bcl_train_job {
     const bcl_dataset *train, *test; /* test NULL: nothing is evaluated */
     const bcl_predictions *words; /* of the test, without `predicted`: the words that entities are
                                    * scored on; NULL: they are not */
+    const bcl_dataset *dev;       /* best/ is chosen on it; NULL: on the test */
+    const bcl_predictions *dev_words;
     const bcl_train_options *options;
     const bcl_train_plan *plan;
     const char *checkpoint;     /* to go on from, a whole one; NULL: from the beginning */
@@ -106,8 +124,8 @@ typedef struct bcl_train_job {
 } bcl_train_job;
 
 /* Trains as planned. After Ctrl-C, or `stop`, a checkpoint is saved and BCL_ERROR_INTERRUPTED comes
- * back. At the end folder/model holds the last model, folder/best the one with the highest macro F1
- * of all epochs. */
+ * back. At the end folder/model holds the last model, folder/best that of the best epoch. With a
+ * dev set the test is evaluated once, by folder/best, whose weights the model has then. */
 bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job);
 
 /* ---- checkpoints in a run folder ---- */
@@ -117,9 +135,11 @@ typedef struct bcl_train_state {
     int64_t step;                                   /* finished optimizer steps */
     double epoch_loss, epoch_right, epoch_labelled; /* sums within the epoch so far */
     double last_loss;                               /* of the last finished epoch */
-    double best_f1;                                 /* below 0: none yet */
-    int64_t best_step;
-    int64_t metrics_size; /* bytes of metrics.jsonl that belong to these steps */
+    double best_score;                              /* the larger the better */
+    int64_t best_step;                              /* 0: none yet */
+    double patience_score; /* from which an epoch must differ by min_delta */
+    int64_t stale;         /* epochs since */
+    int64_t metrics_size;  /* bytes of metrics.jsonl that belong to these steps */
 } bcl_train_state;
 
 /* *folder = the newest RUN/checkpoint-N that is whole, by its checksums and its step, to free();

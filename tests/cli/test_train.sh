@@ -54,6 +54,31 @@ cmp -s "$tmp/kept" "$tmp/run/model/model.safetensors" || fail "a complete run wa
 check "the same seed" 0 . train --model "$tmp/model" --data "$tmp/data" --out "$tmp/run2" --max-steps 7 --batch 4 --lr 1e-3 --seed 3
 cmp -s "$tmp/kept" "$tmp/run2/model/model.safetensors" || fail "the same seed gave another model"
 
+# a development set: best/ is chosen on it, the test set is scored once, by best/
+dev() { "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --epochs 3 --lr 1e-3 --out "$@"; }
+check "split in three" 0 'best: epoch [123] by entity-f1 on the development set: ' dev "$tmp/dev run" --split 0.8,0.1
+grep -c '"dev_entity_f1"' "$tmp/dev run/metrics.jsonl" | grep -qx 3 || fail "metrics.jsonl: not three dev lines"
+grep -q '"eval_loss"' "$tmp/dev run/metrics.jsonl" && fail "the test set was scored in an epoch"
+for key in dev eval selection stopped_early; do grep -q "\"$key\"" "$tmp/dev run/results.json" || fail "results.json: no key $key"; done
+[ -s "$tmp/dev run/dev.conll" ] || fail "no dev.conll"
+cat "$tmp/dev run/dev.conll" "$tmp/dev run/test.conll" | sort >"$tmp/rest"
+sort "$tmp/run/test.conll" | cmp -s - "$tmp/rest" || fail "--split 0.8,0.1: training has other sentences than with 0.8"
+check "eval of best" 0 '"accuracy"' "$BERTCL" eval --model "$tmp/dev run/best" --data "$tmp/dev run/test.conll" --json
+accuracy=$(grep -m1 '"accuracy"' "$tmp/stdout" | tr -d ' \t,')
+sed -n '/"eval"/,$p' "$tmp/dev run/results.json" | grep -m1 '"accuracy"' | tr -d ' \t,' | grep -qxF "$accuracy" || fail "eval of results.json is not best's"
+check "a file of dev" 0 'best: epoch' dev "$tmp/dev file" --dev "$tmp/dev run/dev.conll" --test "$tmp/dev run/test.conll" --select loss --patience 1
+check "dev without test" 0 'best: epoch' dev "$tmp/dev alone" --dev "$tmp/dev run/dev.conll"
+grep -q '"eval"' "$tmp/dev alone/results.json" && fail "--dev alone: a test set"
+bad "patience without dev" 2 'patience needs a development set: give --dev' --model "$tmp/model" --data "$tmp/data" --patience 2
+bad "split of too much" 2 'sum of at most 1' --model "$tmp/model" --data "$tmp/data" --split 0.8,0.3
+bad "split of words" 2 'split: found "0.8,x"|split: found "x"' --model "$tmp/model" --data "$tmp/data" --split 0.8,x
+bad "empty dev" 2 'leaves none for the development set' --model "$tmp/model" --data "$tmp/data" --split 0.8,0.0001
+bad "dev twice" 2 'exclude' --model "$tmp/model" --data "$tmp/data" --split 0.8,0.1 --dev "$tmp/data"
+{ cat "$tmp/dev run/dev.conll"; printf '\nword\tI-ODD\n'; } >"$tmp/odd"
+bad "unseen tag of dev" 2 'training data have not: I-ODD .development data.*allow-unseen-tags' --model "$tmp/model" --data "$tmp/data" --dev "$tmp/odd"
+bad "unseen tag of test" 2 'training data have not: I-ODD .test data.*allow-unseen-tags' --model "$tmp/model" --data "$tmp/data" --test "$tmp/odd"
+check "unseen tags allowed" 0 'I-ODD' dev "$tmp/odd run" --test "$tmp/odd" --allow-unseen-tags --max-steps 2
+
 # batches by word pieces: a step holds as many, several make the same step, both limits hold
 tokens() { "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --epochs 2 --lr 1e-3 --seed 3 --out "$@"; }
 check "max-tokens" 0 'run/model' tokens "$tmp/tokens run" --max-tokens 150

@@ -15,7 +15,7 @@ typedef struct heard {
     bool stop_evaluating; /* instead */
     int count[BCL_RUN_FINISHED + 1];
     int64_t last_step, resumed;
-    double first_loss, last_loss, macro_f1, entity_f1;
+    double first_loss, last_loss, macro_f1, entity_f1, accuracy, loss;
     char messages[4096];
 } heard;
 
@@ -28,7 +28,8 @@ static void listen(void *context, const bcl_run_event *e) {
     if (e->kind == BCL_RUN_RESUMED)
         h->resumed = e->step;
     if (e->kind == BCL_RUN_EVALUATED)
-        h->macro_f1 = e->macro_f1, h->entity_f1 = e->entity_f1;
+        h->macro_f1 = e->macro_f1, h->entity_f1 = e->entity_f1, h->accuracy = e->accuracy,
+        h->loss = e->loss;
     if (e->kind == BCL_RUN_EVALUATING && h->stop_evaluating)
         bcl_run_stop(h->run);
     if (e->kind != BCL_RUN_STEP)
@@ -184,6 +185,108 @@ static void test_stop(void **state) {
     check_stop("evaluating", 12, true);
 }
 
+/* A run with a development set that ends when patience does. */
+static bcl_run_options dev_options(const char *out, heard *h) {
+    bcl_run_options o = options_of(out, h);
+    o.split = 0.6;
+    o.split_dev = 0.2;
+    o.epochs = 30;
+    o.lr = 1e-2;
+    o.patience = 2;
+    o.min_delta = 0.001;
+    return o;
+}
+
+static void stop_and_go_on(const char *out, int64_t step, bool evaluating) {
+    heard h = {.stop_at = step, .stop_evaluating = evaluating};
+    bcl_run_options o = dev_options(out, &h);
+    bcl_run *run = NULL;
+    OK(bcl_run_open(&h.run, &o));
+    FAILS(bcl_run_train(h.run), BCL_ERROR_INTERRUPTED, "stopped at step");
+    bcl_run_free(h.run);
+    bcl_run_options_init(&o);
+    o.out = out;
+    o.resume = true;
+    OK(bcl_run_open(&run, &o));
+    assert_true(bcl_run_record_of(run)->options->patience == 2);
+    OK(bcl_run_train(run));
+    bcl_run_free(run);
+}
+
+static void test_dev(void **state) {
+    heard h = {0};
+    char *out = path_of("dev"), *other = path_of("dev stopped"), *file = path_of("dev/dev.conll");
+    bcl_run *run = NULL;
+    bcl_run_options o = dev_options(out, &h);
+    (void)state;
+    OK(bcl_run_open(&run, &o));
+    OK(bcl_run_train(run));
+    const bcl_run_record *r = bcl_run_record_of(run);
+    assert_true(r->selected && r->evaluated && r->stopped_early);
+    assert_int_equal(r->train.sentences, 36);
+    assert_int_equal(r->dev.sentences, 12);
+    assert_int_equal(r->test.sentences, 12);
+    assert_int_equal(r->last_epoch, h.count[BCL_RUN_EVALUATED]);
+    assert_int_equal(r->best_step, 9 * r->best_epoch);
+    assert_int_equal(r->last_epoch, r->best_epoch + 2);
+    assert_true(r->dev_entity_f1 >= h.entity_f1 && r->dev_entity_f1 > 0);
+    assert_true(bcl_path_exists(file));
+    const bcl_run_record was = *r;
+    bcl_run_free(run);
+    /* the results as another process reads them */
+    o = dev_options(out, &h);
+    o.resume = true;
+    OK(bcl_run_open(&run, &o));
+    r = bcl_run_record_of(run);
+    assert_true(r->complete && r->selected && r->stopped_early);
+    assert_true(r->dev_entity_f1 == was.dev_entity_f1 && r->dev_loss == was.dev_loss);
+    assert_int_equal(r->best_epoch, was.best_epoch);
+    bcl_run_free(run);
+    /* the same bits and the same decision after a stop: anywhere, and while an epoch is evaluated;
+     * the last one falls into the epochs that patience counts */
+    const int64_t steps[] = {4, 9, was.best_step + 9, was.best_step + 12};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        stop_and_go_on(other, steps[i], i == 1);
+        same_file(out, other, "model/model.safetensors");
+        same_file(out, other, "best/model.safetensors");
+        same_file(out, other, "metrics.jsonl");
+        same_file(out, other, "dev.conll");
+        OK(bcl_path_remove(other));
+    }
+    free(file);
+    free(out);
+    free(other);
+}
+
+/* best/ has the weights of the epoch with the best figure, whichever is asked for. */
+static void test_select(void **state) {
+    static const char *const names[] = {"entity-f1", "macro-f1", "accuracy", "loss"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        heard h = {0};
+        char *out = path_of("select");
+        bcl_run *run = NULL;
+        bcl_run_options o = dev_options(out, &h);
+        o.epochs = 3;
+        o.patience = 0;
+        o.min_delta = 0;
+        o.select = names[i];
+        OK(bcl_run_open(&run, &o));
+        OK(bcl_run_train(run));
+        const bcl_run_record *r = bcl_run_record_of(run);
+        assert_true(r->selected && !r->stopped_early);
+        assert_int_equal(r->last_epoch, 3);
+        const double of_best[] = {r->dev_entity_f1, r->dev_macro_f1, r->dev_accuracy, -r->dev_loss};
+        const double of_last[] = {h.entity_f1, h.macro_f1, h.accuracy, -h.loss};
+        assert_true(of_best[i] >= of_last[i]);
+        if (r->best_epoch == 3)
+            assert_true(of_best[i] == of_last[i]);
+        bcl_run_free(run);
+        OK(bcl_path_remove(out));
+        free(out);
+    }
+}
+
 static void refuse(bcl_run_options o, bcl_status code, const char *message) {
     bcl_run *run = NULL;
     FAILS(bcl_run_open(&run, &o), code, message);
@@ -197,7 +300,8 @@ static void test_options(void **state) {
     const bcl_run_option *rows = bcl_run_option_table(&count);
     (void)state;
     for (size_t i = 0; i < count; i++) /* each has a help and its default is told */
-        assert_true(rows[i].help && *rows[i].help && rows[i].value_name);
+        assert_true(rows[i].help && *rows[i].help &&
+                    (rows[i].value_name != NULL) == (rows[i].kind != BCL_RUN_FLAG));
 #define BAD(field, value, code, message)                                                           \
     o = options_of(out, NULL);                                                                     \
     o.field = value;                                                                               \
@@ -211,6 +315,13 @@ static void test_options(void **state) {
     BAD(seed, ((int64_t)1 << 53) + 1, BCL_ERROR_ARGUMENT, "--seed: found 9007199254740993");
     BAD(schedule, "step", BCL_ERROR_ARGUMENT, "--schedule");
     BAD(optimizer, NULL, BCL_ERROR_ARGUMENT, "--optimizer");
+    BAD(patience, 2, BCL_ERROR_ARGUMENT, "--patience needs a development set");
+    BAD(select, "loss", BCL_ERROR_ARGUMENT, "--select needs a development set");
+    BAD(split_dev, 0.3, BCL_ERROR_ARGUMENT, "found 0.8,0.3, expected a sum of at most 1");
+    o = options_of(out, NULL);
+    o.dev = o.data;
+    o.split_dev = 0.1;
+    refuse(o, BCL_ERROR_ARGUMENT, "exclude");
     o = options_of(out, NULL);
     o.test = o.data;
     o.split = 0.5;
@@ -265,7 +376,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),      cmocka_unit_test(test_stop),
         cmocka_unit_test(test_options),    cmocka_unit_test(test_nothing_left),
-        cmocka_unit_test(test_one_writer),
+        cmocka_unit_test(test_one_writer), cmocka_unit_test(test_dev),
+        cmocka_unit_test(test_select),
     };
     bcl_session *session = NULL;
     home = test_folder();
