@@ -1,5 +1,5 @@
 /* Inside data/: what the readers of the formats share. A file is read whole; its format is found by
- * layout.c, and columns.c, records.c or brat.c puts its words into the corpus through read.c. */
+ * layout.c, and columns.c, records.c or brat.c puts its words into the corpus through reader.c. */
 #ifndef BCL_READER_H
 #define BCL_READER_H
 
@@ -64,7 +64,7 @@ typedef struct bcl_column_layout {
     char text[128];   /* for people */
 } bcl_column_layout;
 
-/* ---- read.c: the corpus as it grows ---- */
+/* ---- reader.c: the corpus as it grows ---- */
 
 /* A tag that was looked up: most words have one of a few. */
 typedef struct bcl_seen_tag {

@@ -15,7 +15,7 @@ typedef struct bcl_reading {
     size_t count, capacity;
 } bcl_reading;
 
-/* ---- tokenizer.c ---- */
+/* ---- source.c ---- */
 
 /* A token as a string or as an AddedToken's fields; its text points into the JSON. `special` is
  * what it is if it does not say. */

@@ -3,8 +3,6 @@
 
 #include <utf8proc.h>
 
-enum { ESCAPE_BYTES = 16 }; /* of one character, the NUL included */
-
 /* The next character: its bytes, and its code point or -1 where they are not UTF-8. */
 static size_t next(int32_t *point, const char *text, size_t size) {
     utf8proc_int32_t c;
@@ -21,40 +19,29 @@ static bool steers(int32_t c) {
            || (c >= 0x2066 && c <= 0x2069);    /* isolates */
 }
 
-/* Writes the character at `text` as it is shown; its bytes in `text` go to *taken. */
-static size_t show(char out[ESCAPE_BYTES], size_t *taken, const char *text, size_t size) {
+size_t bcl_printable_next(char out[BCL_PRINTABLE_BYTES], size_t *taken, const char *text,
+                          size_t size) {
     static const char letters[] = "abtnvfr"; /* 7 to 13 */
     int32_t c;
     *taken = next(&c, text, size);
     if (c < 0)
-        return (size_t)snprintf(out, ESCAPE_BYTES, "\\x%02x", (unsigned char)*text);
+        return (size_t)snprintf(out, BCL_PRINTABLE_BYTES, "\\x%02x", (unsigned char)*text);
     if (!steers(c)) {
         memcpy(out, text, *taken);
         return *taken;
     }
     if (c >= 7 && c <= 13)
-        return (size_t)snprintf(out, ESCAPE_BYTES, "\\%c", letters[c - 7]);
-    return (size_t)snprintf(out, ESCAPE_BYTES, c < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)c);
-}
-
-bcl_status bcl_printable_add(bcl_string *out, const char *text, size_t size) {
-    bcl_status status = BCL_OK;
-    char shown[ESCAPE_BYTES];
-    BCL_TRY(bcl_string_add(out, "", 0)); /* also of nothing a string */
-    for (size_t i = 0, taken; i < size; i += taken) {
-        const size_t n = show(shown, &taken, text + i, size - i);
-        BCL_TRY(bcl_string_add(out, shown, n));
-    }
-out:
-    return status;
+        return (size_t)snprintf(out, BCL_PRINTABLE_BYTES, "\\%c", letters[c - 7]);
+    return (size_t)snprintf(out, BCL_PRINTABLE_BYTES, c < 0x80 ? "\\x%02x" : "\\u%04x",
+                            (unsigned)c);
 }
 
 char *bcl_printable(char *out, size_t capacity, const char *text) {
     const size_t size = strlen(text);
-    char shown[ESCAPE_BYTES];
+    char shown[BCL_PRINTABLE_BYTES];
     size_t at = 0;
     for (size_t i = 0, taken; i < size; i += taken) {
-        const size_t n = show(shown, &taken, text + i, size - i);
+        const size_t n = bcl_printable_next(shown, &taken, text + i, size - i);
         if (at + n >= capacity)
             break;
         memcpy(out + at, shown, n);
@@ -65,9 +52,9 @@ char *bcl_printable(char *out, size_t capacity, const char *text) {
 }
 
 void bcl_printable_put(FILE *to, const char *text, size_t size) {
-    char shown[ESCAPE_BYTES];
+    char shown[BCL_PRINTABLE_BYTES];
     for (size_t i = 0, taken; i < size; i += taken) {
-        const size_t n = show(shown, &taken, text + i, size - i);
+        const size_t n = bcl_printable_next(shown, &taken, text + i, size - i);
         fwrite(shown, 1, n, to);
     }
 }

@@ -15,6 +15,10 @@ bcl_status bcl_printable_add(bcl_string *out, const char *text, size_t size);
 char *bcl_printable(char *out, size_t capacity, const char *text);
 /* The same on a stream. */
 void bcl_printable_put(FILE *to, const char *text, size_t size);
+enum { BCL_PRINTABLE_BYTES = 16 }; /* of one character as it is shown, the NUL included */
+/* Writes the character at `text` as it is shown and returns its bytes; *taken: those in `text`. */
+size_t bcl_printable_next(char out[BCL_PRINTABLE_BYTES], size_t *taken, const char *text,
+                          size_t size);
 
 /* Columns of printable UTF-8 on a terminal: 2 for a wide character, 0 for one that combines. */
 size_t bcl_columns(const char *text, size_t size);
