@@ -1,4 +1,4 @@
-/* The terminal's width and abilities; text that is wrapped to it. */
+/* The terminal's width; text that is wrapped to it. */
 #include "cli/terminal.h"
 
 #include <stdarg.h>
@@ -8,11 +8,6 @@
 bool bcl_terminal_is(FILE *stream) {
     const char *term = getenv("TERM");
     return isatty(fileno(stream)) && term && *term && strcmp(term, "dumb") != 0;
-}
-
-bool bcl_terminal_colour(FILE *stream) {
-    const char *none = getenv("NO_COLOR");
-    return bcl_terminal_is(stream) && (!none || !*none);
 }
 
 size_t bcl_terminal_columns(FILE *stream) {

@@ -1,4 +1,4 @@
-/* What the commands ask of the terminal: its width, colour, wrapped text, tables that fit. */
+/* What the commands ask of the terminal: its width, wrapped text, tables that fit. */
 #ifndef BCL_CLI_TERMINAL_H
 #define BCL_CLI_TERMINAL_H
 
@@ -6,8 +6,6 @@
 
 /* Is it a terminal on which lines can be rewritten? Not with TERM=dumb. */
 bool bcl_terminal_is(FILE *stream);
-/* bcl_terminal_is, and NO_COLOR is not set to anything (no-color.org). */
-bool bcl_terminal_colour(FILE *stream);
 /* Columns: COLUMNS, else what the terminal says, else 80. */
 size_t bcl_terminal_columns(FILE *stream);
 /* The same for what is cut or wrapped on terminals alone: SIZE_MAX in files and pipes. */

@@ -14,6 +14,10 @@ done
 for file in README.md CHANGELOG.md LICENSE docs/architecture.md examples/tag_stdin.c; do
     [ -s "$prefix/share/doc/bertcl/$file" ] || fail "not installed: $file"
 done
+for file in man/man1/bertcl.1 man/man1/bertcl-train.1 man/man1/bertcl-data-stats.1 zsh/site-functions/_bertcl \
+    bash-completion/completions/bertcl fish/vendor_completions.d/bertcl.fish; do
+    [ -s "$prefix/share/$file" ] || fail "not installed: $file"
+done
 
 umbrella=$prefix/include/bertcl/bertcl.h
 for header in "$prefix"/include/bertcl/*.h; do

@@ -25,15 +25,6 @@ out:
     return status;
 }
 
-/* A space, or a line break where the source's line is long enough; both read the same. */
-static bcl_status add_space(bcl_string *out) {
-    enum { LINE = 66 };
-    size_t n = 0;
-    while (n < LINE && n < out->size && out->data[out->size - 1 - n] != '\n')
-        n++;
-    return bcl_string_add(out, n < LINE ? " " : "\n", 1);
-}
-
 static const char *escape_of(char c, bool at_start) {
     return c == '\\'              ? "\\e"
            : c == '-'             ? "\\-" /* so that options can be copied */
@@ -45,6 +36,25 @@ static const char *escape_of(char c, bool at_start) {
                                   : NULL;
 }
 
+/* What a byte of the source counts: readers turn other than ASCII into \[u2026]. */
+static size_t source_width(char c) {
+    enum { ESCAPE = 8 };
+    const unsigned char byte = (unsigned char)c;
+    return byte < 0x80 ? 1 : byte >= 0xC0 ? ESCAPE : 0;
+}
+
+/* A space, or a line break where the word that follows would make the source's line too long; both
+ * read the same. */
+static bcl_status add_space(bcl_string *out, const char *next) {
+    enum { LINE = 78 };
+    size_t n = 1;
+    for (const char *c = next; *c && *c != ' ' && *c != '\n'; c++)
+        n += escape_of(*c, false) ? strlen(escape_of(*c, false)) : source_width(*c);
+    for (size_t i = out->size; n <= LINE && i && out->data[i - 1] != '\n'; i--)
+        n += source_width(out->data[i - 1]);
+    return bcl_string_add(out, n <= LINE ? " " : "\n", 1);
+}
+
 /* Running text; "\n\n" begins a paragraph, "\n" a line. */
 static bcl_status add_text(bcl_string *out, const char *text, size_t size) {
     bcl_status status = BCL_OK;
@@ -52,7 +62,7 @@ static bcl_status add_text(bcl_string *out, const char *text, size_t size) {
         const bool at_start = !out->size || out->data[out->size - 1] == '\n';
         const char *by = escape_of(text[i], at_start);
         if (text[i] == ' ') {
-            BCL_TRY(add_space(out));
+            BCL_TRY(add_space(out, text + i + 1));
         } else if (text[i] == '\n') {
             const bool paragraph = i + 1 < size && text[i + 1] == '\n';
             BCL_TRY(bcl_string_addf(out, paragraph ? "\n.PP\n" : "\n.br\n"));
@@ -101,7 +111,7 @@ static bcl_status add_usage(bcl_string *out, const char *name, const char *usage
     while (*usage) {
         const size_t n = strcspn(usage, " \n");
         if (n && out->data[out->size - 1] != '\n')
-            BCL_TRY(add_space(out));
+            BCL_TRY(add_space(out, usage));
         if (n == 6 && !strncmp(usage, "bertcl", n))
             BCL_TRY(bcl_string_addf(out, "\\fBbertcl\\fR"));
         else
@@ -234,8 +244,8 @@ static const char rest[] =
     ".TP\n\\fBOCL_ICD_VENDORS\\fR\nthe folder of the .icd files that name OpenCL drivers; "
     "default:\n"
     "/etc/OpenCL/vendors\n"
-    ".TP\n\\fBCOLUMNS\\fR, \\fBNO_COLOR\\fR, \\fBTERM\\fR\n"
-    "the width of help and tables; no colour; \\(dqdumb\\(dq: no progress line\n";
+    ".TP\n\\fBCOLUMNS\\fR, \\fBTERM\\fR\n"
+    "the width of help and tables; \\(dqdumb\\(dq: no progress line\n";
 
 static const char examples[] =
     ".SH EXAMPLES\n"
