@@ -46,7 +46,11 @@ BCL_EXPORT bcl_status bcl_store_import(bcl_store *store, const char *folder, int
 /* The same for every run folder in and below a folder; *runs: how many. A folder that cannot be
  * read as a run is told in the notes. */
 BCL_EXPORT bcl_status bcl_store_import_all(bcl_store *store, const char *folder, size_t *runs);
-/* Reads again the runs that have not ended; called before lists are made. */
+/* A run is about to begin in a folder: it is looked for there from now on, even if its process dies
+ * before it is followed. */
+BCL_EXPORT bcl_status bcl_store_expect(bcl_store *store, const char *folder);
+/* Reads again the runs that have not ended, and those that were expected; called before lists are
+ * made. */
 BCL_EXPORT bcl_status bcl_store_refresh(bcl_store *store);
 
 /* Registers a dataset, or finds the version that has the same content: *id. The record's keys are
@@ -68,6 +72,23 @@ BCL_EXPORT bcl_status bcl_store_dataset_record(struct cJSON **out, bcl_store *st
 /* Registers a model's folder, or finds the version with the same content. */
 BCL_EXPORT bcl_status bcl_store_add_model(bcl_store *store, const char *name, const char *folder,
                                           int64_t *id);
+
+/* What ran without a folder of its own. All zero but the command and the results. */
+typedef struct bcl_standalone {
+    const char *command; /* "eval", "bench" */
+    int argc;
+    char *const *argv;
+    double started;                   /* Unix time, s; 0: now */
+    const struct cJSON *options;      /* {name: value}; NULL: none */
+    const struct cJSON *results;      /* as results.json: {"eval": {…}} */
+    const char *device, *precision;   /* NULL: none */
+    const char *model, *model_folder; /* that it was done with: as named, its folder */
+    bcl_texts data;                   /* paths that it was done on */
+    const bcl_reading *reading;       /* NULL: as it is found */
+} bcl_standalone;
+/* Gives it a folder in the store, below runs/, and reads that in. run may be NULL. */
+BCL_EXPORT bcl_status bcl_store_record(bcl_store *store, const bcl_standalone *standalone,
+                                       int64_t *run);
 
 /* ---- following a run ---- */
 

@@ -1,5 +1,6 @@
 /* bertcl data prepare: a corpus, cleaned and split, as a folder. */
 #include "cli/data_command.h"
+#include "cli/data_store.h"
 #include "util/printable.h"
 
 static const bcl_command command = {
@@ -128,10 +129,17 @@ int data_run_prepare(int argc, char **argv) {
     bcl_status status = BCL_OK;
     data_options o = {0};
     data_set d = {0};
+    data_about about = {0};
     const bcl_option options[] = {
         DATA_OPTIONS(&o),
         DATA_SPLIT_OPTIONS(&o),
         {BCL_OPTION_TEXT, "out", &o.out, "DIR", "the new folder", .min = 0},
+        {BCL_OPTION_GROUP, .help = "In the store (see bertcl data list)"},
+        {BCL_OPTION_TEXT, "name", &about.name, "NAME", "of the dataset; default: the folder's",
+         .min = 0},
+        {BCL_OPTION_TEXT, "description", &about.description, "TEXT", "what it is", .min = 0},
+        {BCL_OPTION_TEXT, "source", &about.source, "TEXT",
+         "where it comes from, such as an address; default: the PATH", .min = 0},
         {.kind = BCL_OPTION_END},
     };
     int code = data_parse(&o, &command, options, argc, argv);
@@ -147,6 +155,7 @@ int data_run_prepare(int argc, char **argv) {
     printf(": %zu sentences for training, %zu for testing\n",
            d.other ? bcl_corpus_size(d.corpus) : d.train_count,
            d.other ? bcl_corpus_size(d.other) : d.test_count);
+    data_register(&o, &d, &about);
 out:
     data_free(&o, &d);
     return status ? bcl_cli_error(status) : code > 0 ? code : BCL_EXIT_OK;

@@ -2,14 +2,14 @@
 #include "cli/data_store.h"
 #include "cli/store_command.h"
 
-typedef struct data_options {
+typedef struct word_options {
     bcl_list words;
     bool json;
-} data_options;
+} word_options;
 
 static int run(bcl_cli_store_work *work, const bcl_command *command, size_t least, size_t most,
                const char *words, int argc, char **argv) {
-    data_options o = {0};
+    word_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, words, "see above", .min = 0},
         {BCL_OPTION_FLAG, "json", &o.json, NULL, "print JSON", .min = 0},
@@ -31,7 +31,7 @@ static int run(bcl_cli_store_work *work, const bcl_command *command, size_t leas
 static bcl_status list_work(bcl_store *store, void *context) {
     static const char *const titles[] = {"NAME",  ">VERSION", ">SENTENCES", ">WORDS",     ">FILES",
                                          ">RUNS", "CREATED",  "SHA-256",    "DESCRIPTION"};
-    const data_options *o = context;
+    const word_options *o = context;
     bcl_status status = BCL_OK;
     bcl_cli_table t = {0};
     cJSON *list = NULL;
@@ -134,7 +134,7 @@ out:
 }
 
 static bcl_status show_work(bcl_store *store, void *context) {
-    const data_options *o = context;
+    const word_options *o = context;
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     int64_t id;
@@ -213,7 +213,7 @@ out:
 }
 
 static bcl_status diff_work(bcl_store *store, void *context) {
-    const data_options *o = context;
+    const word_options *o = context;
     bcl_status status = BCL_OK;
     cJSON *sets[2] = {NULL, NULL}, *files = NULL, *json = NULL;
     for (int i = 0; i < 2; i++) {
@@ -241,6 +241,76 @@ out:
     cJSON_Delete(sets[0]);
     cJSON_Delete(sets[1]);
     return status;
+}
+
+/* ---- registering ---- */
+
+/* The new folder's files with the counters of what they were made from. */
+static bcl_status record_prepared(cJSON **out, bcl_store *store, const data_options *o,
+                                  const data_set *d, const data_about *about) {
+    static const bcl_reading plain = {.map_preset = "none"};
+    bcl_status status = BCL_OK;
+    bcl_corpus *corpus = NULL;
+    bcl_tag_map *map = NULL;
+    cJSON *parent = NULL;
+    const char *paths[2] = {NULL, NULL};
+    char *train = NULL, *test = NULL, *name = NULL;
+    BCL_TRY(bcl_path_join(&train, o->out, "train.conll"));
+    BCL_TRY(bcl_path_join(&test, o->out, "test.conll"));
+    paths[0] = train;
+    paths[1] = test;
+    const bcl_texts files = {paths, bcl_path_exists(test) ? 2 : 1};
+    BCL_TRY(bcl_corpora_read(&map, &corpus, &files, 1, &plain, false));
+    size_t n = strlen(o->out);
+    while (n > 1 && o->out[n - 1] == '/')
+        n--;
+    BCL_TRY(bcl_format(&name, "%.*s", (int)n, o->out));
+    BCL_TRY(bcl_store_dataset_record(
+        out, store, corpus,
+        &(bcl_dataset_about){.paths = paths,
+                             .path_count = files.count,
+                             .name = about->name ? about->name : bcl_path_name(name),
+                             .description = about->description,
+                             .source = about->source}));
+    BCL_TRY(bcl_store_dataset_record(&parent, store, d->corpus,
+                                     &(bcl_dataset_about){.paths = o->paths.items,
+                                                          .path_count = o->paths.count,
+                                                          .map = d->map,
+                                                          .description = about->description,
+                                                          .source = about->source}));
+    cJSON_DeleteItemFromObjectCaseSensitive(*out, "tags_raw");
+    cJSON_AddItemToObject(
+        *out, "tags_raw",
+        cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(parent, "tags_raw"), true));
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(*out, "parents"), parent);
+out:
+    bcl_corpus_free(corpus);
+    bcl_tag_map_free(map);
+    free(train);
+    free(test);
+    free(name);
+    return status;
+}
+
+void data_register(const data_options *o, const data_set *d, const data_about *about) {
+    bcl_status status = BCL_OK;
+    bcl_store *store = NULL;
+    cJSON *record = NULL, *json = NULL;
+    int64_t id;
+    if (!bcl_store_enabled())
+        return;
+    BCL_TRY(bcl_cli_store_open(&store, true));
+    BCL_TRY(record_prepared(&record, store, o, d, about));
+    BCL_TRY(bcl_store_add_dataset(store, record, &id));
+    BCL_TRY(bcl_store_dataset(&json, store, id));
+    printf("registered as %s@%.0f\n", bcl_cli_word(json, "name"),
+           bcl_cli_number(json, "version", 0));
+out:
+    if (status)
+        fprintf(stderr, "bertcl: store: %s; the dataset is not registered\n", bcl_message());
+    cJSON_Delete(record);
+    cJSON_Delete(json);
+    bcl_store_close(store);
 }
 
 /* ---- */

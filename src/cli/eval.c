@@ -1,6 +1,8 @@
 /* bertcl eval: scores of label files, and of models on labelled data. */
 #include "cli/eval_command.h"
 
+#include <time.h>
+
 static const bcl_command command = {
     "eval",
     "--gold FILE --pred FILE [OPTION…]\n       bertcl eval --model DIR --data PATH… [OPTION…]",
@@ -165,6 +167,9 @@ int bcl_cli_eval(int argc, char **argv) {
     if (code < 0)
         code = check(&o);
     if (code < 0) {
+        o.argc = argc;
+        o.argv = argv;
+        o.started = (double)time(NULL);
         bcl_interrupt_catch();
         bcl_status status = eval_run(&o);
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;

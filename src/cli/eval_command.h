@@ -28,6 +28,9 @@ typedef struct eval_options {
     /* what comes out */
     const char *errors_path, *predictions_path, *table;
     int64_t errors_most, digits;
+    int argc;
+    char *const *argv;
+    double started; /* Unix time, s */
     bool digits_given, matches, confusion, breakdown, json, quiet;
 } eval_options;
 
@@ -53,6 +56,10 @@ void eval_result_free(eval_result *result);
 #define EVAL_CUT                                                                                   \
     "%zu words of %zu sentences are beyond %zu pieces and were cut; --long window scores them too"
 
+/* ---- eval_track.c ---- */
+/* Records the evaluations of models in the store; what fails is told. */
+void eval_track(const eval_options *o, const eval_result *results, size_t count);
+
 /* ---- eval_run.c ---- */
 bcl_status eval_run(const eval_options *o);
 
@@ -77,6 +84,7 @@ const char *eval_scheme_text(char out[BCL_SCHEME_TEXT], const eval_result *r);
 bcl_status eval_print_one(const eval_options *o, const eval_result *result,
                           const eval_result *second);
 /* {"results": [...]} */
+bcl_status eval_result_json(struct cJSON **out, const eval_options *o, const eval_result *r);
 bcl_status eval_print_all_json(const eval_options *o, const eval_result *results, size_t count);
 
 /* ---- eval_table.c ---- */

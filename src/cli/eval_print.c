@@ -37,7 +37,7 @@ static const char *report_level(const eval_result *r, const char *level) {
     return r->pieces ? "piece" : level;
 }
 
-static bcl_status result_json(cJSON **out, const eval_options *o, const eval_result *r) {
+bcl_status eval_result_json(cJSON **out, const eval_options *o, const eval_result *r) {
     bcl_status status = BCL_OK;
     cJSON *json = NULL, *score = NULL, *item;
     const char *level = eval_level(o, r);
@@ -217,7 +217,7 @@ bcl_status eval_print_all_json(const eval_options *o, const eval_result *results
     bcl_bootstrap *bootstrap = NULL;
     cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "results"), *item;
     for (size_t i = 0; i < count; i++) {
-        BCL_TRY(result_json(&item, o, &results[i]));
+        BCL_TRY(eval_result_json(&item, o, &results[i]));
         if (!list || !cJSON_AddItemToArray(list, item)) {
             cJSON_Delete(item);
             BCL_FAIL(BCL_ERROR_MEMORY, "eval: out of memory");
@@ -251,9 +251,9 @@ bcl_status eval_print_one(const eval_options *o, const eval_result *r, const eva
         status = print_both(o, r, second, bootstrap);
         goto out;
     }
-    BCL_TRY(result_json(&json, o, r));
+    BCL_TRY(eval_result_json(&json, o, r));
     if (second) {
-        BCL_TRY(result_json(&item, o, second));
+        BCL_TRY(eval_result_json(&item, o, second));
         BCL_TRY(bcl_report_put(json, "second", item));
     }
     if (bootstrap) {

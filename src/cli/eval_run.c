@@ -179,6 +179,7 @@ bcl_status eval_run(const eval_options *o) {
     else
         BCL_TRY(o->json ? eval_print_all_json(o, results, count)
                         : eval_print_table(o, results, count));
+    eval_track(o, results, count);
 out:
     for (size_t i = 0; results && i < count; i++)
         eval_result_free(&results[i]);

@@ -130,6 +130,7 @@ static bcl_status train(job *j) {
     p->run = run;
     BCL_TRY(bcl_progress_start(&p->progress));
     bcl_interrupt_catch();
+    bcl_train_track_expect(p);
     BCL_TRY(bcl_run_train(run));
     BCL_TRY(bcl_train_print_results(p, run));
 out:

@@ -27,6 +27,8 @@ bcl_status bcl_train_print_results(bcl_train_printer *printer, const bcl_run *ru
 
 /* ---- train_track.c: the run in the store ---- */
 
+/* The run is about to begin: the store looks for it in its folder from now on. */
+void bcl_train_track_expect(bcl_train_printer *printer);
 /* Begins to record a run whose folder is there. Nothing that fails stops the run: it is told. */
 void bcl_train_track_begin(bcl_train_printer *printer);
 /* The run ended so: recorded, and its report written. */

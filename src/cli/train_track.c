@@ -8,6 +8,15 @@ static void tell(void *context, const char *line) {
     fprintf(stderr, "bertcl: %s\n", line); /* also with --quiet: it is about what is lost */
 }
 
+void bcl_train_track_expect(bcl_train_printer *t) {
+    bcl_store *store = NULL;
+    if (t->complete || !bcl_store_enabled())
+        return;
+    if (!bcl_store_open(&store, NULL, true)) /* what fails is told when the run is followed */
+        (void)bcl_store_expect(store, bcl_run_record_of(t->run)->folder);
+    bcl_store_close(store);
+}
+
 void bcl_train_track_begin(bcl_train_printer *t) {
     const bcl_run_record *r = bcl_run_record_of(t->run);
     const bcl_run_options *o = r->options;

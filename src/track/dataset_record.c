@@ -150,12 +150,10 @@ bcl_status bcl_store_dataset_record(cJSON **out, bcl_store *store, const bcl_cor
     cJSON_AddStringToObject(record, "name", name);
     if (about->description)
         cJSON_AddStringToObject(record, "description", about->description);
-    if (!about->source)
-        real = realpath(about->paths[0], NULL);
-    cJSON_AddStringToObject(record, "source",
-                            about->source ? about->source
-                            : real        ? real
-                                          : about->paths[0]);
+    if (about->source)
+        cJSON_AddStringToObject(record, "source", about->source);
+    real = realpath(about->paths[0], NULL);
+    cJSON_AddStringToObject(record, "path", real ? real : about->paths[0]);
     cJSON_AddNumberToObject(record, "created", floor(bcl_unix_time() * 1000) / 1000);
     cJSON_AddNumberToObject(record, "sentences", (double)bcl_corpus_size(corpus));
     cJSON_AddNumberToObject(record, "words", (double)bcl_corpus_tokens(corpus));

@@ -319,7 +319,9 @@ static bcl_status write_inputs(source *f, bcl_store *store) {
                                    .version = (int64_t)number(parent, "version", 0),
                                    .created = number(f->track, "started", f->run_time),
                                    .bytes = number(parent, "bytes", 0)}));
-        BCL_TRY(link_model(store, f->id, f->parent, "parent"));
+        const char *command = word(f->track, "command");
+        const bool made = !command || !strcmp(command, "train");
+        BCL_TRY(link_model(store, f->id, f->parent, made ? "parent" : command));
     }
 out:
     return status;
@@ -547,6 +549,55 @@ bcl_status bcl_store_import_all(bcl_store *store, const char *folder, size_t *ru
     return import_below(store, folder, runs, 0);
 }
 
+bcl_status bcl_store_expect(bcl_store *store, const char *folder) {
+    char *real = realpath(folder, NULL);
+    const bcl_status status =
+        real ? bcl_sql_run(store, "INSERT OR REPLACE INTO expected (folder, since) VALUES (?, ?)",
+                           "td", real, bcl_unix_time())
+             : bcl_fail_errno("%s: cannot open folder", folder);
+    free(real);
+    return status;
+}
+
+/* Runs that were about to begin: those that did are read in, those of yesterday are given up. */
+static bcl_status refresh_expected(bcl_store *store) {
+    enum { DAY = 86400 };
+    bcl_status status = BCL_OK;
+    sqlite3_stmt *s = NULL;
+    bool row;
+    char *folder = NULL, *record = NULL;
+    double after = -1;
+    for (;;) { /* one at a time: what is read in changes the table */
+        BCL_TRY(bcl_sql_query(&s, store,
+                              "SELECT folder, since FROM expected WHERE since > ? ORDER BY since",
+                              "d", after));
+        BCL_TRY(bcl_sql_next(&row, store, s));
+        if (!row)
+            break;
+        free(folder);
+        free(record);
+        folder = record = NULL;
+        after = sqlite3_column_double(s, 1);
+        status = bcl_strdup(&folder, bcl_sql_text(s, 0));
+        bcl_sql_end(s);
+        BCL_TRY(status);
+        BCL_TRY(bcl_path_join(&record, folder, "run.json"));
+        if (bcl_path_exists(record)) {
+            status = bcl_store_import(store, folder, NULL);
+            if (status && (store->damaged || status != BCL_ERROR_FORMAT))
+                goto out;
+            status = BCL_OK;
+        } else if (bcl_unix_time() - after < DAY) {
+            continue;
+        }
+        BCL_TRY(bcl_sql_run(store, "DELETE FROM expected WHERE folder = ?", "t", folder));
+    }
+out:
+    free(folder);
+    free(record);
+    return status;
+}
+
 bcl_status bcl_store_refresh(bcl_store *store) {
     bcl_status status = BCL_OK;
     sqlite3_stmt *s = NULL;
@@ -555,6 +606,7 @@ bcl_status bcl_store_refresh(bcl_store *store) {
     size_t count = 0, capacity = 0;
     if (store->read_only)
         return status;
+    BCL_TRY(refresh_expected(store));
     BCL_TRY(bcl_sql_query(&s, store, "SELECT folder FROM runs WHERE state IS NULL", ""));
     for (;;) {
         BCL_TRY(bcl_sql_next(&row, store, s));

@@ -171,6 +171,28 @@ static bcl_status journal_dataset(bcl_store *store, const cJSON *record, int64_t
     return bcl_journal_add(store, event);
 }
 
+/* A version that is known gets a description or a source that somebody gives it now. */
+static bcl_status describe(bcl_store *store, int64_t id, const cJSON *record) {
+    bcl_status status = BCL_OK;
+    const char *description = word(record, "description"), *source = word(record, "source");
+    int64_t version = 0, same = 0;
+    BCL_TRY(bcl_sql_int(&same, store, 0,
+                        "SELECT coalesce(?1, description, '') = coalesce(description, '') AND "
+                        "coalesce(?2, source, '') = coalesce(source, '') FROM datasets WHERE id = "
+                        "?3",
+                        "tti", description, source, id));
+    if (same)
+        goto out;
+    BCL_TRY(bcl_sql_run(store,
+                        "UPDATE datasets SET description = coalesce(?, description), source = "
+                        "coalesce(?, source) WHERE id = ?",
+                        "tti", description, source, id));
+    BCL_TRY(bcl_sql_int(&version, store, 0, "SELECT version FROM datasets WHERE id = ?", "i", id));
+    BCL_TRY(journal_dataset(store, record, version));
+out:
+    return status;
+}
+
 bcl_status bcl_dataset_register(int64_t *id, bcl_store *store, const cJSON *record) {
     bcl_status status = BCL_OK;
     const char *name = word(record, "name"), *sha256 = word(record, "sha256");
@@ -181,12 +203,7 @@ bcl_status bcl_dataset_register(int64_t *id, bcl_store *store, const cJSON *reco
     BCL_TRY(bcl_sql_int(id, store, 0, "SELECT id FROM datasets WHERE name = ? AND sha256 = ?", "tt",
                         name, sha256));
     if (*id) {
-        const char *description = word(record, "description"), *source = word(record, "source");
-        if (description || source)
-            BCL_TRY(bcl_sql_run(store,
-                                "UPDATE datasets SET description = coalesce(?, description), "
-                                "source = coalesce(?, source) WHERE id = ?",
-                                "tti", description, source, *id));
+        BCL_TRY(describe(store, *id, record));
         goto out;
     }
     BCL_TRY(choose_version(&version, store, "SELECT 1 FROM datasets WHERE name = ? AND version = ?",
@@ -198,7 +215,8 @@ bcl_status bcl_dataset_register(int64_t *id, bcl_store *store, const cJSON *reco
                         "description, source, created, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         "titiittdt", name, version, sha256, (int64_t)number(record, "sentences"),
                         (int64_t)number(record, "words"), word(record, "description"),
-                        word(record, "source"), number(record, "created"), text));
+                        word(record, "source") ? word(record, "source") : word(record, "path"),
+                        number(record, "created"), text));
     *id = sqlite3_last_insert_rowid(store->db);
     BCL_TRY(fill_dataset(store, *id, record));
     BCL_TRY(journal_dataset(store, record, version));

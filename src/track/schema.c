@@ -82,8 +82,12 @@ static const char *const first[] = {
     "CREATE INDEX run_models_by ON run_models (model);",
     NULL};
 
+/* Folders in which a run is about to begin: whatever becomes of it, it is looked for there. */
+static const char *const second[] = {
+    "CREATE TABLE expected (folder TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;", NULL};
+
 /* Step N brings version N to N + 1; each is a list of statements. */
-static const char *const *const steps[] = {first};
+static const char *const *const steps[] = {first, second};
 
 enum { VERSION = sizeof steps / sizeof *steps, APPLICATION = 0x42434c31 /* "BCL1" */ };
 

@@ -32,6 +32,15 @@ check "data source" 0 "source +$tmp/corpus.conll" b data show corpus
 check "models" 0 'first +1 .* model@1' b models list
 check "lineage" 0 'made from +model@1' b models show first
 check "model by name" 0 '"accuracy"' b eval --model first:latest --data first/test.conll --json
+check "eval is recorded" 0 'eval-[0-9-]*.* +eval +finished' b runs list --where 'command = eval'
+check "eval's lineage" 0 'as its eval' b models show first
+check "prepare" 0 'registered as prepared@1' b data prepare corpus.conll --out prepared --map I-OR=O --description 'a speech' --source 'https://example.org/a'
+check "prepared again" 0 'registered as prepared@1' b data prepare corpus.conll --out other --name prepared --map I-OR=O
+check "prepared: description" 0 'description +a speech' b data show prepared
+for part in 'source +https://example.org/a' 'made from +corpus@' 'I-OR +1 +0'; do
+    grep -qE "$part" stdout || fail "data show prepared: no $part"
+done
+check "data diff" 0 'files: 0 the same' b data diff prepared corpus
 check "same data again" 0 . train --out second --max-steps 3
 check "other reading" 0 'corpus +2' b data list # without the map it is another dataset
 check "a report of two" 0 . b report first second -o two.html
@@ -54,6 +63,15 @@ sleep 1; kill -INT $pid; wait $pid
 check "stopped" 0 'killed +train +stopped' b runs list
 [ "$(b runs list --where 'name = killed' --json | grep '"id"')" = "$id" ] || fail "a resumed run got another id"
 grep -q '"sessions"' killed/track.json || fail "track.json has no sessions"
+
+# killed between run.json and the first look at it: the store knows where to look
+mkdir early && echo '{"options": {}}' >early/run.json
+python3 - home/store.db "$tmp/early" <<'P'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("INSERT INTO expected VALUES (?, 1)", (sys.argv[2],))
+P
+check "expected" 0 'early ' b runs list
 
 # four runs at once, and a reader; the index is lost afterwards
 for i in 1 2 3 4; do train --out "many$i" --max-steps 300 >"out$i" 2>&1 & done
