@@ -13,9 +13,9 @@ static inline float attention_factor(uint key, uint query, uint sample, uint hea
         return 1.0f;
     const uint4 r =
         philox((uint4)(key / 64 * 16 + key % 16, query, sample, site | head), (uint2)(key0, key1));
-    uint words[4];
-    vstore4(r, 0, words);
-    return words[key / 16 % 4] >= threshold ? scale : 0.0f;
+    /* no array: one with an index that is not known goes to memory on GPUs */
+    const uint low = key & 16 ? r.y : r.x, high = key & 16 ? r.w : r.z;
+    return (key & 32 ? high : low) >= threshold ? scale : 0.0f;
 }
 
 static inline float reduce(float x, __local float *scratch, int maximum) {

@@ -45,16 +45,19 @@ __kernel void norm_rows(__global float *partial, int first, __global const float
 }
 
 /* clip[0] = the factor for all gradients: min(1, max_norm / (norm + 1e-6)), as PyTorch's
- * clip_grad_norm_; clip[1] = the norm before. max_norm 0: no clipping. One item. */
+ * clip_grad_norm_; clip[1] = the norm before. max_norm 0: no clipping. One group. */
 __kernel void norm_finish(__global float *clip, __global const float *partial, int count,
                           float max_norm) {
+    __local float scratch[LS];
     float sum = 0, lost = 0;
-    for (int i = 0; i < count; i++) {
+    for (int i = get_local_id(0); i < count; i += LS) {
         const float y = partial[i] - lost, next = sum + y;
         lost = (next - sum) - y;
         sum = next;
     }
-    const float norm = sqrt(sum);
+    const float norm = sqrt(group_sum(sum, scratch));
+    if (get_local_id(0))
+        return;
     clip[0] = max_norm > 0 ? fmin(1.0f, max_norm / (norm + 1e-6f)) : 1.0f;
     clip[1] = norm;
 }

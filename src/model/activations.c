@@ -199,6 +199,10 @@ static bcl_status create_moments(bcl_model *m) {
     bcl_status status = BCL_OK;
     const bcl_element type = m->layout.type;
     const int N = (int)m->layout.dense, R = m->rows, C = m->config.hidden;
+    const int F = m->config.intermediate, K = m->config.labels;
+    const int widest = F > 3 * C ? (F > K ? F : K) : (3 * C > K ? 3 * C : K);
+    /* a CPU sums in one piece */
+    const int scratch = bcl_device_wide(m->device) ? 0 : BCL_SUM_PARTS * widest;
     const struct {
         bcl_view *view;
         bcl_element type;
@@ -211,12 +215,15 @@ static bcl_status create_moments(bcl_model *m) {
         {&m->row_m, type, R, C, "the word embedding's first moments"},
         {&m->row_v, type, R, C, "the word embedding's second moments"},
         {&m->partial, BCL_ELEMENT_F32, 1, BCL_ADAM_PARTIALS, "the gradient norm"},
+        {&m->ops.scratch, BCL_ELEMENT_F32, 1, scratch, "sums in parts"},
         {&m->clip, BCL_ELEMENT_F32, 1, 2, "the gradient norm"},
         {&m->row_ids, BCL_ELEMENT_I32, R, 1, "the word list"},
         {&m->row_step, BCL_ELEMENT_I32, R, 1, "the word list"},
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
         bcl_view *v = arenas[i].view;
+        if (!arenas[i].columns)
+            continue;
         BCL_TRY(bcl_view_create(v, m->device, arenas[i].type, arenas[i].rows, arenas[i].columns,
                                 arenas[i].what));
         BCL_TRY(bcl_buffer_zero(m->device, v->buffer, 0, v->bytes));

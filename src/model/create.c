@@ -103,7 +103,7 @@ void bcl_model_free(bcl_model *m) {
         return;
     bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
                          &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
-                         &m->row_step, &m->partial, &m->clip};
+                         &m->row_step, &m->partial, &m->clip,  &m->ops.scratch};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_release_activations(m);

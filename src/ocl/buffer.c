@@ -78,8 +78,9 @@ out:
 }
 
 bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t bytes) {
-    const cl_uchar zero = 0;
-    return bcl_buffer_fill(d, buffer, &zero, sizeof zero, offset, bytes);
+    const cl_uint zero = 0; /* by words where it can be: some drivers fill bytes slowly */
+    return bcl_buffer_fill(d, buffer, &zero, (offset | bytes) % sizeof zero ? 1 : sizeof zero,
+                           offset, bytes);
 }
 
 bcl_status bcl_buffer_copy(bcl_device *d, cl_mem to, cl_mem from, size_t bytes) {

@@ -55,7 +55,12 @@ static bcl_status collect(bcl_device *d) {
         clReleaseEvent(p->event);
         if (code != CL_SUCCESS && !status)
             status = bcl_cl_fail(code, "profile of %s", p->kernel->name);
-        const double ms = (double)(end - start) * 1e-6;
+        if (code == CL_SUCCESS && end < start && !status)
+            status = bcl_fail(BCL_ERROR_DEVICE,
+                              "profile of %s: by the driver's clock it ended %llu ns before it "
+                              "started",
+                              p->kernel->name, (unsigned long long)(start - end));
+        const double ms = end < start ? 0 : (double)(end - start) * 1e-6;
         p->kernel->launches++;
         p->kernel->ms += ms;
         d->operations[p->operation].launches++;

@@ -1,5 +1,5 @@
 /* The sum of three embeddings, its LayerNorm and dropout. */
-#include "ops/internal.h"
+#include "ops/sums.h"
 
 bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_view rstd,
                                  const bcl_batch_layout *batch, bcl_view word, bcl_view position,
@@ -64,9 +64,7 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
                        bcl_int(ops->accumulate)));
     /* Every token is of type 0; the other rows' gradients stay at the zeros that they start with.
      */
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dtype), bcl_ptr(dy),
-                       bcl_int(T), bcl_int(C), bcl_int(ops->accumulate)));
+    BCL_TRY(bcl_sum_rows(ops, dtype, dy, T, C));
 out:
     return status;
 }

@@ -1,5 +1,5 @@
 /* Dropout, residual and LayerNorm in one pass over the rows. */
-#include "ops/internal.h"
+#include "ops/sums.h"
 
 bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
                                           bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
@@ -55,11 +55,7 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
                   bcl_view_traffic(dr) + bcl_view_traffic(dh) + bcl_view_traffic(dy) +
                       bcl_view_traffic(r));
     /* before dr overwrites dy */
-    BCL_TRY(
-        bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward_parameters", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dgamma), bcl_ptr(dbeta),
-                       bcl_ptr(dy), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_int(T),
-                       bcl_int(C), bcl_int(ops->accumulate)));
+    BCL_TRY(bcl_layernorm_parameters(ops, dgamma, dbeta, dy, r, mean, rstd, T, C));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(dr), bcl_ptr(dh), bcl_ptr(dy),
                        bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(gamma),

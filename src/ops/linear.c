@@ -1,6 +1,6 @@
 /* Linear layers: a matrix product with bias, and its three gradients; GELU behind or before them,
  * within the product where the provider can. */
-#include "ops/internal.h"
+#include "ops/sums.h"
 
 /* Before anything is queued; each product and kernel says itself what it uses and writes. */
 #define SHAPES(operation, ...)                                                                     \
@@ -67,7 +67,6 @@ static bcl_status input_gradient(bcl_ops *ops, bcl_gemm_call *call, bcl_view dx,
 static bcl_status parameter_gradients(bcl_ops *ops, bcl_view dw, bcl_view db, bcl_view dy,
                                       bcl_view x, int T, int M, int N) {
     bcl_status status = BCL_OK;
-    bcl_kernel *kernel;
     const bool fuse = bcl_gemm_fuses(ops->gemm);
     bcl_gemm_call call = {.layout = BCL_GEMM_TN,
                           .M = M,
@@ -85,9 +84,7 @@ static bcl_status parameter_gradients(bcl_ops *ops, bcl_view dw, bcl_view db, bc
     if (!fuse) {
         BCL_TRY(BCL_OPERANDS(ops, "bias_gradient", BCL_OUT(db, 1, N), BCL_IN(dy, T, N)));
         bcl_operation(ops, "bias gradient", bcl_view_traffic(dy));
-        BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_ptr(db), bcl_ptr(dy),
-                           bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
+        BCL_TRY(bcl_sum_rows(ops, db, dy, T, N));
     }
 out:
     bcl_auxiliary_end(ops->device);

@@ -38,11 +38,15 @@ typedef struct bcl_batch_layout {
 typedef struct bcl_ops {
     bcl_device *device;
     bcl_gemm *gemm;
-    bool accumulate; /* parameter gradients: += instead of = */
-    bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
-    bool auxiliary;  /* linear layers' dw and db on the auxiliary queue; only where
-                      * bcl_gemm_runs_on_auxiliary */
+    bcl_view scratch; /* (1,n): with it sums over the tokens are computed in parts, for which n is
+                       * BCL_SUM_PARTS times their columns; none: in one piece */
+    bool accumulate;  /* parameter gradients: += instead of = */
+    bool packed;      /* forward only: the weights that bcl_gemm_packs are packed */
+    bool auxiliary;   /* linear layers' dw and db on the auxiliary queue; only where
+                       * bcl_gemm_runs_on_auxiliary */
 } bcl_ops;
+
+enum { BCL_SUM_PARTS = 32 };
 
 /* The operation of the profile that ends a step, and what names of matrix products begin with. */
 #define BCL_OPERATION_UPDATE "Adam"

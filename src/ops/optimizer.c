@@ -66,7 +66,7 @@ static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {1}}), bcl_ptr(a->clip), bcl_ptr(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, 1), bcl_ptr(a->clip), bcl_ptr(a->partial),
                        bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
 out:
     return status;

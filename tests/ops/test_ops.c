@@ -1,6 +1,7 @@
 /* The operations on rows and elements against double precision: embedding, LayerNorm, linear, GELU,
  * dropout, cross-entropy; outputs start as NaN between guard zones; gradients set and added to.
  * Attention, the optimizer and the matrix products have files of their own. */
+#include "ops/sums.h"
 #include "support/device.h"
 
 static const struct {
@@ -238,6 +239,59 @@ static void test_layernorm(void **state) {
             check_layernorm(COLUMNS[i], mode, mode == 1);
 }
 
+/* Column sums of x and of x times its place's xhat, in one piece and in parts. */
+static void check_sums(int T, int N, bool parts, bool accumulate) {
+    const size_t t = (size_t)T, n = (size_t)N;
+    float *x = random_floats(t * n, 1, 1), *r = random_floats(t * n, 1, 2),
+          *mean = random_floats(t, 1, 3), *rstd = random_floats(t, 1, 4),
+          *before = random_floats(n, 5, 5);
+    double *sum = zeros(n), *size = zeros(n), *gamma = zeros(n), *gamma_size = zeros(n);
+    for (size_t c = 0; c < n && accumulate; c++)
+        sum[c] = gamma[c] = (double)before[c];
+    for (size_t i = 0; i < t * n; i++) {
+        const size_t c = i % n, row = i / n;
+        const double xhat = ((double)r[i] - (double)mean[row]) * (double)rstd[row];
+        sum[c] += (double)x[i];
+        size[c] += fabs((double)x[i]) + 1;
+        gamma[c] += (double)x[i] * xhat;
+        gamma_size[c] += fabs((double)x[i]) * (fabs((double)r[i]) + fabs((double)mean[row])) *
+                             fabs((double)rstd[row]) +
+                         1;
+    }
+    const float *from = accumulate ? before : NULL;
+    bcl_view bx = guard_floats(T, N, x), br = guard_floats(T, N, r), bm = guard_floats(T, 1, mean),
+             bs = guard_floats(T, 1, rstd), y = guard_floats(1, N, from),
+             dg = guard_floats(1, N, from), db = guard_floats(1, N, from);
+    if (parts)
+        test_ops.scratch = guard_floats(1, BCL_SUM_PARTS * 2 * N, NULL);
+    test_ops.accumulate = accumulate;
+    OK(bcl_sum_rows(&test_ops, y, bx, T, N));
+    OK(bcl_layernorm_parameters(&test_ops, dg, db, bx, br, bm, bs, T, N));
+    test_ops.accumulate = false;
+    if (parts && T > 64) { /* what is left of the last sum shows that it came in parts */
+        float *used = read_floats(test_ops.scratch);
+        assert_false(isnan(used[0]) || isnan(used[2 * N + N - 1]));
+        free(used);
+    }
+    test_ops.scratch = (bcl_view){0};
+    compare("sum of rows", read_floats(y), sum, size, n, limits.column_sum);
+    compare("sum for beta", read_floats(db), sum, size, n, limits.column_sum);
+    compare("sum for gamma", read_floats(dg), gamma, gamma_size, n, limits.column_sum);
+    guards_end();
+    void *const all[] = {x, r, mean, rstd, before, sum, size, gamma, gamma_size};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_sums(void **state) {
+    static const int shapes[][2] = {{1, 1},    {17, 7},  {65, 20},    {33, 100},
+                                    {150, 93}, {49, 65}, {1000, 384}, {1031, 20}};
+    (void)state;
+    for (int i = 0; i < (test_small ? 3 : 8); i++)
+        for (int mode = 0; mode < 4; mode++)
+            check_sums(shapes[i][0], shapes[i][1], mode & 1, mode & 2);
+}
+
 static void check_linear(int T, int M, int N, bool accumulate) {
     const size_t t = (size_t)T, m = (size_t)M, n = (size_t)N;
     float *x = random_floats(t * m, 1, 1), *w = random_floats(m * n, 1, 2),
@@ -435,9 +489,10 @@ static void test_cross_entropy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator),       cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_dropout),          cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_linear),           cmocka_unit_test(test_linear_gelu),
-        cmocka_unit_test(test_linear_gelu_bf16), cmocka_unit_test(test_cross_entropy)};
+        cmocka_unit_test(test_comparator),   cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_dropout),      cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_sums),         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_linear_gelu),  cmocka_unit_test(test_linear_gelu_bf16),
+        cmocka_unit_test(test_cross_entropy)};
     return TEST_RUN_ON_DEVICE(tests);
 }
