@@ -108,3 +108,27 @@ __kernel void embedding_backward_positions(__global float *restrict dposition /*
         store(sum, dposition + (size_t)p * C + c, C - c);
     }
 }
+
+/* Gradient rows between their slots and one block: what several devices add up. Group u has the slot
+ * slots[u]; a row without a gradient in this step is 0. */
+__kernel void embedding_rows_gather(__global float *restrict block /* (U,C) */,
+                                    __global const float *restrict dword /* (R,C) */,
+                                    __global const int *row_step, __global const int *slots,
+                                    int step, int C) {
+    const int u = get_group_id(0), slot = slots[u];
+    const bool has = row_step[slot] == step;
+    for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW)
+        store(has ? load(dword + (size_t)slot * C + c, C - c) : (fv)(0), block + (size_t)u * C + c,
+              C - c);
+}
+
+__kernel void embedding_rows_scatter(__global float *restrict dword /* (R,C) */,
+                                     __global int *restrict row_step,
+                                     __global const float *restrict block /* (U,C) */,
+                                     __global const int *slots, int step, int C) {
+    const int u = get_group_id(0), lid = get_local_id(0), slot = slots[u];
+    for (int c = lid * VW; c < C; c += LS * VW)
+        store(load(block + (size_t)u * C + c, C - c), dword + (size_t)slot * C + c, C - c);
+    if (lid == 0)
+        row_step[slot] = step;
+}

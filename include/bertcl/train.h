@@ -51,6 +51,9 @@ typedef void bcl_run_listener(void *context, const bcl_run_event *event);
 
 /* ---- options ---- */
 
+/* Other processes that train the same model; bertcl's own, see bertcl train --devices. */
+typedef struct bcl_train_group bcl_train_group;
+
 /* Begin with bcl_run_options_init. The first part is the recipe: kept in run.json, the same for the
  * whole run, and described by bcl_run_option_table, whose names are the comments here. */
 typedef struct bcl_run_options {
@@ -97,6 +100,7 @@ typedef struct bcl_run_options {
     bool resume;    /* go on with the run in `out` if there is one */
     bool tune;      /* as in bcl_session_options */
     bool profile;   /* time every kernel of the first epoch without its first steps */
+    const bcl_train_group *group; /* NULL: this process alone */
     /* resuming: bit i is set if the option in row i of the table was chosen, not left alone. Those,
      * and all that differ from the defaults, must be the run's; the others become the run's. */
     uint64_t given;

@@ -106,6 +106,7 @@ void bcl_model_free(bcl_model *m) {
                          &m->row_step, &m->partial, &m->clip,  &m->ops.scratch};
     if (m->device)
         (void)bcl_device_finish(m->device);
+    bcl_model_exchange_free(m);
     bcl_model_release_activations(m);
     for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
         bcl_buffer_free(m->device, &m->layout.parameters[i].p.buffer);

@@ -84,6 +84,8 @@ size_t bcl_batch_places(bcl_batch_place places[BCL_BATCH_LIST_COUNT], int tokens
 /* Bytes of the block up to the end of what the batch uses. */
 size_t bcl_batch_used(const bcl_batch *batch);
 
+typedef struct bcl_exchange bcl_exchange;
+
 struct bcl_model {
     bcl_config config; /* numbers only */
     bcl_device *device;
@@ -118,7 +120,12 @@ struct bcl_model {
     bcl_view **token_views; /* those of `a` with a row for each token of the batch */
     size_t token_view_count;
     bcl_activations a;
+    bcl_exchange *exchange; /* NULL: gradients stay here */
 };
+
+void bcl_model_exchange_free(bcl_model *m);
+/* The next dense part; nothing while the exchange is not open. */
+bcl_status bcl_model_exchange_hand_out(bcl_model *m);
 
 /* A model whose weights are not set yet. */
 bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config *config,

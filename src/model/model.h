@@ -194,6 +194,31 @@ bcl_status bcl_model_loss(bcl_model *model, float weight, bool gradients, bool a
 /* Queues backward of the last forward and loss; `accumulate` as there. */
 bcl_status bcl_model_backward(bcl_model *model, const bcl_dropout_state *dropout, int64_t step,
                               bool accumulate);
+/* ---- gradients that go over the host, to be added up with other processes' ---- */
+
+typedef struct bcl_gradient_part {
+    float *values; /* NULL if count is 0 */
+    size_t count;
+    cl_event ready; /* values are there; NULL: at once. Released by what waits for it last */
+} bcl_gradient_part;
+
+/* Behind bcl_model_train_begin. tokens: of a step at most. */
+bcl_status bcl_model_exchange_create(bcl_model *model, int64_t tokens);
+/* The next backward pass is the step's last here: it hands its parts out as they come. */
+void bcl_model_exchange_open(bcl_model *model);
+/* The step has no sentence here: its gradients and stats are zero. */
+bcl_status bcl_model_exchange_none(bcl_model *model);
+/* After the backward pass: hands out the rest. slots (count): gradient rows of all words of the
+ * step, here or elsewhere; must stay until give_back. */
+bcl_status bcl_model_exchange_take(bcl_model *model, const int32_t *slots, int count, int64_t step);
+/* How many parts there are, and part i; the first are the first to be ready. */
+size_t bcl_model_exchange_parts(const bcl_model *model);
+bcl_gradient_part *bcl_model_exchange_part(const bcl_model *model, size_t i);
+/* The step's {loss sum, right labels}, from the device or back to it. Blocking. */
+bcl_status bcl_model_exchange_stats(bcl_model *model, float stats[2], bool back);
+/* What is in the parts now becomes the step's gradients. Queued. */
+bcl_status bcl_model_exchange_give_back(bcl_model *model, int64_t step);
+
 /* Queues norm, clipping and Adam. */
 bcl_status bcl_model_update(bcl_model *model, const bcl_adam *adam, int64_t step);
 

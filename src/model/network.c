@@ -215,8 +215,10 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     if (dropped)
         BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
                                  dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
-    for (int i = L - 1; i >= 0; i--)
+    for (int i = L - 1; i >= 0; i--) {
         BCL_TRY(layer_backward(m, i, dropout));
+        BCL_TRY(bcl_model_exchange_hand_out(m));
+    }
     BCL_TRY(bcl_embedding_backward(
         &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
         p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,

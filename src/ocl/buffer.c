@@ -66,6 +66,28 @@ out:
     return status;
 }
 
+bcl_status bcl_buffer_map(void **host, cl_event *ready, bcl_device *d, cl_mem buffer, size_t offset,
+                          size_t bytes) {
+    bcl_status status = BCL_OK;
+    cl_int code;
+    const cl_command_queue queue = bcl_device_queue(d);
+    *ready = NULL;
+    *host = clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, offset, bytes,
+                               0, NULL, ready, &code);
+    BCL_CL(code, "%s: mapping %zu bytes", d->info.id, bytes);
+    BCL_CL(clFlush(queue), "%s: sending commands to the device", d->info.id);
+out:
+    return status;
+}
+
+bcl_status bcl_buffer_unmap(bcl_device *d, cl_mem buffer, void *host) {
+    bcl_status status = BCL_OK;
+    BCL_CL(clEnqueueUnmapMemObject(bcl_device_queue(d), buffer, host, 0, NULL, NULL),
+           "%s: unmapping a buffer", d->info.id);
+out:
+    return status;
+}
+
 bcl_status bcl_buffer_fill(bcl_device *d, cl_mem buffer, const void *pattern, size_t size,
                            size_t offset, size_t bytes) {
     bcl_status status = BCL_OK;

@@ -162,6 +162,12 @@ bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, voi
  * set when all that was queued before is there too. */
 bcl_status bcl_buffer_read_later(bcl_device *device, cl_mem buffer, void *host, size_t bytes,
                                  cl_event *event);
+/* Queued: *host are the bytes, to read and to write, once *ready is set, which is the caller's to
+ * release; until unmapping no kernel may touch them. A CPU's driver copies nothing. */
+bcl_status bcl_buffer_map(void **host, cl_event *ready, bcl_device *device, cl_mem buffer,
+                          size_t offset, size_t bytes);
+/* Queued: what was written is there for all that is queued behind. */
+bcl_status bcl_buffer_unmap(bcl_device *device, cl_mem buffer, void *host);
 /* Repeats `pattern` of `size` bytes (1, 2, 4, 8 or 16) over `bytes`; both are multiples of it. */
 bcl_status bcl_buffer_fill(bcl_device *device, cl_mem buffer, const void *pattern, size_t size,
                            size_t offset, size_t bytes);

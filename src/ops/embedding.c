@@ -68,3 +68,36 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
 out:
     return status;
 }
+
+bcl_status bcl_embedding_rows_gather(bcl_ops *ops, bcl_view block, bcl_view dword,
+                                     bcl_view row_step, bcl_view slots, int count, int C,
+                                     int step) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    block.rows = slots.rows = count;
+    BCL_TRY(BCL_OPERANDS(ops, "embedding_rows_gather", BCL_OUT(block, count, C),
+                         BCL_IN(dword, BCL_ANY, C), BCL_IN_INTS(row_step, dword.rows, 1),
+                         BCL_IN_INTS(slots, count, 1)));
+    bcl_operation(ops, "embedding rows", 2 * bcl_view_traffic(block));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_rows_gather", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(block), bcl_ptr(dword),
+                       bcl_ptr(row_step), bcl_ptr(slots), bcl_int(step), bcl_int(C)));
+out:
+    return status;
+}
+
+bcl_status bcl_embedding_rows_scatter(bcl_ops *ops, bcl_view dword, bcl_view row_step,
+                                      bcl_view block, bcl_view slots, int count, int C, int step) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    block.rows = slots.rows = count;
+    BCL_TRY(BCL_OPERANDS(ops, "embedding_rows_scatter", BCL_OUT(dword, BCL_ANY, C),
+                         BCL_OUT_INTS(row_step, dword.rows, 1), BCL_IN(block, count, C),
+                         BCL_IN_INTS(slots, count, 1)));
+    bcl_operation(ops, "embedding rows", 2 * bcl_view_traffic(block));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_rows_scatter", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(dword), bcl_ptr(row_step),
+                       bcl_ptr(block), bcl_ptr(slots), bcl_int(step), bcl_int(C)));
+out:
+    return status;
+}

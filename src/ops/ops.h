@@ -84,6 +84,13 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
                                   bcl_view type, bcl_view gamma, bcl_embedding_shape shape, int R,
                                   int step, bcl_dropout dropout);
 
+/* block (count,C) = the rows slots (count,1) i32 of dword (R,C), 0 where row_step is not `step`;
+ * and back, with row_step. */
+bcl_status bcl_embedding_rows_gather(bcl_ops *ops, bcl_view block, bcl_view dword,
+                                     bcl_view row_step, bcl_view slots, int count, int C, int step);
+bcl_status bcl_embedding_rows_scatter(bcl_ops *ops, bcl_view dword, bcl_view row_step,
+                                      bcl_view block, bcl_view slots, int count, int C, int step);
+
 /* y (T,N) = x (T,M) w (M,N) + b (N) */
 bcl_status bcl_linear_forward(bcl_ops *ops, bcl_view y, bcl_view x, bcl_view w, bcl_view b, int T,
                               int M, int N);

@@ -12,6 +12,10 @@ struct bcl_feed {
     const bcl_train_options *o;
     const bcl_train_plan *plan;
     const int32_t *slot_of;
+    const bcl_train_group *group; /* NULL: none */
+    double *shares;               /* (group size) of the step that is packed */
+    bool *seen;                   /* (rows) words of the step that is packed, by slot */
+    int rows;
     int64_t first; /* step */
     uint32_t *order;
     bcl_fed ring[RING];
@@ -43,26 +47,53 @@ static void hand_over(bcl_feed *f) {
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Labelled and all tokens of the step that begins at order[from]. */
-static void measure_step(const bcl_feed *f, size_t from, size_t *labelled, size_t *tokens) {
-    *labelled = *tokens = 0;
+/* This process' part of a batch. */
+static void cut(const bcl_feed *f, size_t from, size_t n, size_t *begin, size_t *count) {
+    *begin = from;
+    *count = n;
+    if (f->group)
+        bcl_train_cut(f->data, f->order, from, n, f->shares, f->group->size, f->group->rank, begin,
+                      count);
+}
+
+/* Labelled and all tokens of the step that begins at order[from], and this process' tokens. */
+static void measure_step(bcl_feed *f, size_t from, bcl_fed *sums) {
     for (int64_t k = 0; k < f->o->accumulate && from < f->data->count; k++) {
-        size_t sum;
-        const size_t end = from + bcl_train_take(f->data, f->o, f->order, from, &sum);
-        *tokens += sum;
-        for (; from < end; from++) {
+        size_t sum, begin, count;
+        const size_t n = bcl_train_take(f->data, f->o, f->order, from, &sum);
+        cut(f, from, n, &begin, &count);
+        sums->tokens += sum;
+        for (size_t end = from + n; from < end; from++) {
             const bcl_sample *s = &f->data->samples[f->order[from]];
-            for (int i = 0; i < s->length; i++)
-                *labelled += s->labels[i] >= 0;
+            for (int i = 0; i < s->length; i++) {
+                sums->labelled += s->labels[i] >= 0;
+                if (f->seen && f->slot_of[s->ids[i]] >= 0)
+                    f->seen[f->slot_of[s->ids[i]]] = true;
+            }
+            if (from >= begin && from < begin + count)
+                sums->own_tokens += (size_t)s->length;
         }
     }
+}
+
+/* The words that were seen, and none for the next step. */
+static void list_slots(bcl_feed *f, bcl_fed *fed) {
+    fed->slot_count = 0;
+    for (int i = 0; i < f->rows; i++)
+        if (f->seen[i]) {
+            fed->slots[fed->slot_count++] = i;
+            f->seen[i] = false;
+        }
 }
 
 /* Packs a step's batches; *from goes behind them. *ended: the loop wants no more. */
 static bcl_status pack_step(bcl_feed *f, int64_t step, size_t *from, bool *ended) {
     bcl_status status = BCL_OK;
-    size_t labelled, tokens, sum;
-    measure_step(f, *from, &labelled, &tokens);
+    bcl_fed sums = {.step = step};
+    size_t sum, begin, count;
+    if (f->group)
+        f->group->shares(f->group->context, step, f->shares);
+    measure_step(f, *from, &sums);
     for (int64_t k = 0; k < f->o->accumulate && *from < f->data->count; k++) {
         bcl_fed *fed = free_place(f);
         if (!fed) {
@@ -70,14 +101,18 @@ static bcl_status pack_step(bcl_feed *f, int64_t step, size_t *from, bool *ended
             goto out;
         }
         const size_t n = bcl_train_take(f->data, f->o, f->order, *from, &sum);
-        BCL_TRY(
-            bcl_batch_pack(&fed->batch, f->data->samples, f->order + *from, (int)n, f->slot_of));
+        cut(f, *from, n, &begin, &count);
+        BCL_TRY(bcl_batch_pack(&fed->batch, f->data->samples, f->order + begin, (int)count,
+                               f->slot_of));
         *from += n;
         fed->step = step;
         fed->first = k == 0;
         fed->last = k + 1 == f->o->accumulate || *from == f->data->count;
-        fed->labelled = labelled;
-        fed->tokens = tokens;
+        fed->labelled = sums.labelled;
+        fed->tokens = sums.tokens;
+        fed->own_tokens = sums.own_tokens;
+        if (f->group && fed->last)
+            list_slots(f, fed);
         hand_over(f);
     }
 out:
@@ -118,8 +153,25 @@ static void *run(void *context) {
     return NULL;
 }
 
+/* A step's words are listed in memory of their own. */
+static bcl_status prepare_group(bcl_feed *f) {
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < f->data->count; i++)
+        for (int k = 0; k < f->data->samples[i].length; k++) {
+            const int32_t slot = f->slot_of[f->data->samples[i].ids[k]];
+            f->rows = slot >= f->rows ? slot + 1 : f->rows;
+        }
+    BCL_NEW(f->shares, (size_t)f->group->size);
+    BCL_NEW(f->seen, (size_t)f->rows);
+    for (int i = 0; i < RING; i++)
+        BCL_NEW(f->ring[i].slots, (size_t)f->rows);
+out:
+    return status;
+}
+
 bcl_status bcl_feed_start(bcl_feed **out, const bcl_dataset *data, const bcl_train_options *options,
-                          const bcl_train_plan *plan, const int32_t *slot_of, int64_t step) {
+                          const bcl_train_plan *plan, const int32_t *slot_of, int64_t step,
+                          const bcl_train_group *group) {
     bcl_status status = BCL_OK;
     bcl_feed *f = NULL;
     BCL_NEW(f, 1);
@@ -128,11 +180,14 @@ bcl_status bcl_feed_start(bcl_feed **out, const bcl_dataset *data, const bcl_tra
     f->plan = plan;
     f->slot_of = slot_of;
     f->first = step;
+    f->group = group;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
     BCL_NEW(f->order, data->count);
     for (int i = 0; i < RING; i++)
         BCL_TRY(bcl_batch_create(&f->ring[i].batch, plan->tokens, plan->sentences));
+    if (group)
+        BCL_TRY(prepare_group(f));
     if (pthread_create(&f->thread, NULL, run, f))
         BCL_FAIL(BCL_ERROR_MEMORY, "cannot start a thread that packs batches");
     f->started = true;
@@ -173,8 +228,12 @@ void bcl_feed_stop(bcl_feed *f) {
         pthread_mutex_unlock(&f->lock);
         pthread_join(f->thread, NULL);
     }
-    for (int i = 0; i < RING; i++)
+    for (int i = 0; i < RING; i++) {
         bcl_batch_free(&f->ring[i].batch);
+        free(f->ring[i].slots);
+    }
+    free(f->shares);
+    free(f->seen);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
     free(f->order);

@@ -82,14 +82,27 @@ out:
     return status;
 }
 
-bcl_status bcl_run_folder_take(bcl_run_folder *f, const char *path, bool resume) {
+static bcl_status set_paths(bcl_run_folder *f, const char *path) {
     bcl_status status = BCL_OK;
-    char *lock = NULL;
     BCL_TRY(bcl_strdup(&f->path, path));
     for (size_t end = strlen(f->path); end > 1 && f->path[end - 1] == '/';)
         f->path[--end] = 0;
     BCL_TRY(bcl_path_join(&f->run_path, path, RUN));
     BCL_TRY(bcl_path_join(&f->results_path, path, "results.json"));
+out:
+    return status;
+}
+
+bcl_status bcl_run_folder_follow(bcl_run_folder *f, const char *path, bool resume) {
+    const bcl_status status = set_paths(f, path);
+    f->begun = !status && resume && bcl_path_exists(f->run_path);
+    return status;
+}
+
+bcl_status bcl_run_folder_take(bcl_run_folder *f, const char *path, bool resume) {
+    bcl_status status = BCL_OK;
+    char *lock = NULL;
+    BCL_TRY(set_paths(f, path));
     BCL_TRY(bcl_path_join(&lock, path, LOCK));
     if (!bcl_path_exists(path))
         BCL_TRY(make(f));

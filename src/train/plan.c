@@ -88,3 +88,27 @@ int64_t bcl_train_plan_epoch(const bcl_train_plan *plan, int64_t step) {
     }
     return low;
 }
+
+void bcl_train_cut(const bcl_dataset *data, const uint32_t *order, size_t from, size_t n,
+                   const double *shares, int size, int rank, size_t *begin, size_t *count) {
+    double all = 0, tokens = 0, before = 0, above = 0; /* above: shares of ranks up to this one */
+    for (int r = 0; r < size; r++)
+        all += shares[r];
+    for (size_t i = from; i < from + n; i++)
+        tokens += data->samples[order[i]].length;
+    size_t at = from;
+    *begin = from;
+    for (int r = 0; r <= rank; r++) {
+        *begin = at;
+        above += shares[r];
+        const double wanted = above / all * tokens;
+        while (at < from + n) {
+            const double length = data->samples[order[at]].length;
+            if (r < size - 1 && before + length / 2 > wanted)
+                break;
+            before += length;
+            at++;
+        }
+    }
+    *count = at - *begin;
+}

@@ -9,6 +9,11 @@ enum { DEFAULT_BATCH = 4 };
 
 /* ---- telling ---- */
 
+/* The one process of a group that writes. */
+static bool leads(const bcl_run *run) {
+    return !run->kept.options.group || run->kept.options.group->rank == 0;
+}
+
 static void tell(const bcl_run *run, const bcl_run_event *event) {
     if (run->kept.options.listener)
         run->kept.options.listener(run->kept.options.context, event);
@@ -107,7 +112,8 @@ static bcl_status restore(bcl_run *run) {
         say(run, "gemm: the run was with %s and goes on with %s: the bits of the model will differ",
             k->record.gemm, o->gemm);
     o->device = o->device ? o->device : k->record.device;
-    o->gemm = o->gemm ? o->gemm : k->record.gemm;
+    if (leads(run)) /* the others have devices of their own */
+        o->gemm = o->gemm ? o->gemm : k->record.gemm;
     k->record.recompute = k->record.recompute || recompute;
     o->recompute = k->record.recompute;
     if (!k->record.train.words[0])
@@ -115,7 +121,8 @@ static bcl_status restore(bcl_run *run) {
             "%s: the run's record is of an earlier version and has no checksums: whether data "
             "and model are those that it began with is checked by their sizes alone",
             run->folder.run_path);
-    BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
+    if (leads(run))
+        BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
     BCL_TRY(check_growth(run));
     if (!run->grown && bcl_path_exists(run->folder.results_path))
         return bcl_run_results_read(k, run->folder.results_path);
@@ -125,7 +132,7 @@ out:
     return status;
 }
 
-bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
+static bcl_status open_run(bcl_run **out, const bcl_run_options *options) {
     bcl_status status = BCL_OK;
     bcl_run *run = NULL;
     char *json = NULL;
@@ -136,7 +143,8 @@ bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
     BCL_TRY(bcl_path_join(&json, options->out, "run.json"));
     if (!options->resume || !bcl_path_exists(json))
         BCL_TRY(begin_options(&run->kept));
-    BCL_TRY(bcl_run_folder_take(&run->folder, options->out, options->resume));
+    BCL_TRY(leads(run) ? bcl_run_folder_take(&run->folder, options->out, options->resume)
+                       : bcl_run_folder_follow(&run->folder, options->out, options->resume));
     if (run->folder.lock.unknown)
         say(run, "%s: the file system has no locks: nothing keeps a second process out",
             options->out);
@@ -147,12 +155,36 @@ bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
     if (run->fresh && !run->kept.run)
         BCL_FAIL(BCL_ERROR_EXISTS, "%s: another process has removed the run; try again",
                  options->out);
-    BCL_TRY(run->fresh ? bcl_run_folder_clear(&run->folder, on_cleared, run) : restore(run));
+    if (!run->fresh)
+        BCL_TRY(restore(run));
+    else if (leads(run))
+        BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
     *out = run;
     run = NULL;
 out:
     free(json);
     bcl_run_free(run);
+    return status;
+}
+
+/* In a group rank 0 first: the others find the folder as it leaves it. */
+bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
+    bcl_status status = BCL_OK;
+    const bcl_train_group *group = options->group;
+    *out = NULL;
+    if (!group)
+        return open_run(out, options);
+    if (group->rank == 0)
+        status = open_run(out, options);
+    BCL_TRY(group->agree(group->context, status));
+    if (group->rank)
+        status = open_run(out, options);
+    BCL_TRY(group->agree(group->context, status));
+out:
+    if (status) {
+        bcl_run_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -420,6 +452,9 @@ static bcl_status load_model(bcl_run *run) {
         (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
         capacity.tokens);
     BCL_TRY(bcl_model_train_begin(session->model, used));
+    if (k->options.group)
+        BCL_TRY(
+            bcl_model_exchange_create(session->model, run->plan.tokens * run->recipe.accumulate));
 out:
     free(used);
     return status;
@@ -449,6 +484,8 @@ static bcl_status begin(bcl_run *run) {
     BCL_TRY(bcl_run_kept_set(k, bcl_session_device(s), bcl_session_gemm(s),
                              bcl_session_precision(s),
                              run->fresh ? s->folder : k->record.model_folder));
+    if (!leads(run))
+        goto out;
     if (run->fresh) {
         BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
         run->folder.begun = true;
@@ -481,6 +518,8 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
     r->loss = result->loss;
     r->tokens_per_s = result->tokens_per_s;
     r->peak_rss_mb = bcl_peak_rss_mb();
+    if (!leads(run)) /* it has evaluated nothing */
+        goto out;
     k->evaluation = result->evaluation;
     if ((r->evaluated = result->evaluated)) {
         r->eval_loss = k->evaluation.loss;
@@ -524,18 +563,30 @@ static bcl_predictions words_of(const bcl_run *run, const bcl_corpus *corpus, co
                              .outside = "O"};
 }
 
-bcl_status bcl_run_train(bcl_run *run) {
+/* Everything before the first step. */
+static bcl_status prepare(bcl_run *run) {
     bcl_status status = BCL_OK;
-    bcl_train_result result;
-    if (run->kept.record.complete) {
-        tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
-        return BCL_OK;
-    }
     BCL_TRY(open_data(run));
     BCL_TRY(tie(run));
     BCL_TRY(plan(run));
     BCL_TRY(load_model(run));
     BCL_TRY(begin(run));
+out:
+    return status;
+}
+
+bcl_status bcl_run_train(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_train_result result;
+    const bcl_train_group *group = run->kept.options.group;
+    if (run->kept.record.complete) {
+        tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
+        return BCL_OK;
+    }
+    status = prepare(run);
+    if (group)
+        status = group->agree(group->context, status);
+    BCL_TRY(status);
     const bcl_run_data *d = &run->data;
     const bcl_predictions words = words_of(run, d->test_corpus, d->test_rows, &d->test),
                           dev_words = words_of(run, d->dev_corpus, d->dev_rows, &d->dev);
@@ -552,6 +603,7 @@ bcl_status bcl_run_train(bcl_run *run) {
                                .checkpoint = run->checkpoint,
                                .listener = on_train,
                                .context = run,
+                               .group = group,
                                .stop = &run->stop};
     BCL_TRY(bcl_train(&result, &job));
     BCL_TRY(finish(run, &result));

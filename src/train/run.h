@@ -40,6 +40,8 @@ typedef struct bcl_run_folder {
 
 /* Takes the folder, see bcl_run_open. `begun` tells whether a run is in it. */
 bcl_status bcl_run_folder_take(bcl_run_folder *folder, const char *path, bool resume);
+/* The folder of a process that only reads it: another one has taken it. */
+bcl_status bcl_run_folder_follow(bcl_run_folder *folder, const char *path, bool resume);
 /* Removes what dead processes left half-written, and tells each name. */
 bcl_status bcl_run_folder_clear(const bcl_run_folder *folder,
                                 void (*told)(void *context, const char *name), void *context);

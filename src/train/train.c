@@ -27,6 +27,9 @@ typedef struct trainer {
     flight flights[BCL_PIPELINE_SLOTS]; /* by slot */
     FILE *metrics;
     char *metrics_path;
+    bool lead;    /* the one who writes */
+    bool alone;   /* the group's other ranks have ended */
+    bool stopped; /* one of the group was asked to end */
     /* speed of this process: from the end of its second step, without evaluation and saving */
     int64_t steps_here;
     double clock, timed_seconds;
@@ -53,7 +56,7 @@ static double speed(const trainer *t) {
 }
 
 static bcl_status write_metrics(trainer *t, const char *line) {
-    if (fputs(line, t->metrics) < 0 || fflush(t->metrics))
+    if (t->lead && (fputs(line, t->metrics) < 0 || fflush(t->metrics)))
         return bcl_fail_errno("%s: cannot write", t->metrics_path);
     t->state.metrics_size += (int64_t)strlen(line);
     return BCL_OK;
@@ -76,6 +79,11 @@ static void tell_step(const trainer *t, bcl_run_event *event) {
     tell(t, *event);
 }
 
+static void fails_everywhere(const trainer *t) {
+    if (t->job->group)
+        t->job->group->common(t->job->group->context);
+}
+
 /* Takes the stats of a finished step into the state, the metrics and the events. */
 static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
     bcl_status status = BCL_OK;
@@ -83,10 +91,12 @@ static bcl_status account(trainer *t, const flight *s, const float stats[4]) {
     const int64_t step = s->fed->step, epoch = bcl_train_plan_epoch(t->plan, step);
     const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
     const double loss = (double)stats[0], right = (double)stats[1];
-    if (!isfinite((double)stats[3]))
+    if (!isfinite((double)stats[3])) {
+        fails_everywhere(t);
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "step %lld: the gradient norm is %g at a loss of %g; a smaller --lr may help",
                  (long long)step + 1, (double)stats[3], loss / labelled);
+    }
     t->state.epoch_loss += loss;
     t->state.epoch_right += right;
     t->state.epoch_labelled += (double)s->fed->labelled;
@@ -115,7 +125,11 @@ out:
 static bcl_status fail_loss(trainer *t, const bcl_fed *fed, double loss) {
     bcl_status status = BCL_OK;
     char place[BCL_MODEL_PLACE];
+    fails_everywhere(t);
     const bcl_dropout_state dropout = dropout_state_of(t, fed->step);
+    if (!fed->batch.B)
+        BCL_FAIL(BCL_ERROR_DEVICE, "step %lld: the loss is %g, and no sentence of it was here",
+                 (long long)fed->step + 1, loss);
     BCL_TRY(bcl_model_find_overflow(place, t->model, &fed->batch, &dropout));
     BCL_FAIL(BCL_ERROR_DEVICE,
              "step %lld: the loss is %g; the first values that are not finite are %s; a smaller "
@@ -139,6 +153,24 @@ out:
     return status;
 }
 
+/* Behind a step's last batch: this process' gradients and sums become the whole step's. */
+static bcl_status reduce(trainer *t, const bcl_fed *fed, bool none) {
+    bcl_status status = BCL_OK;
+    const bcl_train_group *g = t->job->group;
+    bcl_train_part part = {.model = t->model,
+                           .step = fed->step,
+                           .tokens = fed->own_tokens,
+                           .stop = bcl_interrupted() || (t->job->stop && *t->job->stop)};
+    if (none)
+        BCL_TRY(bcl_model_exchange_none(t->model));
+    BCL_TRY(bcl_model_exchange_take(t->model, fed->slots, fed->slot_count, fed->step));
+    BCL_TRY(g->reduce(g->context, &part));
+    BCL_TRY(bcl_model_exchange_give_back(t->model, fed->step));
+    t->stopped = part.stop;
+out:
+    return status;
+}
+
 /* Queues the batches of one optimizer step, and the update behind the last. */
 static bcl_status queue_step(trainer *t, int64_t step) {
     bcl_status status = BCL_OK;
@@ -146,15 +178,23 @@ static bcl_status queue_step(trainer *t, int64_t step) {
     const bcl_fed *fed = NULL;
     bcl_adam adam = t->o->adam;
     adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
+    bool begun = false; /* a batch of the step had sentences */
     do {
         bcl_slot *slot;
         BCL_TRY(bcl_pipeline_next(&slot, t->pipeline));
         BCL_TRY(bcl_feed_next(&fed, t->feed));
         t->flights[slot->index] = (flight){fed, adam.lr};
         const float weight = fed->labelled ? (float)(1.0 / (double)fed->labelled) : 0;
-        BCL_TRY(bcl_model_forward(t->model, &fed->batch, &dropout));
-        BCL_TRY(bcl_model_loss(t->model, weight, true, !fed->first));
-        BCL_TRY(bcl_model_backward(t->model, &dropout, step, !fed->first));
+        if (t->job->group && fed->last)
+            bcl_model_exchange_open(t->model);
+        if (fed->batch.B) { /* none, perhaps, in a group */
+            BCL_TRY(bcl_model_forward(t->model, &fed->batch, &dropout));
+            BCL_TRY(bcl_model_loss(t->model, weight, true, begun));
+            BCL_TRY(bcl_model_backward(t->model, &dropout, step, begun));
+            begun = true;
+        }
+        if (t->job->group && fed->last)
+            BCL_TRY(reduce(t, fed, !begun));
         if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
         BCL_TRY(bcl_pipeline_send(t->pipeline));
@@ -166,8 +206,15 @@ out:
 static bcl_status save(trainer *t) {
     bcl_status status = BCL_OK;
     char *folder = NULL;
+    const bcl_train_group *group = t->job->group;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
     clock_stop(t);
+    if (group && !t->alone)
+        BCL_TRY(group->sync(group->context, t->model, t->state.step));
+    if (!t->lead) {
+        clock_start(t);
+        goto out;
+    }
     if (fsync(fileno(t->metrics))) {
         status = bcl_fail_errno("%s: cannot write", t->metrics_path);
         goto out;
@@ -182,6 +229,9 @@ out:
 }
 
 static void on_evaluating(void *context, size_t done, size_t all) {
+    const trainer *t = context;
+    if (t->job->group)
+        t->job->group->busy(t->job->group->context);
     tell(context, (bcl_run_event){.kind = BCL_RUN_EVALUATING, .done = done, .all = all});
 }
 
@@ -291,8 +341,10 @@ static bcl_status stop(trainer *t) {
                              (long long)t->state.step, (long long)t->plan->steps);
 }
 
+/* A group ends together. */
 static bcl_status stop_if_asked(trainer *t) {
-    return bcl_interrupted() || (t->job->stop && *t->job->stop) ? stop(t) : BCL_OK;
+    const bool asked = bcl_interrupted() || (t->job->stop && *t->job->stop);
+    return (t->job->group ? t->stopped : asked) ? stop(t) : BCL_OK;
 }
 
 /* Takes the epoch's score into the state; returns whether the epoch is the best so far. */
@@ -318,6 +370,7 @@ static bool is_patience_out(const trainer *t) {
 /* The end of an epoch, or of a run that --max-steps ends within one. */
 static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
     bcl_status status = BCL_OK;
+    const bcl_train_group *group = t->job->group;
     char *model = NULL, *best = NULL;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
     clock_stop(t);
@@ -329,13 +382,22 @@ static bcl_status end_epoch(trainer *t, int64_t epoch, bcl_train_result *out) {
                             .accuracy = t->state.epoch_right / labelled});
     bool better = false;
     if (t->job->dev || t->job->test) {
-        status = evaluate_epoch(t, epoch, out);
+        double score = 0;
+        status = t->lead ? evaluate_epoch(t, epoch, out) : BCL_OK;
+        if (group) /* the others wait for it */
+            status = group->agree(group->context, status);
         BCL_TRY(status == BCL_ERROR_INTERRUPTED ? stop(t) : status);
-        better = take_score(t, score_of(t->job->dev ? &out->dev : &out->evaluation, t->o->select));
+        if (t->lead)
+            score = score_of(t->job->dev ? &out->dev : &out->evaluation, t->o->select);
+        if (group)
+            BCL_TRY(group->tell(group->context, &score, sizeof score));
+        better = take_score(t, score);
     }
     t->state.epoch_loss = t->state.epoch_right = t->state.epoch_labelled = 0;
     clock_start(t);
     BCL_TRY(save(t));
+    if (!t->lead)
+        goto out;
     BCL_TRY(
         bcl_format(&model, "%s/checkpoint-%lld/model", t->job->folder, (long long)t->state.step));
     BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
@@ -352,6 +414,8 @@ static bcl_status open_metrics(trainer *t) {
     bcl_status status = BCL_OK;
     struct stat st;
     const long long known = (long long)t->state.metrics_size;
+    if (!t->lead)
+        return BCL_OK;
     BCL_TRY(bcl_path_join(&t->metrics_path, t->job->folder, "metrics.jsonl"));
     if (!(t->metrics = fopen(t->metrics_path, known ? "r+b" : "wb")) ||
         fstat(fileno(t->metrics), &st))
@@ -376,7 +440,7 @@ static bcl_status restore(trainer *t) {
     if (t->state.step > t->plan->steps)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
                  (long long)t->plan->steps);
-    if (t->state.best_step && t->state.best_step == t->state.step) {
+    if (t->lead && t->state.best_step && t->state.best_step == t->state.step) {
         /* a kill may have come between the checkpoint and this */
         BCL_TRY(bcl_path_join(&model, checkpoint, "model"));
         BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
@@ -398,7 +462,7 @@ static bcl_status prepare(trainer *t) {
         &t->pipeline, t->model,
         &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
     BCL_TRY(bcl_feed_start(&t->feed, t->job->train, t->o, t->plan, bcl_model_slots(t->model),
-                           t->state.step));
+                           t->state.step, t->job->group));
     clock_start(t);
 out:
     return status;
@@ -477,17 +541,21 @@ bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
     if (!job->train->labelled)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "nothing to train on: no labelled word in %zu sentences",
                  job->train->count);
+    t.lead = !job->group || job->group->rank == 0;
     BCL_TRY(prepare(&t));
     BCL_TRY(run_epochs(&t, out));
     clock_stop(&t);
-    if (job->dev)
+    t.alone = true; /* the others have ended */
+    if (t.lead && job->dev)
         BCL_TRY(evaluate_best(&t, out));
-    else if (job->test && !out->evaluated) /* killed between the last checkpoint and the results */
+    else if (t.lead && job->test &&
+             !out->evaluated) /* killed between the last checkpoint and the results */
         BCL_TRY(evaluate_test(&t, out));
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
     out->tokens_per_s = t.timed_seconds > 0 ? (double)t.timed_tokens / t.timed_seconds : 0;
-    BCL_TRY(publish(&t));
+    if (t.lead)
+        BCL_TRY(publish(&t));
 out:
     bcl_pipeline_free(t.pipeline);
     bcl_feed_stop(t.feed);

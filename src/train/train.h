@@ -62,19 +62,65 @@ void bcl_train_order(uint32_t *order, size_t count, uint64_t seed, int64_t epoch
 size_t bcl_train_take(const bcl_dataset *data, const bcl_train_options *options,
                       const uint32_t *order, size_t from, size_t *tokens);
 
+/* ---- several processes that train one model ---- */
+
+/* A step's gradients and sums, of this process' part of it. */
+typedef struct bcl_train_part {
+    bcl_model *model; /* its exchange is taken, see bcl_model_exchange_take */
+    int64_t step;
+    size_t tokens; /* of this process */
+    bool stop;     /* in: this process was asked to end; out: any was */
+} bcl_train_part;
+
+/* Who this process is among those that train the same model on parts of each step, and what they
+ * do together. All of them make the same calls in the same order. Only rank 0 writes to the run's
+ * folder, which the others read. */
+struct bcl_train_group {
+    int rank, size;
+    void *context;
+    /* The parts of step `step` in the sum of all, (size); the same in every process. Called from
+     * the thread that packs, a few steps ahead. */
+    void (*shares)(void *context, int64_t step, double *shares);
+    /* Adds up gradients and stats of all ranks, in place. */
+    bcl_status (*reduce)(void *context, bcl_train_part *part);
+    /* Behind the update of `step` steps, before a checkpoint: rank 0's parameters and moments
+     * become everyone's. */
+    bcl_status (*sync)(void *context, bcl_model *model, int64_t step);
+    /* Ends together: BCL_OK if `status` is in all of them. Else the first one that failed gets its
+     * own back, and the others a status of which `told` is true: another process tells it. */
+    bcl_status (*agree)(void *context, bcl_status status);
+    bool (*told)(void *context);
+    /* data (bytes) of rank 0 becomes everyone's. */
+    bcl_status (*tell)(void *context, void *data, size_t bytes);
+    /* What fails next fails in every rank, and is no device's fault. */
+    void (*common)(void *context);
+    /* Rank 0 is still at work, at something that the others wait for. */
+    void (*busy)(void *context);
+};
+
+/* What of a batch of n sentences, order[from..], a rank computes: order[*begin .. *begin + *count).
+ * In the batch's order, cut between sentences where the tokens before are nearest to the shares. */
+void bcl_train_cut(const bcl_dataset *data, const uint32_t *order, size_t from, size_t n,
+                   const double *shares, int size, int rank, size_t *begin, size_t *count);
+
 /* ---- the thread that packs batches ---- */
 
 typedef struct bcl_fed {
-    bcl_batch batch;
+    bcl_batch batch; /* this process' part; B 0: no sentence of it */
     int64_t step;
     bool first, last;        /* batch of its step */
     size_t labelled, tokens; /* of the whole step */
+    size_t own_tokens;       /* of the whole step, of this process */
+    int32_t *slots;          /* (slot_count) of all words of the step, in a group's last batch */
+    int slot_count;
 } bcl_fed;
 
 typedef struct bcl_feed bcl_feed;
-/* Packs all batches from `step` on. What it is given must stay until bcl_feed_stop. */
+/* Packs all batches from `step` on, or a group's part of them (NULL: there is none). What it is
+ * given must stay until bcl_feed_stop. */
 bcl_status bcl_feed_start(bcl_feed **out, const bcl_dataset *data, const bcl_train_options *options,
-                          const bcl_train_plan *plan, const int32_t *slot_of, int64_t step);
+                          const bcl_train_plan *plan, const int32_t *slot_of, int64_t step,
+                          const bcl_train_group *group);
 /* Waits for the next batch, the caller's until it is given back. Not to be called behind the last.
  */
 bcl_status bcl_feed_next(const bcl_fed **out, bcl_feed *feed);
@@ -120,6 +166,7 @@ typedef struct bcl_train_job {
     const char *checkpoint;     /* to go on from, a whole one; NULL: from the beginning */
     bcl_run_listener *listener; /* steps, epochs, evaluations, checkpoints; may be NULL */
     void *context;
+    const bcl_train_group *group;      /* NULL: this process alone */
     const volatile sig_atomic_t *stop; /* set by others: to save and end; may be NULL */
 } bcl_train_job;
 

@@ -59,7 +59,7 @@ static size_t run(const data *d, const bcl_train_options *o, const bcl_train_pla
     bcl_feed *feed = NULL;
     const bcl_fed *fed;
     size_t n = 0, held = 0, tokens = 0, labelled = 0;
-    OK(bcl_feed_start(&feed, &d->set, o, plan, d->slots, step));
+    OK(bcl_feed_start(&feed, &d->set, o, plan, d->slots, step, NULL));
     while (step < plan->steps) {
         if (held == 2) {
             bcl_feed_give_back(feed);
@@ -140,7 +140,7 @@ static void test_stop(void **state) {
     for (int taken = 0; taken < 4; taken++) {
         bcl_feed *feed = NULL;
         const bcl_fed *fed;
-        OK(bcl_feed_start(&feed, &d.set, &OPTIONS[3], &plan, d.slots, 0));
+        OK(bcl_feed_start(&feed, &d.set, &OPTIONS[3], &plan, d.slots, 0, NULL));
         for (int i = 0; i < taken; i++) {
             OK(bcl_feed_next(&fed, feed));
             if (i)
@@ -168,7 +168,7 @@ static void test_errors(void **state) {
     OK(bcl_train_plan_create(&plan, &d.set, &OPTIONS[0]));
     small = plan;
     small.tokens = 10;
-    OK(bcl_feed_start(&feed, &d.set, &OPTIONS[0], &small, d.slots, 0));
+    OK(bcl_feed_start(&feed, &d.set, &OPTIONS[0], &small, d.slots, 0, NULL));
     FAILS(bcl_feed_next(&fed, feed), BCL_ERROR_ARGUMENT, "over 10 tokens");
     bcl_feed_stop(feed);
     bcl_train_plan_free(&plan);

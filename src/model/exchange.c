@@ -1,0 +1,143 @@
+/* A step's gradients on their way over the host to other processes and back. Dense gradients are
+ * handed out in parts, from the last layer down, each behind the kernels that compute it; of the
+ * word embedding's only the rows that the step touches. Knows nothing of who adds them up. */
+#include "model/internal.h"
+
+struct bcl_exchange {
+    bcl_gradient_part *parts; /* (layers + 2): layers from the last down, the embeddings, rows */
+    size_t *offsets;          /* (layers + 1), elements of the arena */
+    bcl_view block, slots;    /* (capacity,C), (capacity,1) */
+    int rows;                 /* of the step that is out */
+    bool open;
+    size_t out; /* dense parts that were handed out */
+};
+
+/* The arena is embeddings, layers, classifier: the classifier goes with the last layer. */
+static void cut_parts(bcl_exchange *x, const bcl_model *m) {
+    const int L = m->config.layers;
+    size_t end = m->layout.dense;
+    for (int i = 0; i <= L; i++) {
+        const int first = BCL_FIRST_LAYER + (L - 1 - i) * BCL_LAYER_PARAMETERS;
+        x->offsets[i] = i < L ? m->layout.parameters[first].offset : 0;
+        x->parts[i].count = end - x->offsets[i];
+        end = x->offsets[i];
+    }
+}
+
+bcl_status bcl_model_exchange_create(bcl_model *m, int64_t tokens) {
+    bcl_status status = BCL_OK;
+    const int rows = tokens < m->rows ? (int)tokens : m->rows;
+    const size_t L = (size_t)m->config.layers;
+    bcl_exchange *x;
+    BCL_NEW(x, 1);
+    m->exchange = x;
+    BCL_NEW(x->parts, L + 2);
+    BCL_NEW(x->offsets, L + 1);
+    cut_parts(x, m);
+    BCL_TRY(bcl_view_create(&x->block, m->device, BCL_ELEMENT_F32, rows, m->config.hidden,
+                            "the word gradients of a step"));
+    BCL_TRY(bcl_view_create(&x->slots, m->device, BCL_ELEMENT_I32, rows, 1,
+                            "the word gradients of a step"));
+out:
+    return status;
+}
+
+void bcl_model_exchange_free(bcl_model *m) {
+    bcl_exchange *x = m->exchange;
+    if (!x)
+        return;
+    for (int i = 0; x->parts && i < m->config.layers + 2; i++)
+        (void)bcl_event_finish(&x->parts[i].ready);
+    bcl_buffer_free(m->device, &x->block.buffer);
+    bcl_buffer_free(m->device, &x->slots.buffer);
+    free(x->parts);
+    free(x->offsets);
+    free(x);
+    m->exchange = NULL;
+}
+
+void bcl_model_exchange_open(bcl_model *m) {
+    m->exchange->open = true;
+    m->exchange->out = 0;
+}
+
+size_t bcl_model_exchange_parts(const bcl_model *m) {
+    return (size_t)m->config.layers + 2;
+}
+
+bcl_gradient_part *bcl_model_exchange_part(const bcl_model *m, size_t i) {
+    return &m->exchange->parts[i];
+}
+
+bcl_status bcl_model_exchange_none(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_buffer_zero(m->device, m->a.g.buffer, 0, m->layout.dense * sizeof(float)));
+    BCL_TRY(bcl_buffer_zero(m->device, m->stats.buffer, 0, 2 * sizeof(float)));
+out:
+    return status;
+}
+
+bcl_status bcl_model_exchange_hand_out(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    bcl_exchange *x = m->exchange;
+    if (!x || !x->open)
+        return BCL_OK;
+    bcl_gradient_part *part = &x->parts[x->out];
+    void *host;
+    BCL_TRY(bcl_buffer_map(&host, &part->ready, m->device, m->a.g.buffer,
+                           x->offsets[x->out] * sizeof(float), part->count * sizeof(float)));
+    part->values = host;
+    x->out++;
+out:
+    return status;
+}
+
+bcl_status bcl_model_exchange_take(bcl_model *m, const int32_t *slots, int count, int64_t step) {
+    bcl_status status = BCL_OK;
+    bcl_exchange *x = m->exchange;
+    const size_t dense = (size_t)m->config.layers + 1;
+    bcl_gradient_part *rows = &x->parts[dense];
+    void *host;
+    while (x->out < dense)
+        BCL_TRY(bcl_model_exchange_hand_out(m));
+    x->open = false;
+    x->rows = count;
+    *rows = (bcl_gradient_part){.count = (size_t)count * (size_t)m->config.hidden};
+    if (!count)
+        goto out;
+    BCL_TRY(bcl_buffer_write(m->device, x->slots.buffer, 0, slots, (size_t)count * sizeof *slots,
+                             false));
+    BCL_TRY(bcl_embedding_rows_gather(&m->ops, x->block, m->row_g, m->row_step, x->slots, count,
+                                      m->config.hidden, (int)step));
+    BCL_TRY(bcl_buffer_map(&host, &rows->ready, m->device, x->block.buffer, 0,
+                           rows->count * sizeof(float)));
+    rows->values = host;
+out:
+    return status;
+}
+
+bcl_status bcl_model_exchange_give_back(bcl_model *m, int64_t step) {
+    bcl_status status = BCL_OK;
+    bcl_exchange *x = m->exchange;
+    const size_t dense = (size_t)m->config.layers + 1;
+    for (size_t i = 0; i <= dense; i++) {
+        bcl_gradient_part *part = &x->parts[i];
+        BCL_TRY(bcl_event_finish(&part->ready));
+        if (part->values)
+            BCL_TRY(bcl_buffer_unmap(m->device, i < dense ? m->a.g.buffer : x->block.buffer,
+                                     part->values));
+        part->values = NULL;
+    }
+    if (x->rows)
+        BCL_TRY(bcl_embedding_rows_scatter(&m->ops, m->row_g, m->row_step, x->block, x->slots,
+                                           x->rows, m->config.hidden, (int)step));
+    if (!m->capacity.accumulate) /* the gaps came back with what was added up there */
+        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
+out:
+    return status;
+}
+
+bcl_status bcl_model_exchange_stats(bcl_model *m, float stats[2], bool back) {
+    return back ? bcl_buffer_write(m->device, m->stats.buffer, 0, stats, 2 * sizeof *stats, true)
+                : bcl_buffer_read(m->device, m->stats.buffer, 0, stats, 2 * sizeof *stats, true);
+}
