@@ -109,8 +109,8 @@ __kernel void embedding_backward_positions(__global float *restrict dposition /*
     }
 }
 
-/* Gradient rows between their slots and one block: what several devices add up. Group u has the slot
- * slots[u]; a row without a gradient in this step is 0. */
+/* Gradient rows between their slots and one block: what several devices add up. Group u has the
+ * slot slots[u]; a row without a gradient in this step is 0. */
 __kernel void embedding_rows_gather(__global float *restrict block /* (U,C) */,
                                     __global const float *restrict dword /* (R,C) */,
                                     __global const int *row_step, __global const int *slots,

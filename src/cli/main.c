@@ -1,6 +1,10 @@
 /* bertcl COMMAND [OPTION…]: sees to the standard streams and hands over. */
 #include "cli/cli.h"
 
+#ifdef BERTCL_RANK
+#include "dist/dist.h"
+#endif
+
 #include <bertcl/track.h>
 
 #include <errno.h>
@@ -41,6 +45,9 @@ int main(int argc, char **argv) {
     open_standard_streams();
     bcl_interrupt_remember();
     bcl_store_use_names();
+#ifdef BERTCL_RANK
+    bcl_transport_open = bcl_transport_open_mpi;
+#endif
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         puts("bertcl " BERTCL_VERSION);
         code = BCL_EXIT_OK;

@@ -17,6 +17,7 @@ enum { MOST_OPTIONS = 96 };
 
 typedef struct job {
     bcl_run_options options;
+    bcl_train_ranks ranks;
     bcl_list lists[MOST_OPTIONS]; /* by the recipe's row */
     bool given[MOST_OPTIONS];     /* likewise */
     const char *status;           /* file */
@@ -71,6 +72,18 @@ static void fill_table(job *j) {
                         .min = 0});
     add(j, (bcl_option){BCL_OPTION_TEXT, "device", &o->device, "ID",
                         "see bertcl devices; default: the first GPU, else CPU", .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "devices", &j->ranks.devices, "IDS",
+                        "train on several devices at once, as pocl:0,nvidia:0; all: every piece of "
+                        "hardware once; gpu: every GPU (docs/distributed.md)",
+                        .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "shares", &j->ranks.shares, "X,Y,…",
+                        "what part of each step's tokens each of --devices computes, as 3,1",
+                        .min = 0});
+    add(j,
+        (bcl_option){BCL_OPTION_LIST, "cores", &j->ranks.cores, "ID=LIST",
+                     "the cores of a device's process, as pocl:0=0-3; default: CPU devices share "
+                     "them evenly",
+                     .min = 0});
     add(j, (bcl_option){BCL_OPTION_TEXT, "gemm", &o->gemm, "NAME",
                         "matrix products by clblast, tile or reference; default: the device's best",
                         .min = 0});
@@ -115,6 +128,9 @@ static bcl_status train(job *j) {
     bcl_status status = BCL_OK;
     bcl_run *run = NULL;
     bcl_train_printer *p = &j->printer;
+    const bcl_train_group *group = j->options.group;
+    p->follows = group && group->rank > 0;
+    p->quiet = p->quiet || p->follows;
     p->session = (bcl_cli_session){.quiet = p->quiet, .tell_device = true, .tell_unused = true};
     BCL_TRY(bcl_targets_check(p->targets));
     j->options.tune = true;
@@ -124,7 +140,7 @@ static bcl_status train(job *j) {
     const bcl_run_record *record = bcl_run_record_of(run);
     p->complete = record->complete;
     p->progress = (bcl_progress){.run = record->folder,
-                                 .status_path = p->complete ? NULL : j->status,
+                                 .status_path = p->complete || p->follows ? NULL : j->status,
                                  .epochs = record->options->epochs,
                                  .quiet = p->quiet};
     p->run = run;
@@ -132,12 +148,35 @@ static bcl_status train(job *j) {
     bcl_interrupt_catch();
     bcl_train_track_expect(p);
     BCL_TRY(bcl_run_train(run));
-    BCL_TRY(bcl_train_print_results(p, run));
+    if (!p->follows)
+        BCL_TRY(bcl_train_print_results(p, run));
 out:
     bcl_train_track_end(p, status);
     bcl_progress_end(&p->progress, status);
     bcl_run_free(run);
     return status;
+}
+
+static int end(bcl_status status) {
+    return status ? bcl_cli_error(status) : BCL_EXIT_OK;
+}
+
+/* On several devices: as one of the ranks, or as their launcher. */
+static int train_ranks(job *j) {
+    bcl_train_ranks *r = &j->ranks;
+    int code = BCL_EXIT_OK;
+    bcl_status status = BCL_OK;
+    if (j->options.device)
+        return bcl_cli_usage(&command, "--device and --devices: give one of them");
+    if (!bcl_train_is_rank(r))
+        return bcl_train_launch(r, j->printer.argc, j->printer.argv, j->printer.quiet);
+    status = bcl_train_rank_begin(r, &j->options);
+    if (!status)
+        status = train(j);
+    else
+        r->alone = true;
+    code = bcl_train_rank_end(r, status);
+    return code;
 }
 
 int bcl_cli_train(int argc, char **argv) {
@@ -149,9 +188,9 @@ int bcl_cli_train(int argc, char **argv) {
         take_lists(&j);
         j.printer.argc = argc;
         j.printer.argv = argv;
-        const bcl_status status = train(&j);
-        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
+        code = j.ranks.devices ? train_ranks(&j) : end(train(&j));
     }
+    bcl_list_free(&j.ranks.cores);
     for (size_t i = 0; i < MOST_OPTIONS; i++)
         bcl_list_free(&j.lists[i]);
     return code;

@@ -3,6 +3,7 @@
 #define BCL_CLI_TRAIN_H
 
 #include "cli/progress.h"
+#include "dist/dist.h"
 
 #include <bertcl/track.h>
 
@@ -10,6 +11,7 @@
 
 typedef struct bcl_train_printer {
     bool quiet, json;
+    bool follows;  /* another rank tells all */
     bool complete; /* the run was, before anything was done */
     bcl_progress progress;
     bcl_cli_session session;
@@ -33,6 +35,25 @@ void bcl_train_track_expect(bcl_train_printer *printer);
 void bcl_train_track_begin(bcl_train_printer *printer);
 /* The run ended so: recorded, and its report written. */
 void bcl_train_track_end(bcl_train_printer *printer, bcl_status status);
+
+/* ---- train_ranks.c: --devices ---- */
+
+typedef struct bcl_train_ranks {
+    const char *devices, *shares; /* as given; NULL */
+    bcl_list cores;
+    /* of a rank */
+    bcl_group *group;
+    char device[64];
+    bool alone; /* it fails before the others can know */
+} bcl_train_ranks;
+/* Whether this process is one of the ranks, not who starts them. */
+bool bcl_train_is_rank(const bcl_train_ranks *ranks);
+/* Starts the ranks and returns their exit code. */
+int bcl_train_launch(bcl_train_ranks *ranks, int argc, char *const *argv, bool quiet);
+/* Joins the others and sets the options' device and group. */
+bcl_status bcl_train_rank_begin(bcl_train_ranks *ranks, bcl_run_options *options);
+/* Leaves them, tells what failed, and returns the exit code. */
+int bcl_train_rank_end(bcl_train_ranks *ranks, bcl_status status);
 
 /* ---- profile.c ---- */
 bcl_status bcl_cli_profile_print(const bcl_run *run);

@@ -59,7 +59,8 @@ void bcl_train_print_event(void *context, const bcl_run_event *e) {
         bcl_progress_evaluated(&t->progress, e);
         break;
     case BCL_RUN_BEGUN:
-        bcl_train_track_begin(t);
+        if (!t->follows)
+            bcl_train_track_begin(t);
         break;
     case BCL_RUN_CHECKPOINT:
     case BCL_RUN_FINISHED:

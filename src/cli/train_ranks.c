@@ -1,0 +1,231 @@
+/* bertcl train --devices: the launcher's side and a rank's. */
+#include "cli/train.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define RANK_PROGRAM "bertcl-rank"
+
+/* ---- the launcher ---- */
+
+/* mpirun, srun or another launcher has started this process as one of several. */
+static bool is_started_as_rank(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            return true;
+    return false;
+}
+
+bool bcl_train_is_rank(const bcl_train_ranks *ranks) {
+    (void)ranks;
+    return is_started_as_rank();
+}
+
+/* *out = bertcl-rank, which lies beside this program. */
+static bcl_status find_program(char **out) {
+    bcl_status status = BCL_OK;
+    char self[4096];
+    const ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    *out = NULL;
+    if (size < 0)
+        return bcl_fail_errno("/proc/self/exe: cannot read");
+    self[size] = 0;
+    char *name = strrchr(self, '/');
+    if (!name)
+        BCL_FAIL(BCL_ERROR_IO, "/proc/self/exe: found \"%s\", expected a path", self);
+    *name = 0;
+    BCL_TRY(bcl_path_join(out, self, RANK_PROGRAM));
+    if (access(*out, X_OK))
+        status =
+            bcl_fail(BCL_ERROR_UNSUPPORTED,
+                     "--devices: %s is not there: bertcl was built without MPI; install Open "
+                     "MPI (Debian: libopenmpi-dev openmpi-bin) and build again, or train on one "
+                     "device with --device",
+                     *out);
+out:
+    if (status) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* The words for the ranks: all but what the launcher sets itself. */
+static bcl_status rank_words(char ***out, int argc, char *const *argv) {
+    bcl_status status = BCL_OK;
+    static const char *const own[] = {"--devices", "--shares", "--cores"};
+    char **words;
+    size_t count = 0;
+    bool skip = false, values = false;
+    BCL_NEW(words, (size_t)argc + 1);
+    *out = words;
+    for (int i = 0; i < argc; i++) {
+        const bool option = !strncmp(argv[i], "--", 2);
+        if (option)
+            skip = values = false;
+        for (size_t k = 0; option && k < sizeof own / sizeof *own; k++) {
+            const size_t n = strlen(own[k]);
+            if (!strncmp(argv[i], own[k], n) && (!argv[i][n] || argv[i][n] == '=')) {
+                skip = true;
+                values = !argv[i][n];
+            }
+        }
+        if (!option && skip && !values)
+            skip = false;
+        if (!skip)
+            words[count++] = argv[i];
+    }
+out:
+    return status;
+}
+
+/* "pocl:0=0-3" */
+static bcl_status take_cores(bcl_rank_place *ranks, size_t count, const bcl_list *given) {
+    for (size_t i = 0; i < given->count; i++) {
+        const char *text = given->items[i], *equals = strchr(text, '=');
+        bool found = false;
+        int first, last, used, cores = 0;
+        for (const char *at = equals ? equals + 1 : ""; *at; at += used + (at[used] == ',')) {
+            used = 0;
+            if (sscanf(at, "%d%n-%d%n", &first, &used, &last, &used) == 1)
+                last = first;
+            if (!used || last < first || (at[used] && at[used] != ','))
+                break;
+            cores += last - first + 1;
+        }
+        for (size_t r = 0; equals && cores && r < count; r++)
+            if (strlen(ranks[r].device) == (size_t)(equals - text) &&
+                !strncmp(ranks[r].device, text, (size_t)(equals - text))) {
+                snprintf(ranks[r].cores, sizeof ranks[r].cores, "%s", equals + 1);
+                ranks[r].core_count = cores;
+                found = true;
+            }
+        if (!found)
+            return bcl_fail(BCL_ERROR_ARGUMENT,
+                            "--cores: found \"%s\", expected an id of --devices and its cores, as "
+                            "%s=0-1",
+                            text, ranks[0].device);
+    }
+    return BCL_OK;
+}
+
+static bcl_status launch(int *code, bcl_train_ranks *r, int argc, char *const *argv, bool quiet) {
+    bcl_status status = BCL_OK;
+    bcl_device_info *devices = NULL;
+    bcl_rank_place *ranks = NULL;
+    double *shares = NULL;
+    char *program = NULL, **words = NULL;
+    size_t count;
+    BCL_TRY(find_program(&program));
+    BCL_TRY(bcl_dist_devices(&devices, &count, r->devices));
+    BCL_NEW(ranks, count);
+    BCL_NEW(shares, count);
+    for (size_t i = 0; i < count; i++)
+        ranks[i].device = devices[i].id;
+    if (r->shares)
+        BCL_TRY(bcl_dist_shares(shares, count, r->shares));
+    bcl_dist_split_cores(ranks, devices, count);
+    BCL_TRY(take_cores(ranks, count, &r->cores));
+    BCL_TRY(rank_words(&words, argc, argv));
+    bcl_ranks l = {.program = program,
+                   .argv = words,
+                   .ranks = ranks,
+                   .rank_count = count,
+                   .shares = r->shares,
+                   .quiet = quiet};
+    bcl_interrupt_catch();
+    BCL_TRY(bcl_ranks_run(code, &l));
+out:
+    free(words);
+    free(program);
+    free(shares);
+    free(ranks);
+    free(devices);
+    return status;
+}
+
+int bcl_train_launch(bcl_train_ranks *r, int argc, char *const *argv, bool quiet) {
+    int code = BCL_EXIT_FAILED;
+    const bcl_status status = launch(&code, r, argc, argv, quiet);
+    return status ? bcl_cli_error(status) : code;
+}
+
+/* ---- a rank ---- */
+
+static int number_of(const char *const *names, size_t count, int otherwise) {
+    for (size_t i = 0; i < count; i++)
+        if (getenv(names[i]))
+            return atoi(getenv(names[i]));
+    return otherwise;
+}
+
+/* This rank's device: by its number among all ranks if the list is as long, else among those of its
+ * machine. */
+static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
+    bcl_status status = BCL_OK;
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID",
+                                        "MPI_LOCALRANKID"};
+    bcl_device_info *devices = NULL;
+    size_t count;
+    BCL_TRY(bcl_dist_devices(&devices, &count, r->devices));
+    const bool list = strcmp(r->devices, "all") && strcmp(r->devices, "gpu");
+    const int local = number_of(ranks, sizeof ranks / sizeof *ranks, t->rank);
+    const size_t place = (size_t)(list && count == (size_t)t->size ? t->rank : local);
+    if (place >= count)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "--devices: found %zu for rank %d, the machine's number %d; start at most as many "
+                 "ranks on a machine as it has devices",
+                 count, t->rank, local);
+    snprintf(r->device, sizeof r->device, "%s", devices[place].id);
+out:
+    free(devices);
+    return status;
+}
+
+bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
+    bcl_status status = BCL_OK;
+    bcl_transport transport = {0};
+    double *shares = NULL;
+    if (!bcl_transport_open) {
+        char *program = NULL;
+        BCL_TRY(find_program(&program));
+        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "under mpirun the program to start is %s", program);
+    }
+    BCL_TRY(bcl_control_bind());
+    BCL_TRY(bcl_transport_open(&transport));
+    BCL_TRY(bcl_control_open(transport.rank));
+    BCL_TRY(choose_device(r, &transport));
+    BCL_NEW(shares, (size_t)transport.size);
+    if (r->shares)
+        BCL_TRY(bcl_dist_shares(shares, (size_t)transport.size, r->shares));
+    BCL_TRY(bcl_group_create(
+        &r->group, &transport,
+        &(bcl_group_options){.shares = r->shares ? shares : NULL, .device = r->device}));
+    options->device = r->device;
+    options->group = bcl_group_of(r->group);
+out:
+    if (status && transport.close && !r->group) { /* ends all ranks */
+        bcl_cli_error(status);
+        transport.close(transport.context, true);
+    }
+    free(shares);
+    return status;
+}
+
+int bcl_train_rank_end(bcl_train_ranks *r, bcl_status status) {
+    int code = BCL_EXIT_OK;
+    const bool device = status == BCL_ERROR_DEVICE || status == BCL_ERROR_DEVICE_MEMORY;
+    const bool tells = r->group && bcl_group_tells(r->group);
+    if (status && device && tells && !bcl_group_is_common(r->group) && getenv("BERTCL_CONTROL")) {
+        bcl_control_tell(BCL_CONTROL_FAULT, 0, bcl_message());
+        code = BCL_EXIT_FAILED;
+    } else if (status) {
+        code = tells ? bcl_cli_error(status) : BCL_EXIT_FAILED;
+    }
+    bcl_control_tell(BCL_CONTROL_BYE, code, "");
+    fflush(stdout);
+    bcl_group_free(r->group, !status || status == BCL_ERROR_INTERRUPTED);
+    r->group = NULL;
+    return code;
+}

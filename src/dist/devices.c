@@ -1,0 +1,138 @@
+/* Which devices train, which cores they get, and the shares that were asked for. */
+#define _GNU_SOURCE
+#include "dist/dist.h"
+
+#include <math.h>
+#include <sched.h>
+
+static bool is_slow_checker(const bcl_device_info *d) {
+    return !strncmp(d->id, "oclgrind", 8);
+}
+
+static const bcl_device_info *find(const bcl_device_info *all, size_t count, const char *id,
+                                   size_t size) {
+    for (size_t i = 0; i < count; i++)
+        if (strlen(all[i].id) == size && !strncmp(all[i].id, id, size))
+            return &all[i];
+    return NULL;
+}
+
+static void list_ids(bcl_string *out, const bcl_device_info *all, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (all[i].available)
+            (void)bcl_string_addf(out, "%s%s", out->size ? ", " : "", all[i].id);
+}
+
+static bcl_status add(bcl_device_info **devices, size_t *count, size_t *capacity,
+                      const bcl_device_info *d) {
+    const bcl_status status = bcl_grow(devices, capacity, *count + 1, sizeof **devices);
+    if (!status)
+        (*devices)[(*count)++] = *d;
+    return status;
+}
+
+static bcl_status take_ids(bcl_device_info **devices, size_t *count, const char *spec,
+                           const bcl_device_info *all, size_t all_count) {
+    bcl_status status = BCL_OK;
+    bcl_string known = {0};
+    size_t capacity = 0;
+    list_ids(&known, all, all_count);
+    for (const char *at = spec; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        const size_t size = strcspn(at, ",");
+        const bcl_device_info *d = find(all, all_count, at, size);
+        if (!d)
+            BCL_FAIL(BCL_ERROR_NO_DEVICE,
+                     "--devices: there is no \"%.*s\"; there are %s (see bertcl devices)",
+                     (int)size, at, known.size ? known.data : "none");
+        if (!d->available)
+            BCL_FAIL(BCL_ERROR_NO_DEVICE, "--devices: %s cannot be used: %s", d->id, d->problem);
+        BCL_TRY(add(devices, count, &capacity, d));
+    }
+out:
+    bcl_string_free(&known);
+    return status;
+}
+
+bcl_status bcl_dist_devices(bcl_device_info **devices, size_t *count, const char *spec) {
+    bcl_status status = BCL_OK;
+    bcl_device_info *all = NULL;
+    size_t all_count = 0, capacity = 0;
+    const bool gpu = !strcmp(spec, "gpu");
+    *devices = NULL;
+    *count = 0;
+    BCL_TRY(bcl_devices_probe(&all, &all_count));
+    if (!gpu && strcmp(spec, "all")) {
+        BCL_TRY(take_ids(devices, count, spec, all, all_count));
+        goto out;
+    }
+    for (size_t i = 0; i < all_count; i++)
+        if (all[i].available && !all[i].same_as[0] &&
+            (gpu ? all[i].gpu : !is_slow_checker(&all[i])))
+            BCL_TRY(add(devices, count, &capacity, &all[i]));
+    if (!*count)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE,
+                 gpu ? "--devices gpu: no GPU can be used (see bertcl devices)"
+                     : "--devices all: no device can be used (see bertcl devices)");
+out:
+    free(all);
+    if (status) {
+        free(*devices);
+        *devices = NULL;
+    }
+    return status;
+}
+
+bcl_status bcl_dist_shares(double *shares, size_t count, const char *text) {
+    size_t given = 0;
+    const char *at = text;
+    for (; at && *at; at = *at == ',' ? at + 1 : at) {
+        char *end;
+        const double share = strtod(at, &end);
+        if (end == at || (*end && *end != ',') || !(share > 0) || !isfinite(share))
+            return bcl_fail(BCL_ERROR_ARGUMENT,
+                            "--shares: found \"%s\", expected numbers above 0 with commas between",
+                            text);
+        if (given < count)
+            shares[given] = share;
+        given++;
+        at = end;
+    }
+    if (given != count)
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "--shares: found %zu, expected one for each of %zu "
+                        "devices",
+                        given, count);
+    return BCL_OK;
+}
+
+/* The cores numbered first.. of those that this process has, as a list. */
+static void name_cores(bcl_rank_place *rank, const int *cores, int first, int count) {
+    size_t at = 0;
+    for (int i = first; i < first + count && at + 16 < sizeof rank->cores; i++)
+        at += (size_t)snprintf(rank->cores + at, sizeof rank->cores - at, "%s%d", at ? "," : "",
+                               cores[i]);
+    rank->core_count = count;
+}
+
+void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count) {
+    static int cores[CPU_SETSIZE];
+    cpu_set_t set;
+    int have = 0, gpus = 0, next = 0, cpus, given = 0;
+    if (sched_getaffinity(0, sizeof set, &set))
+        return;
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET((size_t)i, &set))
+            cores[have++] = i;
+    for (size_t i = 0; i < count; i++)
+        gpus += !devices[i].cpu;
+    cpus = (int)count - gpus;
+    if (!cpus || have < (int)count) /* nothing to keep apart, or too few to do it */
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const int left = have - gpus;
+        const int n = devices[i].cpu ? left * (given + 1) / cpus - left * given / cpus : 1;
+        given += devices[i].cpu;
+        name_cores(&ranks[i], cores, next, n);
+        next += n;
+    }
+}

@@ -1,0 +1,110 @@
+/* Several processes that train one model, each on a device of its own: which devices, what of a
+ * step each computes, and the sum of their gradients. Knows nothing of how they are connected: that
+ * is a transport, of which mpi.c has one. */
+#ifndef BCL_DIST_H
+#define BCL_DIST_H
+
+#include "train/train.h"
+
+/* ---- what carries bytes between the ranks ---- */
+
+/* Blocking calls of all ranks, in the same order; the request is the one that is not. */
+typedef struct bcl_transport {
+    int rank, size;
+    void *context;
+    /* Begins values (count) = the sum over the ranks, in one order for a count. At most
+     * BCL_TRANSPORT_REQUESTS are under way; `slot` names this one. */
+    bcl_status (*sum_begin)(void *context, size_t slot, float *values, size_t count);
+    /* Goes on with what is under way, without waiting. *done: nothing is. */
+    bcl_status (*sum_progress)(void *context, bool *done);
+    /* all (size,bytes) = each rank's own (bytes). */
+    bcl_status (*gather)(void *context, const void *own, void *all, size_t bytes);
+    /* data (bytes) of `root` becomes everyone's. */
+    bcl_status (*broadcast)(void *context, void *data, size_t bytes, int root);
+    void (*close)(void *context, bool failed);
+} bcl_transport;
+enum { BCL_TRANSPORT_REQUESTS = 256 };
+
+/* What opens one; NULL in a program that has none, as bertcl itself: its ranks are bertcl-rank. */
+typedef bcl_status bcl_transport_opener(bcl_transport *out);
+extern bcl_transport_opener *bcl_transport_open;
+/* Over MPI, of the ranks that mpirun or srun has started. In bertcl-rank alone. */
+bcl_status bcl_transport_open_mpi(bcl_transport *out);
+
+/* ---- control.c: what a rank tells its launcher ---- */
+
+typedef enum bcl_control_kind {
+    BCL_CONTROL_HELLO,   /* rank */
+    BCL_CONTROL_ARRIVED, /* at the sum of step `step` */
+    BCL_CONTROL_SUMMED,  /* all had arrived */
+    BCL_CONTROL_BUSY,    /* still at work at something else */
+    BCL_CONTROL_FAULT,   /* text: why this rank's device cannot go on */
+    BCL_CONTROL_BYE      /* the rank ends with exit code `step` */
+} bcl_control_kind;
+
+typedef struct bcl_control_message {
+    bcl_control_kind kind;
+    int rank;
+    int64_t step;
+    char text[400];
+} bcl_control_message;
+
+/* Connects to the launcher that BERTCL_CONTROL names, and takes its standard streams for this
+ * process' own; nothing without one. The process ends when the launcher does. */
+bcl_status bcl_control_open(int rank);
+void bcl_control_tell(bcl_control_kind kind, int64_t step, const char *text);
+/* Bind this process to the cores that BERTCL_CORES lists ("0-1,4"); nothing without. */
+bcl_status bcl_control_bind(void);
+
+/* ---- launch.c: ranks on this machine ---- */
+
+typedef struct bcl_rank_place {
+    const char *device; /* id */
+    char cores[256];    /* "0-1,4" */
+    int core_count;
+} bcl_rank_place;
+
+typedef struct bcl_ranks {
+    const char *program; /* bertcl-rank */
+    char *const *argv;   /* the ranks', from the command on, NULL at the end; without --devices */
+    bcl_rank_place *ranks;
+    size_t rank_count;
+    const char *shares; /* as given; NULL */
+    bool quiet;
+} bcl_ranks;
+/* Runs the ranks to their end, and what is left of them again where a device fails. *code: what to
+ * exit with; what was wrong was told. Blocking. */
+bcl_status bcl_ranks_run(int *code, bcl_ranks *launch);
+
+/* ---- devices.c: which devices ---- */
+
+/* What --devices asks for: "all" (each piece of hardware once), "gpu", or ids with commas between.
+ * *devices (count), to free(). An id that there is not: BCL_ERROR_NO_DEVICE, and which there are.
+ */
+bcl_status bcl_dist_devices(bcl_device_info **devices, size_t *count, const char *spec);
+/* "3,1" as numbers above 0, as many as there are ranks. */
+bcl_status bcl_dist_shares(double *shares, size_t count, const char *text);
+/* Splits this process' cores between the ranks: a core for each GPU, the rest evenly between CPUs.
+ */
+void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);
+
+/* ---- group.c: the group of a run ---- */
+
+typedef struct bcl_group_options {
+    const double *shares; /* (size): the parts of each step; NULL: equal ones */
+    const char *device;   /* this rank's, for messages */
+} bcl_group_options;
+
+typedef struct bcl_group bcl_group;
+/* The transport is the group's from here on. */
+bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
+                            const bcl_group_options *options);
+/* Whether this rank is the one that tells an error. */
+bool bcl_group_tells(const bcl_group *group);
+/* Whether what failed fails in every rank alike. */
+bool bcl_group_is_common(const bcl_group *group);
+/* together: all ranks end here; else none must wait for this one. Takes NULL. */
+void bcl_group_free(bcl_group *group, bool together);
+const bcl_train_group *bcl_group_of(const bcl_group *group);
+
+#endif

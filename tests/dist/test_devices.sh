@@ -1,0 +1,49 @@
+#!/bin/bash
+# train --devices: the losses of one device whatever the number of ranks and their shares, with dropout on; the same bits
+# each time; what it refuses.
+. "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.sh"
+need_ranks
+one=("$BERTCL" train --quiet "${recipe[@]}")
+check "one device" 0 'one/model' "${one[@]}" --out "$tmp/one" --device pocl:0
+check "two ranks" 0 'two/model' "${one[@]}" --out "$tmp/two" --devices pocl:0,pocl:0
+same_losses "two ranks" "$tmp/one" "$tmp/two"
+check "three ranks" 0 . "${one[@]}" --out "$tmp/three" --devices pocl:0,pocl:0,pocl:0 --shares 5,1,2.5
+same_losses "three ranks" "$tmp/one" "$tmp/three"
+check "three ranks again" 0 . "${one[@]}" --out "$tmp/again" --devices pocl:0,pocl:0,pocl:0 --shares 5,1,2.5
+for file in metrics.jsonl model/model.safetensors; do
+    cmp "$tmp/three/$file" "$tmp/again/$file" || fail "again: another $file"
+done
+
+# Fewer sentences than ranks: some have nothing to do.
+for batches in '1 1' '1 3' '2 2'; do
+    set -- $batches
+    few=(--batch "$1" --accumulate "$2" --max-steps 7)
+    check "few $batches" 0 . "${one[@]}" "${few[@]}" --out "$tmp/few1.$1$2" --device pocl:0
+    check "few $batches, ranks" 0 . "${one[@]}" "${few[@]}" --out "$tmp/few3.$1$2" --devices pocl:0,pocl:0,pocl:0
+    same_losses "few $batches" "$tmp/few1.$1$2" "$tmp/few3.$1$2"
+done
+
+# Goes on: on as many devices to the same bits, and on others.
+check "half" 0 . "${one[@]}" --out "$tmp/half" --devices pocl:0,pocl:0 --max-steps 5
+check "whole" 0 . "${one[@]}" --epochs 2 --out "$tmp/whole" --devices pocl:0,pocl:0
+check "longer" 0 'two/model' "$BERTCL" train --quiet --out "$tmp/two" --resume --epochs 2 --devices pocl:0,pocl:0
+cmp "$tmp/whole/model/model.safetensors" "$tmp/two/model/model.safetensors" || fail "resumed: another model"
+check "on one" 0 . "${one[@]}" --out "$tmp/one" --resume --epochs 2 --devices pocl:0,pocl:0 --shares 1,3
+same_losses "on one" "$tmp/whole" "$tmp/one"
+
+check "unknown id" 1 'no "nope:3"; there are .*pocl:0' "${one[@]}" --out "$tmp/bad" --devices pocl:0,nope:3
+check "too many shares" 2 'shares: found 3, expected one for each of 2 devices' \
+    "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --shares 1,1,1
+check "no share" 2 'shares: found "1,0"' "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --shares 1,0
+check "cores" 2 'cores: found "nope=1"' "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --cores nope=1
+check "both" 2 'device and --devices' "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --device pocl:0
+check "a folder in use" 1 'two: exists; choose another' "${one[@]}" --out "$tmp/two" --devices pocl:0,pocl:0
+check "no data" 1 'nothing-here' "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/nothing-here" --out "$tmp/bad" \
+    --devices pocl:0,pocl:0
+mkdir "$tmp/bin"
+check "no mpirun" 1 'no mpirun: install Open MPI .*openmpi-bin' env PATH="$tmp/bin" \
+    "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0
+[ ! -e "$tmp/bad" ] || fail "a refused run left its folder"
+no_orphans
+exit $failed
