@@ -1,39 +1,13 @@
 /* Going on with a run whose files, data, weights or vocabulary are not what they were: refused with
  * what differs, or a checkpoint that is not whole is left for the one before. */
-#include "support/support.h"
-#include "support/tiny_model.h"
+#include "support/runs.h"
 
-#include <bertcl/train.h>
 #include <cjson/cJSON.h>
-#include <unistd.h>
 
-static char *home, *model, *data, *stopped, *whole;
+static char *stopped, *whole;
 
 enum { FIRST = 8, STEPS = 24 };
 static int64_t second; /* step of the newest checkpoint; the one before is FIRST */
-
-typedef struct heard {
-    bcl_run *run; /* to stop at step FIRST + 2; NULL: not */
-    char messages[8192];
-    int64_t resumed;
-} heard;
-
-static void listen(void *context, const bcl_run_event *e) {
-    heard *h = context;
-    const size_t n = strlen(h->messages);
-    if (e->kind == BCL_RUN_MESSAGE)
-        snprintf(h->messages + n, sizeof h->messages - n, "%s\n", e->text);
-    if (e->kind == BCL_RUN_RESUMED)
-        h->resumed = e->step;
-    if (e->kind == BCL_RUN_STEP && h->run && e->step == FIRST + 2)
-        bcl_run_stop(h->run);
-}
-
-static char *path_of(const char *folder, const char *name) {
-    char *path = NULL;
-    OK(bcl_path_join(&path, folder, name));
-    return path;
-}
 
 static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void shell(const char *format, ...) {
@@ -45,28 +19,13 @@ static void shell(const char *format, ...) {
     assert_int_equal(system(command), 0);
 }
 
-static bcl_run_options options_of(const char *out, heard *h) {
-    static const char *paths[1];
-    bcl_run_options o;
-    bcl_run_options_init(&o);
-    paths[0] = data;
-    o.model = model;
-    o.data = (bcl_texts){paths, 1};
-    o.out = out;
-    o.device = getenv("BERTCL_DEVICE");
-    o.epochs = 2;
-    o.batch = 4;
-    o.save_every = 4;
-    o.lr = 1e-3;
-    o.listener = listen;
-    o.context = h;
-    return o;
-}
-
 /* A run of STEPS steps, stopped behind its second checkpoint; and one that was not stopped. */
 static void make_runs(void) {
-    heard h = {0};
-    bcl_run_options o = options_of(stopped, &h);
+    run_heard h = {.stop_at = FIRST + 2};
+    stopped = run_path(run_home, "stopped");
+    whole = run_path(run_home, "whole");
+    bcl_run_options o = run_options(stopped, &h);
+    o.save_every = 4;
     OK(bcl_run_open(&h.run, &o));
     FAILS(bcl_run_train(h.run), BCL_ERROR_INTERRUPTED, "stopped");
     bcl_run_free(h.run);
@@ -78,8 +37,9 @@ static void make_runs(void) {
             second = atoi(names[i] + 11);
     bcl_strings_free(names, count);
     assert_true(second > FIRST && second < STEPS);
-    h = (heard){0};
-    o = options_of(whole, &h);
+    h = (run_heard){0};
+    o = run_options(whole, &h);
+    o.save_every = 4;
     OK(bcl_run_open(&h.run, &o));
     bcl_run *run = h.run;
     h.run = NULL;
@@ -91,20 +51,20 @@ static void make_runs(void) {
 static char *copy(void) {
     static int number;
     char *path = NULL;
-    OK(bcl_format(&path, "%s/copy%d", home, number++));
+    OK(bcl_format(&path, "%s/copy%d", run_home, number++));
     shell("cp -a '%s' '%s'", stopped, path);
     return path;
 }
 
 /* Opens and trains; the status of what fails. */
-static bcl_status go_on(const char *out, heard *h) {
+static bcl_status go_on(const char *out, run_heard *h) {
     bcl_status status = BCL_OK;
     bcl_run *run = NULL;
     bcl_run_options o;
     bcl_run_options_init(&o);
     o.out = out;
     o.resume = true;
-    o.listener = listen;
+    o.listener = run_listen;
     o.context = h;
     BCL_TRY(bcl_run_open(&run, &o));
     BCL_TRY(bcl_run_train(run));
@@ -130,7 +90,7 @@ static void flip(const char *path, long from_end) {
 
 /* Takes the checkpoint before, says so, and ends as if nothing had happened. */
 static void takes_first(char *out, const char *message) {
-    heard h = {0};
+    run_heard h = {0};
     char line[128];
     OK(go_on(out, &h));
     assert_int_equal(h.resumed, FIRST);
@@ -144,7 +104,7 @@ static void takes_first(char *out, const char *message) {
 }
 
 static void test_untouched(void **state) {
-    heard h = {0};
+    run_heard h = {0};
     char *out = copy();
     (void)state;
     OK(go_on(out, &h));
@@ -181,7 +141,7 @@ static void test_checkpoints(void **state) {
     shell("rm -r '%s/checkpoint-%d'", out, FIRST);
     snprintf(path, sizeof path, "%s/checkpoint-%d/model/model.safetensors", out, (int)second);
     flip(path, 9);
-    heard h = {0};
+    run_heard h = {0};
     FAILS(go_on(out, &h), BCL_ERROR_FORMAT, "no checkpoint is whole");
     assert_true(bcl_path_exists(path));
     free(out);
@@ -189,7 +149,7 @@ static void test_checkpoints(void **state) {
 
 /* A folder under another step's name. */
 static void test_renamed(void **state) {
-    heard h = {0};
+    run_heard h = {0};
     char *out = copy();
     (void)state;
     shell("mv '%s/checkpoint-%d' '%s/checkpoint-%d'", out, (int)second, out, (int)second + 3);
@@ -201,7 +161,7 @@ static void test_renamed(void **state) {
 }
 
 static void test_metrics(void **state) {
-    heard h = {0};
+    run_heard h = {0};
     char *out = copy();
     (void)state;
     shell("truncate -s -30 '%s/metrics.jsonl'", out);
@@ -218,9 +178,8 @@ static void test_metrics(void **state) {
 }
 
 static void refuse(const char *out, const char *message) {
-    heard h = {0};
-    char before[64], *sums = path_of(home, "sums");
-    (void)before;
+    run_heard h = {0};
+    char *sums = run_path(run_home, "sums");
     shell("cd '%s' && find . -type f ! -name .lock | sort | xargs sha256sum >'%s'", out, sums);
     FAILS(go_on(out, &h), BCL_ERROR_ARGUMENT, message);
     shell("cd '%s' && sha256sum --quiet -c '%s'", out, sums); /* nothing was written */
@@ -231,27 +190,27 @@ static void refuse(const char *out, const char *message) {
 static void test_inputs(void **state) {
     char *out = copy();
     (void)state;
-    shell("cp '%s' '%s.kept' && cp -a '%s' '%s.kept'", data, data, model, model);
-    shell("sed -i '1s/ab0/ab1/' '%s'", data);
+    shell("cp '%s' '%s.kept' && cp -a '%s' '%s.kept'", run_data, run_data, run_model, run_model);
+    shell("sed -i '1s/ab0/ab1/' '%s'", run_data);
     refuse(out, "the words of the");
-    shell("cp '%s.kept' '%s' && sed -i '1s/O$/I-LOC/' '%s'", data, data, data);
+    shell("cp '%s.kept' '%s' && sed -i '1s/O$/I-LOC/' '%s'", run_data, run_data, run_data);
     refuse(out, "the tags of the");
-    shell("head -n -4 '%s.kept' >'%s'", data, data);
+    shell("head -n -4 '%s.kept' >'%s'", run_data, run_data);
     refuse(out, "the number of sentences of the");
-    shell("cp '%s.kept' '%s'", data, data);
-    char *path = path_of(model, "model.safetensors");
+    shell("cp '%s.kept' '%s'", run_data, run_data);
+    char *path = run_path(run_model, "model.safetensors");
     flip(path, 5);
     refuse(out, "the weights in");
-    shell("cp '%s.kept/model.safetensors' '%s'", model, path);
-    shell("sed -i 's/^z$/zz/' '%s/vocab.txt'", model);
+    shell("cp '%s.kept/model.safetensors' '%s'", run_model, path);
+    shell("sed -i 's/^z$/zz/' '%s/vocab.txt'", run_model);
     refuse(out, "the vocabulary changed");
-    shell("cp '%s.kept/vocab.txt' '%s/vocab.txt'", model, model);
-    heard h = {0};
-    shell("mv '%s' '%s.gone'", model, model); /* the checkpoint has its own weights */
+    shell("cp '%s.kept/vocab.txt' '%s/vocab.txt'", run_model, run_model);
+    run_heard h = {0};
+    shell("mv '%s' '%s.gone'", run_model, run_model); /* the checkpoint has its own weights */
     OK(go_on(out, &h));
     assert_non_null(strstr(h.messages, "is not there any more"));
     same_as_whole(out);
-    shell("mv '%s.gone' '%s'", model, model);
+    shell("mv '%s.gone' '%s'", run_model, run_model);
     free(path);
     free(out);
 }
@@ -270,8 +229,8 @@ static void edit(const char *path, const char *key, const char *inner, cJSON *va
 
 /* A run of a bertcl that kept no checksums goes on, and that is said. */
 static void test_older_record(void **state) {
-    heard h = {0};
-    char *out = copy(), *path = path_of(out, "run.json");
+    run_heard h = {0};
+    char *out = copy(), *path = run_path(out, "run.json");
     (void)state;
     edit(path, "sha256", NULL, NULL);
     edit(path, "model_folder", NULL, NULL);
@@ -285,8 +244,8 @@ static void test_older_record(void **state) {
 }
 
 static void test_records(void **state) {
-    heard h = {0};
-    char *out = copy(), *path = path_of(out, "run.json"), *results = path_of(out, "results.json");
+    run_heard h = {0};
+    char *out = copy(), *path = run_path(out, "run.json"), *results = run_path(out, "results.json");
     static const struct {
         const char *key;
         double value;
@@ -330,7 +289,7 @@ static void test_records(void **state) {
 }
 
 static void test_leftovers(void **state) {
-    heard h = {0};
+    run_heard h = {0};
     char *out = copy();
     (void)state;
     shell("cd '%s' && touch run.json.tmp.123 results.json.tmp.99999999 && mkdir checkpoint.tmp.77 "
@@ -346,7 +305,7 @@ static void test_leftovers(void **state) {
 }
 
 static void test_other_products(void **state) {
-    heard h = {0};
+    run_heard h = {0};
     char *out = copy();
     bcl_run *run = NULL;
     bcl_run_options o;
@@ -355,7 +314,7 @@ static void test_other_products(void **state) {
     o.out = out;
     o.resume = true;
     o.gemm = "reference";
-    o.listener = listen;
+    o.listener = run_listen;
     o.context = &h;
     OK(bcl_run_open(&run, &o));
     assert_non_null(strstr(h.messages, "the bits of the model will differ"));
@@ -373,32 +332,8 @@ int main(void) {
         cmocka_unit_test(test_records),        cmocka_unit_test(test_leftovers),
         cmocka_unit_test(test_other_products),
     };
-    bcl_session *session = NULL;
-    bcl_string text = {0};
-    home = test_folder();
-    model = path_of(home, "model");
-    data = path_of(home, "data.conll");
-    stopped = path_of(home, "stopped");
-    whole = path_of(home, "whole");
-    OK(bcl_directory_create(model));
-    OK(tiny_model_write(model, &TINY));
-    for (int i = 0; i < 60; i++)
-        OK(bcl_string_addf(&text, "ab%d\tO\nx%c\tI-LOC\nc\tO\n\n", i % 7, 'a' + i % 5));
-    OK(bcl_file_write(data, text.data, text.size));
-    const bcl_session_options probe = {.model = model, .device = getenv("BERTCL_DEVICE")};
-    int failed = 77;
-    if (bcl_session_open(&session, &probe) == BCL_ERROR_NO_DEVICE) {
-        printf("skipped: %s\n", bcl_message());
-    } else {
-        make_runs();
-        failed = cmocka_run_group_tests_name("damage", tests, NULL, NULL);
-    }
-    bcl_session_free(session);
-    bcl_string_free(&text);
-    free(model);
-    free(data);
+    const int failed = RUN_TESTS(tests, make_runs());
     free(stopped);
     free(whole);
-    free(home);
     return failed;
 }

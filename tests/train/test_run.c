@@ -1,101 +1,12 @@
 /* A run as a program sees it: options, events, the record, stopping and going on, what is refused.
  */
-#include "support/support.h"
-#include "support/tiny_model.h"
-
-#include <bertcl/train.h>
-#include <cjson/cJSON.h>
-#include <unistd.h>
-
-static char *home, *model, *data;
-
-typedef struct heard {
-    bcl_run *run; /* to stop; NULL: not */
-    int64_t stop_at;
-    bool stop_evaluating; /* instead */
-    int count[BCL_RUN_FINISHED + 1];
-    int64_t last_step, resumed;
-    double first_loss, last_loss, macro_f1, entity_f1, accuracy, loss;
-    char messages[4096];
-} heard;
-
-static void listen(void *context, const bcl_run_event *e) {
-    heard *h = context;
-    const size_t n = strlen(h->messages);
-    h->count[e->kind]++;
-    if (e->kind == BCL_RUN_MESSAGE)
-        snprintf(h->messages + n, sizeof h->messages - n, "%s\n", e->text);
-    if (e->kind == BCL_RUN_RESUMED)
-        h->resumed = e->step;
-    if (e->kind == BCL_RUN_EVALUATED)
-        h->macro_f1 = e->macro_f1, h->entity_f1 = e->entity_f1, h->accuracy = e->accuracy,
-        h->loss = e->loss;
-    if (e->kind == BCL_RUN_EVALUATING && h->stop_evaluating)
-        bcl_run_stop(h->run);
-    if (e->kind != BCL_RUN_STEP)
-        return;
-    assert_true(e->step > h->last_step && e->step <= e->steps);
-    if (!h->last_step)
-        h->first_loss = e->loss;
-    h->last_step = e->step;
-    h->last_loss = e->loss;
-    if (h->run && !h->stop_evaluating && e->step == h->stop_at)
-        bcl_run_stop(h->run);
-}
-
-static char *path_of(const char *name) {
-    char *path = NULL;
-    OK(bcl_path_join(&path, home, name));
-    return path;
-}
-
-static void write_data(const char *path, const char *extra) {
-    bcl_string s = {0};
-    for (int i = 0; i < 60; i++)
-        OK(bcl_string_addf(&s, "ab%d\tO\nx%c\tI-LOC\nc\tO\n\n", i % 7, 'a' + i % 5));
-    OK(bcl_string_addf(&s, "%s", extra));
-    OK(bcl_file_write(path, s.data, s.size));
-    bcl_string_free(&s);
-}
-
-static bcl_run_options options_of(const char *out, heard *h) {
-    static const char *paths[1];
-    bcl_run_options o;
-    bcl_run_options_init(&o);
-    paths[0] = data;
-    o.model = model;
-    o.data = (bcl_texts){paths, 1};
-    o.out = out;
-    o.device = getenv("BERTCL_DEVICE");
-    o.batch = 4;
-    o.epochs = 2;
-    o.lr = 1e-3;
-    o.seed = 3;
-    o.listener = h ? listen : NULL;
-    o.context = h;
-    return o;
-}
-
-static void same_file(const char *a, const char *b, const char *name) {
-    char *pa = NULL, *pb = NULL, *x = NULL, *y = NULL;
-    size_t n, m;
-    OK(bcl_path_join(&pa, a, name));
-    OK(bcl_path_join(&pb, b, name));
-    OK(bcl_file_read(&x, &n, pa));
-    OK(bcl_file_read(&y, &m, pb));
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    free(x);
-    free(y);
-    free(pa);
-    free(pb);
-}
+#include "support/runs.h"
 
 static void test_whole(void **state) {
-    heard h = {0};
-    char *out = path_of("deep/er/whole"), *labels = NULL;
+    run_heard h = {0};
+    char *out = run_path(run_home, "deep/er/whole"), *labels = NULL;
     bcl_run *run = NULL;
-    const bcl_run_options o = options_of(out, &h);
+    const bcl_run_options o = run_options(out, &h);
     (void)state;
     OK(bcl_run_open(&run, &o));
     assert_false(bcl_run_record_of(run)->complete);
@@ -116,7 +27,7 @@ static void test_whole(void **state) {
     assert_int_equal(r->train.sentences + r->test.sentences, 60);
     assert_int_equal(strlen(r->train.words), 64);
     assert_int_equal(strlen(r->model_sha256), 64);
-    assert_string_equal(r->model_folder, model);
+    assert_string_equal(r->model_folder, run_model);
     assert_string_equal(r->folder, out);
     assert_true(r->label_count == (size_t)TINY.labels); /* the model's own cover the data's */
     assert_string_equal(r->labels[0], "O");
@@ -127,12 +38,12 @@ static void test_whole(void **state) {
     assert_int_equal(bcl_entity_report_micro(r->entities).support, r->test.sentences);
     assert_string_equal(r->scheme, "IOB1, default");
     assert_true(r->options->batch == 4 && r->options->lr == 1e-3 && !r->options->max_tokens);
-    assert_string_equal(r->options->data.items[0], data);
+    assert_string_equal(r->options->data.items[0], run_data);
     OK(bcl_run_train(run)); /* nothing more to do */
     assert_int_equal(h.count[BCL_RUN_STEP], 24);
     bcl_run_free(run);
     /* the record as another process reads it */
-    bcl_run_options again = options_of(out, &h);
+    bcl_run_options again = run_options(out, &h);
     again.resume = true;
     OK(bcl_run_open(&run, &again));
     r = bcl_run_record_of(run);
@@ -147,9 +58,9 @@ static void test_whole(void **state) {
 
 /* Stopped at a step, or while the first epoch is evaluated, and gone on with. */
 static void check_stop(const char *name, int64_t step, bool evaluating) {
-    heard h = {.stop_at = step, .stop_evaluating = evaluating}, more = {0};
-    char *out = path_of(name), *whole = path_of("deep/er/whole");
-    bcl_run_options o = options_of(out, &h);
+    run_heard h = {.stop_at = step, .stop_evaluating = evaluating}, more = {0};
+    char *out = run_path(run_home, name), *whole = run_path(run_home, "deep/er/whole");
+    bcl_run_options o = run_options(out, &h);
     OK(bcl_run_open(&h.run, &o));
     FAILS(bcl_run_train(h.run), BCL_ERROR_INTERRUPTED, "stopped at step");
     bcl_run_free(h.run);
@@ -157,7 +68,7 @@ static void check_stop(const char *name, int64_t step, bool evaluating) {
     bcl_run_options_init(&o);
     o.out = out;
     o.resume = true;
-    o.listener = listen;
+    o.listener = run_listen;
     o.context = &more;
     bcl_run *run = NULL;
     OK(bcl_run_open(&run, &o));
@@ -166,9 +77,9 @@ static void check_stop(const char *name, int64_t step, bool evaluating) {
     assert_true(more.resumed >= step && more.resumed <= step + 2);
     assert_int_equal(more.count[BCL_RUN_STEP], 24 - more.resumed);
     bcl_run_free(run);
-    same_file(out, whole, "model/model.safetensors");
-    same_file(out, whole, "best/model.safetensors");
-    same_file(out, whole, "metrics.jsonl");
+    run_same_file(out, whole, "model/model.safetensors");
+    run_same_file(out, whole, "best/model.safetensors");
+    run_same_file(out, whole, "metrics.jsonl");
     free(out);
     free(whole);
 }
@@ -186,8 +97,8 @@ static void test_stop(void **state) {
 }
 
 /* A run with a development set that ends when patience does. */
-static bcl_run_options dev_options(const char *out, heard *h) {
-    bcl_run_options o = options_of(out, h);
+static bcl_run_options dev_options(const char *out, run_heard *h) {
+    bcl_run_options o = run_options(out, h);
     o.split = 0.6;
     o.split_dev = 0.2;
     o.epochs = 30;
@@ -198,7 +109,7 @@ static bcl_run_options dev_options(const char *out, heard *h) {
 }
 
 static void stop_and_go_on(const char *out, int64_t step, bool evaluating) {
-    heard h = {.stop_at = step, .stop_evaluating = evaluating};
+    run_heard h = {.stop_at = step, .stop_evaluating = evaluating};
     bcl_run_options o = dev_options(out, &h);
     bcl_run *run = NULL;
     OK(bcl_run_open(&h.run, &o));
@@ -214,8 +125,9 @@ static void stop_and_go_on(const char *out, int64_t step, bool evaluating) {
 }
 
 static void test_dev(void **state) {
-    heard h = {0};
-    char *out = path_of("dev"), *other = path_of("dev stopped"), *file = path_of("dev/dev.conll");
+    run_heard h = {0};
+    char *out = run_path(run_home, "dev"), *other = run_path(run_home, "dev stopped"),
+         *file = run_path(run_home, "dev/dev.conll");
     bcl_run *run = NULL;
     bcl_run_options o = dev_options(out, &h);
     (void)state;
@@ -247,10 +159,10 @@ static void test_dev(void **state) {
     const int64_t steps[] = {4, 9, was.best_step + 9, was.best_step + 12};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         stop_and_go_on(other, steps[i], i == 1);
-        same_file(out, other, "model/model.safetensors");
-        same_file(out, other, "best/model.safetensors");
-        same_file(out, other, "metrics.jsonl");
-        same_file(out, other, "dev.conll");
+        run_same_file(out, other, "model/model.safetensors");
+        run_same_file(out, other, "best/model.safetensors");
+        run_same_file(out, other, "metrics.jsonl");
+        run_same_file(out, other, "dev.conll");
         OK(bcl_path_remove(other));
     }
     free(file);
@@ -263,8 +175,8 @@ static void test_select(void **state) {
     static const char *const names[] = {"entity-f1", "macro-f1", "accuracy", "loss"};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        heard h = {0};
-        char *out = path_of("select");
+        run_heard h = {0};
+        char *out = run_path(run_home, "select");
         bcl_run *run = NULL;
         bcl_run_options o = dev_options(out, &h);
         o.epochs = 3;
@@ -294,7 +206,7 @@ static void refuse(bcl_run_options o, bcl_status code, const char *message) {
 }
 
 static void test_options(void **state) {
-    char *out = path_of("never"), *whole = path_of("deep/er/whole");
+    char *out = run_path(run_home, "never"), *whole = run_path(run_home, "deep/er/whole");
     bcl_run_options o;
     size_t count;
     const bcl_run_option *rows = bcl_run_option_table(&count);
@@ -303,7 +215,7 @@ static void test_options(void **state) {
         assert_true(rows[i].help && *rows[i].help &&
                     (rows[i].value_name != NULL) == (rows[i].kind != BCL_RUN_FLAG));
 #define BAD(field, value, code, message)                                                           \
-    o = options_of(out, NULL);                                                                     \
+    o = run_options(out, NULL);                                                                    \
     o.field = value;                                                                               \
     refuse(o, code, message);
     BAD(out, NULL, BCL_ERROR_ARGUMENT, "--out");
@@ -318,16 +230,16 @@ static void test_options(void **state) {
     BAD(patience, 2, BCL_ERROR_ARGUMENT, "--patience needs a development set");
     BAD(select, "loss", BCL_ERROR_ARGUMENT, "--select needs a development set");
     BAD(split_dev, 0.3, BCL_ERROR_ARGUMENT, "found 0.8,0.3, expected a sum of at most 1");
-    o = options_of(out, NULL);
+    o = run_options(out, NULL);
     o.dev = o.data;
     o.split_dev = 0.1;
     refuse(o, BCL_ERROR_ARGUMENT, "exclude");
-    o = options_of(out, NULL);
+    o = run_options(out, NULL);
     o.test = o.data;
     o.split = 0.5;
     refuse(o, BCL_ERROR_ARGUMENT, "exclude");
     assert_false(bcl_path_exists(out));
-    o = options_of(whole, NULL);
+    o = run_options(whole, NULL);
     refuse(o, BCL_ERROR_EXISTS, "exists");
     o.resume = true;
     o.lr = 2e-3;
@@ -345,9 +257,9 @@ static void test_options(void **state) {
 
 /* Nothing is left of a run that could not begin, not even the folders above it. */
 static void test_nothing_left(void **state) {
-    char *out = path_of("not/to/be"), *above = path_of("not");
+    char *out = run_path(run_home, "not/to/be"), *above = run_path(run_home, "not");
     bcl_run *run = NULL;
-    bcl_run_options o = options_of(out, NULL);
+    bcl_run_options o = run_options(out, NULL);
     (void)state;
     o.model = "/nonexistent";
     OK(bcl_run_open(&run, &o));
@@ -360,9 +272,9 @@ static void test_nothing_left(void **state) {
 }
 
 static void test_one_writer(void **state) {
-    char *out = path_of("taken");
+    char *out = run_path(run_home, "taken");
     bcl_run *first = NULL;
-    bcl_run_options o = options_of(out, NULL);
+    bcl_run_options o = run_options(out, NULL);
     (void)state;
     OK(bcl_run_open(&first, &o));
     refuse(o, BCL_ERROR_EXISTS, "is in use by process");
@@ -379,22 +291,5 @@ int main(void) {
         cmocka_unit_test(test_one_writer), cmocka_unit_test(test_dev),
         cmocka_unit_test(test_select),
     };
-    bcl_session *session = NULL;
-    home = test_folder();
-    model = path_of("model");
-    data = path_of("data.conll");
-    OK(bcl_directory_create(model));
-    OK(tiny_model_write(model, &TINY));
-    write_data(data, "");
-    const bcl_session_options probe = {.model = model, .device = getenv("BERTCL_DEVICE")};
-    int failed = 77;
-    if (bcl_session_open(&session, &probe) == BCL_ERROR_NO_DEVICE)
-        printf("skipped: %s\n", bcl_message());
-    else
-        failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
-    bcl_session_free(session);
-    free(model);
-    free(data);
-    free(home);
-    return failed;
+    return RUN_TESTS(tests, (void)0);
 }
