@@ -224,10 +224,8 @@ out:
 /* ---- run.json ---- */
 
 static cJSON *texts_json(const bcl_texts *texts) {
-    cJSON *array = cJSON_CreateArray();
-    for (size_t i = 0; i < texts->count; i++)
-        cJSON_AddItemToArray(array, cJSON_CreateString(texts->items[i]));
-    return array;
+    return texts->count ? cJSON_CreateStringArray(texts->items, (int)texts->count)
+                        : cJSON_CreateArray();
 }
 
 /* A number outside of its limits stands for "not chosen". */

@@ -66,8 +66,11 @@ static cJSON *row_json(const bcl_profile_row *row, const bcl_run_profile *p) {
 
 static cJSON *rows_json(const bcl_profile_row *rows, size_t count, const bcl_run_profile *p) {
     cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < count; i++)
-        cJSON_AddItemToArray(list, row_json(&rows[i], p));
+    for (size_t i = 0; i < count; i++) {
+        cJSON *row = row_json(&rows[i], p);
+        if (!cJSON_AddItemToArray(list, row))
+            cJSON_Delete(row);
+    }
     return list;
 }
 
@@ -80,8 +83,8 @@ cJSON *bcl_run_profile_json(const bcl_run_profile *p) {
     cJSON_AddNumberToObject(json, "kernel_ms", p->kernel_ms / p->steps);
     cJSON_AddNumberToObject(json, "gemm_share", p->gemm.ms / p->kernel_ms);
     cJSON_AddNumberToObject(json, "gemm_gflops", bcl_run_profile_rate(p->gemm.flop, p->gemm.ms));
-    cJSON_AddItemToObject(json, "operations", rows_json(p->operations, p->operation_count, p));
-    cJSON_AddItemToObject(json, "kernels", rows_json(p->kernels, p->kernel_count, p));
+    bcl_json_put(json, "operations", rows_json(p->operations, p->operation_count, p));
+    bcl_json_put(json, "kernels", rows_json(p->kernels, p->kernel_count, p));
     return json;
 }
 

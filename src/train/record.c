@@ -56,15 +56,15 @@ bcl_status bcl_run_record_write(bcl_run_kept *k, const char *path) {
     cJSON *json = cJSON_CreateObject(), *options = NULL;
     BCL_TRY(bcl_run_options_json(&options, r->options));
     cJSON_AddStringToObject(json, "bertcl", r->version);
-    cJSON_AddItemToObject(json, "options", options);
+    bcl_json_put(json, "options", options);
     cJSON_AddStringToObject(json, "device", r->device);
     cJSON_AddStringToObject(json, "gemm", r->gemm);
     cJSON_AddStringToObject(json, "precision", r->precision);
     cJSON_AddBoolToObject(json, "recompute", r->recompute);
-    cJSON_AddItemToObject(json, "data", sizes_json(r));
+    bcl_json_put(json, "data", sizes_json(r));
     cJSON_AddStringToObject(json, "model_folder", r->model_folder);
-    cJSON_AddItemToObject(json, "sha256", hashes_json(r));
-    cJSON_AddItemToObject(json, "labels", cJSON_CreateStringArray(r->labels, (int)r->label_count));
+    bcl_json_put(json, "sha256", hashes_json(r));
+    bcl_json_put(json, "labels", cJSON_CreateStringArray(r->labels, (int)r->label_count));
     BCL_TRY(bcl_json_write(json, path));
 out:
     cJSON_Delete(json);
@@ -239,7 +239,7 @@ bcl_status bcl_run_results_write(bcl_run_kept *k, const char *path) {
     cJSON_AddNumberToObject(train, "steps", (double)r->steps);
     if (r->evaluated) {
         BCL_TRY(bcl_evaluation_json(&eval, &k->evaluation));
-        cJSON_AddItemToObject(json, "eval", eval);
+        bcl_json_put(json, "eval", eval);
     }
     if (r->selected) {
         BCL_TRY(bcl_evaluation_json(&dev, &k->dev_evaluation));
@@ -252,7 +252,7 @@ bcl_status bcl_run_results_write(bcl_run_kept *k, const char *path) {
     cJSON_AddStringToObject(json, "precision", r->precision);
     cJSON_AddNumberToObject(json, "seed", (double)r->options->seed);
     if ((profile = bcl_run_profile_json(&k->profile)))
-        cJSON_AddItemToObject(json, "profile", profile);
+        bcl_json_put(json, "profile", profile);
     BCL_TRY(bcl_json_write(json, path));
 out:
     cJSON_Delete(json);

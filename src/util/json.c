@@ -105,6 +105,11 @@ out:
     return status;
 }
 
+void bcl_json_put(cJSON *object, const char *key, cJSON *item) {
+    if (!cJSON_AddItemToObject(object, key, item))
+        cJSON_Delete(item);
+}
+
 bcl_status bcl_json_write(const cJSON *json, const char *path) {
     bcl_string s = {0};
     bcl_status status = BCL_OK;

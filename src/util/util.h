@@ -182,6 +182,8 @@ size_t bcl_json_unescape_bytes(char *text, size_t size);
  * memory was short, in this thread, is BCL_ERROR_MEMORY: who makes JSON need not check each call.
  */
 bcl_status bcl_json_print(char **out, const struct cJSON *json);
+/* object[key] = item, which the object takes; frees it where it cannot, see above. */
+void bcl_json_put(struct cJSON *object, const char *key, struct cJSON *item);
 /* Writes bcl_json_print's text with a final newline, atomically. */
 bcl_status bcl_json_write(const struct cJSON *json, const char *path);
 /* Adds a text of `size` bytes as a JSON string, quotes included; bytes that are no UTF-8 escaped.
