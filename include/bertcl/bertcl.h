@@ -3,6 +3,7 @@
 #define BERTCL_BERTCL_H
 
 #include <bertcl/data.h>
+#include <bertcl/evaluate.h>
 #include <bertcl/hub.h>
 #include <bertcl/report.h>
 #include <bertcl/scoring.h>

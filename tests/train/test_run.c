@@ -2,6 +2,8 @@
  */
 #include "support/runs.h"
 
+#include <bertcl/evaluate.h>
+
 static void test_whole(void **state) {
     run_heard h = {0};
     char *out = run_path(run_home, "deep/er/whole"), *labels = NULL;
@@ -54,6 +56,65 @@ static void test_whole(void **state) {
     bcl_run_free(run);
     free(labels);
     free(out);
+}
+
+/* What a program makes of the run's model and its test set are the run's own figures. */
+static void test_evaluate(void **state) {
+    char *out = run_path(run_home, "deep/er/whole"), *test = run_path(out, "test.conll"),
+         *last = run_path(out, "model");
+    bcl_run_options o;
+    bcl_run *run = NULL;
+    bcl_corpus *corpus = NULL;
+    bcl_session *session = NULL;
+    bcl_evaluated e, cut;
+    bcl_score *words = NULL, *pieces = NULL;
+    bcl_scheme found;
+    bcl_score_options scoring = {.scheme = BCL_SCHEME_DEFAULT};
+    (void)state;
+    bcl_run_options_init(&o);
+    o.out = out;
+    o.resume = true;
+    OK(bcl_run_open(&run, &o));
+    const bcl_run_record *r = bcl_run_record_of(run);
+    OK(bcl_corpus_read(&corpus, (const char *const *)&test, 1, NULL));
+    const bcl_session_options opening = {.model = last, .device = getenv("BERTCL_DEVICE")};
+    OK(bcl_session_open(&session, &opening));
+    OK(bcl_session_evaluate(&e, session, corpus, NULL));
+    assert_true(e.loss == r->eval_loss && e.accuracy == r->eval_accuracy);
+    assert_int_equal(e.pieces, r->test.pieces);
+    assert_int_equal(bcl_labels_tokens(e.piece_labels), e.labelled);
+    assert_int_equal(bcl_labels_size(e.word_labels), r->test.sentences);
+    OK(bcl_score_create(&pieces, e.piece_labels, &scoring));
+    assert_true(bcl_report_macro(bcl_score_report(pieces)).f1 == r->eval_macro_f1);
+    OK(bcl_labels_scheme(&found, &scoring.scheme, e.word_labels, bcl_session_label_count(session)));
+    OK(bcl_score_create(&words, e.word_labels, &scoring));
+    assert_true(bcl_entity_report_micro(bcl_score_entities(words)).f1 == r->eval_entity_f1);
+    assert_int_equal(e.words_cut, 0);
+    OK(bcl_session_evaluate(&cut, session, corpus, &(bcl_evaluate_choices){.max_length = 4}));
+    assert_true(cut.words_cut > 0 && cut.labelled < e.labelled);
+    bcl_evaluated_free(&cut);
+    OK(bcl_session_evaluate(&cut, session, corpus,
+                            &(bcl_evaluate_choices){.max_length = 4, .windows = true}));
+    assert_int_equal(cut.labelled, e.labelled);
+    bcl_evaluated_free(&cut);
+    OK(bcl_session_evaluate(&cut, session, corpus,
+                            &(bcl_evaluate_choices){.label_pieces = "first", .batch_tokens = 9}));
+    assert_true(cut.labelled <= e.labelled);
+    bcl_evaluated_free(&cut);
+    FAILS(bcl_session_evaluate(&cut, session, corpus, &(bcl_evaluate_choices){.max_length = 65}),
+          BCL_ERROR_ARGUMENT, "max-length");
+    FAILS(bcl_session_evaluate(&cut, session, corpus,
+                               &(bcl_evaluate_choices){.label_pieces = "some"}),
+          BCL_ERROR_ARGUMENT, "some");
+    bcl_score_free(words);
+    bcl_score_free(pieces);
+    bcl_evaluated_free(&e);
+    bcl_session_free(session);
+    bcl_corpus_free(corpus);
+    bcl_run_free(run);
+    free(out);
+    free(test);
+    free(last);
 }
 
 /* Stopped at a step, or while the first epoch is evaluated, and gone on with. */
@@ -286,10 +347,10 @@ static void test_one_writer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),      cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_options),    cmocka_unit_test(test_nothing_left),
-        cmocka_unit_test(test_one_writer), cmocka_unit_test(test_dev),
-        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_whole),        cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_stop),         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_one_writer),
+        cmocka_unit_test(test_dev),          cmocka_unit_test(test_select),
     };
     return RUN_TESTS(tests, (void)0);
 }
