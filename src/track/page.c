@@ -87,11 +87,17 @@ out:
     return status;
 }
 
+/* Not chosen: absent, null or an empty list. */
+static bool is_empty(const cJSON *value) {
+    return !value || cJSON_IsNull(value) || (cJSON_IsArray(value) && !cJSON_GetArraySize(value));
+}
+
 static bool differs(const bcl_page_run *runs, size_t count, const char *path) {
     const cJSON *first = bcl_page_get(runs[0].run, path);
     for (size_t i = 1; i < count; i++) {
         const cJSON *other = bcl_page_get(runs[i].run, path);
-        if (!first != !other || (first && !cJSON_Compare(first, other, true)))
+        if (is_empty(first) != is_empty(other) ||
+            (!is_empty(first) && !cJSON_Compare(first, other, true)))
             return true;
     }
     return false;

@@ -2,7 +2,7 @@
  * gives the same page. */
 #include "track/page_run.h"
 
-#include "track/store.h"
+#include "track/tracker.h"
 
 #include <bertcl/data.h>
 #include <math.h>
@@ -48,27 +48,8 @@ void bcl_page_run_free(bcl_page_run *r) {
 
 /* ---- metrics ---- */
 
-typedef struct line {
-    struct {
-        char key[64];
-        double value;
-    } items[BCL_PAGE_SERIES];
-    size_t count;
-    double step;
-} line;
-
-static void on_value(void *context, const char *key, size_t size, double value) {
-    line *l = context;
-    if (size == 4 && !memcmp(key, "step", 4)) {
-        l->step = value;
-    } else if (l->count < BCL_PAGE_SERIES && size < sizeof l->items[0].key) {
-        memcpy(l->items[l->count].key, key, size);
-        l->items[l->count].key[size] = 0;
-        l->items[l->count++].value = value;
-    }
-}
-
-static bcl_status add_point(bcl_page_run *r, const char *key, double x, double y) {
+static bcl_status add_point(void *context, int64_t step, const char *key, double value) {
+    bcl_page_run *r = context;
     bcl_status status = BCL_OK;
     size_t i = 0;
     while (i < r->series_count && strcmp(r->series[i].key, key))
@@ -82,34 +63,9 @@ static bcl_status add_point(bcl_page_run *r, const char *key, double x, double y
     }
     BCL_TRY(bcl_grow(&s->x, &s->x_capacity, s->count + 1, sizeof *s->x));
     BCL_TRY(bcl_grow(&s->y, &s->y_capacity, s->count + 1, sizeof *s->y));
-    s->x[s->count] = x;
-    s->y[s->count++] = y;
+    s->x[s->count] = (double)step;
+    s->y[s->count++] = value;
 out:
-    return status;
-}
-
-static bcl_status read_metrics(bcl_page_run *r) {
-    bcl_status status = BCL_OK;
-    char *path = NULL, *text = NULL;
-    size_t size = 0;
-    line *l = NULL;
-    BCL_NEW(l, 1);
-    BCL_TRY(bcl_path_join(&path, r->folder, "metrics.jsonl"));
-    if (!bcl_path_exists(path))
-        goto out;
-    BCL_TRY(bcl_file_read(&text, &size, path));
-    for (char *p = text, *end;
-         p < text + size && (end = memchr(p, '\n', (size_t)(text + size - p))); p = end + 1) {
-        *l = (line){.step = NAN};
-        if (!bcl_metric_line(p, (size_t)(end - p), on_value, l) || !isfinite(l->step))
-            continue;
-        for (size_t i = 0; i < l->count; i++)
-            BCL_TRY(add_point(r, l->items[i].key, l->step, l->items[i].value));
-    }
-out:
-    free(l);
-    free(path);
-    free(text);
     return status;
 }
 
@@ -199,7 +155,7 @@ bcl_status bcl_page_run_read(bcl_page_run *r, const char *folder) {
     BCL_TRY(read_part(&r->results, r->folder, "results.json"));
     BCL_TRY(read_part(&r->track, r->folder, "track.json"));
     BCL_TRY(read_part(&r->heartbeat, r->folder, "heartbeat.json"));
-    BCL_TRY(read_metrics(r));
+    BCL_TRY(bcl_points_read(&(bcl_points){0}, r->folder, add_point, r));
     if (read_predictions(r)) { /* the rest of the page does not need them */
         bcl_score_free(r->score);
         r->score = NULL;

@@ -165,7 +165,7 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=200k none small 2
     BERTCL_HOME="$tmp/fixed/home" check "read-only: import" 1 '(read-only|Read-only)' b runs import runs
     umount fixed; mounted=
 else
-    echo "not tested without root: full disk, read-only file system"
+    echo "skipped: without root: full disk, read-only file system"
 fi
 
 # data and usage

@@ -100,7 +100,7 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=100k none small 2
     BERTCL_HOME="$tmp/small/home" check "full disk" 0 'store: .*the run goes on' train --out alone4 --max-steps 300
     umount small; mounted=
 else
-    echo "not tested without root: a full disk"
+    echo "skipped: without root: a full disk"
 fi
 check "target unknown" 2 'track: found "wandb"' train --out none --track tensorboard,wandb
 check "no server" 2 'MLFLOW_TRACKING_URI' train --out none --track mlflow
