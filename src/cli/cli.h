@@ -149,6 +149,7 @@ int bcl_cli_report(int argc, char **argv);
 int bcl_cli_runs(int argc, char **argv);
 int bcl_cli_tokenize(int argc, char **argv);
 int bcl_cli_train(int argc, char **argv);
+int bcl_cli_bench(int argc, char **argv);
 int bcl_cli_tune(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ const bcl_cli_entry bcl_cli_commands[] = {
     {"runs", bcl_cli_runs, "the store's runs: list, show, compare, follow", false},
     {"report", bcl_cli_report, "an HTML page about a run, or several side by side", false},
     {"models", bcl_cli_models, "the store's models: versions, lineage, aliases", false},
+    {"bench", bcl_cli_bench, "measure what a device gives on BERT, and compare", true},
     {"tune", bcl_cli_tune, "find a device's fastest matrix product and store it", true},
     {NULL, NULL, NULL, false},
 };

@@ -1,0 +1,274 @@
+/* The parent: one child for each device, what they tell, and the record around it. */
+#include "bench/internal.h"
+
+#include "tune/tune.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double PATIENCE_S = 120, QUICK_S = 150, FULL_S = 1800;
+static const double BUSY = 0.3; /* load of a core before the start above which it is said */
+
+typedef struct bench {
+    const bcl_bench_options *options;
+    bcl_config config;
+    cJSON *rows;
+    const bcl_device_info *about; /* of the device at hand */
+    char current[128];            /* the row that its child is at */
+    bool ended;
+} bench;
+
+/* ---- rows of the parent's own ---- */
+
+static void add_row(bench *b, cJSON *row) {
+    cJSON_AddStringToObject(row, "device", b->about->id);
+    cJSON_AddStringToObject(row, "device_name", b->about->name);
+    cJSON_AddStringToObject(row, "driver", b->about->version);
+    cJSON_AddStringToObject(row, "driver_version", b->about->driver);
+    cJSON_AddItemToArray(b->rows, row);
+}
+
+static void add_problem(bench *b, const char *name, const char *status, const char *reason) {
+    cJSON *row = cJSON_CreateObject();
+    cJSON_AddStringToObject(row, "name", name);
+    cJSON_AddStringToObject(row, "level", "driver");
+    cJSON_AddStringToObject(row, "status", status);
+    cJSON_AddStringToObject(row, "reason", reason);
+    cJSON_AddStringToObject(row, "unit", "");
+    add_row(b, row);
+}
+
+/* ---- the child ---- */
+
+static void measure_in_child(bench *b, int fd, double deadline) {
+    bcl_bench_child c = {.options = b->options,
+                         .about = b->about,
+                         .config = &b->config,
+                         .fd = fd,
+                         .deadline = deadline};
+    bcl_bench_row row = {.name = "open", .level = "driver", .unit = "", .precision = "fp32"};
+    dup2(2, 1); /* drivers chat */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    bcl_bench_frame(&c, 'B', row.name);
+    bcl_tune_first_use(b->about->id, BCL_PRECISION_FP32, NULL, NULL);
+    const bcl_status status = bcl_device_open(&c.device, b->about->id, false);
+    if (status) {
+        bcl_bench_end(&c, &row, status);
+    } else {
+        bcl_bench_limits(&c);
+        bcl_bench_products(&c, BCL_PRECISION_FP32);
+        bcl_bench_steps(&c);
+        bcl_bench_frame(&c, 'B', "close");
+        bcl_device_free(c.device);
+    }
+    bcl_bench_frame(&c, 'E', "");
+}
+
+/* ---- following it ---- */
+
+static void take(bench *b, const char *frame) {
+    if (frame[0] == 'E')
+        b->ended = true;
+    if (frame[0] == 'B') {
+        snprintf(b->current, sizeof b->current, "%s", frame + 1);
+        if (b->options->progress)
+            b->options->progress(b->options->context, b->about->id, b->current);
+    }
+    if (frame[0] == 'R') {
+        cJSON *row = cJSON_Parse(frame + 1);
+        if (cJSON_IsObject(row))
+            add_row(b, row);
+        else
+            cJSON_Delete(row);
+    }
+}
+
+typedef enum child_end { CLOSED, HUNG, INTERRUPTED } child_end;
+
+/* Frames end with a NUL. */
+static child_end follow(bench *b, int fd, double patience) {
+    bcl_string got = {0};
+    child_end end = CLOSED;
+    for (;;) {
+        char chunk[8192];
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        const int ready = poll(&p, 1, (int)(patience * 1000) + 1);
+        if (bcl_interrupted())
+            end = INTERRUPTED;
+        else if (ready < 0 && errno == EINTR)
+            continue;
+        else if (ready <= 0)
+            end = HUNG;
+        const ssize_t n = end == CLOSED ? read(fd, chunk, sizeof chunk) : 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || bcl_string_add(&got, chunk, (size_t)n))
+            break;
+        const char *nul;
+        while (got.size && (nul = memchr(got.data, 0, got.size))) {
+            take(b, got.data);
+            got.size -= (size_t)(nul + 1 - got.data);
+            memmove(got.data, nul + 1, got.size + 1);
+        }
+    }
+    bcl_string_free(&got);
+    return end;
+}
+
+/* What a child that went down was at, as a row. */
+static void add_end(bench *b, child_end end, int code, double patience) {
+    char reason[160];
+    if (end == HUNG)
+        snprintf(reason, sizeof reason, "no answer for %.0f s; the driver's other rows are missing",
+                 patience);
+    else if (WIFSIGNALED(code))
+        snprintf(reason, sizeof reason, "%s; the driver's other rows are missing",
+                 strsignal(WTERMSIG(code)));
+    else
+        snprintf(reason, sizeof reason,
+                 "ended the process with status %d; the driver's other rows are missing",
+                 WEXITSTATUS(code));
+    add_problem(b, b->current, end == HUNG ? "hung" : "crashed", reason);
+}
+
+static bcl_status run_device(bench *b, double deadline) {
+    const double patience = b->options->patience > 0 ? b->options->patience : PATIENCE_S;
+    int fds[2], code = 0;
+    if (pipe(fds))
+        return bcl_fail_errno("cannot make a pipe");
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return bcl_fail_errno("cannot start a process");
+    }
+    if (child == 0) {
+        close(fds[0]);
+        measure_in_child(b, fds[1], deadline);
+        _exit(0);
+    }
+    close(fds[1]);
+    b->ended = false;
+    snprintf(b->current, sizeof b->current, "open");
+    const child_end end = follow(b, fds[0], patience);
+    close(fds[0]);
+    if (end != CLOSED)
+        kill(child, SIGKILL);
+    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
+        ;
+    if (end == INTERRUPTED)
+        return bcl_fail(BCL_ERROR_INTERRUPTED, "stopped while measuring; nothing was written");
+    if (!b->ended)
+        add_end(b, end, code, patience);
+    return BCL_OK;
+}
+
+/* ---- the record ---- */
+
+static double load_of_host(void) {
+    double load = -1;
+    FILE *file = fopen("/proc/loadavg", "r");
+    if (file) {
+        if (fscanf(file, "%lf", &load) != 1)
+            load = -1;
+        fclose(file);
+    }
+    return load;
+}
+
+static void add_host(cJSON *json, double load, const bench *b) {
+    struct utsname u;
+    char text[512] = "", date[32] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!uname(&u)) {
+        snprintf(text, sizeof text, "%s %s %s", u.sysname, u.release, u.machine);
+        cJSON_AddStringToObject(json, "host", u.nodename);
+    } else {
+        cJSON_AddStringToObject(json, "host", "");
+    }
+    cJSON_AddStringToObject(json, "os", text);
+    if (gmtime_r(&now, &tm))
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    cJSON_AddStringToObject(json, "date", date);
+    cJSON_AddStringToObject(json, "build", BERTCL_VERSION);
+    cJSON_AddNumberToObject(json, "cores", (double)cores);
+    cJSON_AddStringToObject(json, "command", b->options->command ? b->options->command : "");
+    cJSON *options = cJSON_AddObjectToObject(json, "options");
+    cJSON_AddStringToObject(options, "suite", b->options->full ? "full" : "quick");
+    cJSON_AddStringToObject(options, "model", b->options->model ? b->options->model : "MiniLM-L6");
+    cJSON_AddNumberToObject(options, "repetitions",
+                            b->options->full ? BCL_BENCH_FULL_SAMPLES : BCL_BENCH_QUICK_SAMPLES);
+    cJSON_AddNumberToObject(options, "hidden", b->config.hidden);
+    cJSON_AddNumberToObject(options, "layers", b->config.layers);
+    cJSON_AddNumberToObject(options, "intermediate", b->config.intermediate);
+    if (load >= 0)
+        cJSON_AddNumberToObject(json, "load_before", load);
+    cJSON_AddBoolToObject(json, "busy", load > BUSY * (double)(cores > 0 ? cores : 1));
+}
+
+static bcl_status run_all(bench *b, bcl_device_info *devices, size_t count, double end) {
+    bcl_status status = BCL_OK;
+    const bool all = b->options->device && !strcmp(b->options->device, "all");
+    for (size_t i = 0; i < count; i++) {
+        const double left = end - bcl_seconds(), now = bcl_seconds();
+        b->about = &devices[i];
+        if (!devices[i].available) {
+            if (!devices[i].id[0])
+                snprintf(devices[i].id, sizeof devices[i].id, "%s",
+                         bcl_path_name(devices[i].library));
+            add_problem(b, "open", "failed", devices[i].problem);
+        } else if (all && bcl_device_interpreted(&devices[i])) {
+            add_problem(b, "open", "skipped",
+                        "an interpreter, whose times mean nothing; --device "
+                        "with its id measures it");
+        } else {
+            BCL_TRY(run_device(b, now + fmax(left, 0) / (double)(count - i)));
+        }
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
+    bcl_status status = BCL_OK;
+    bench b = {.options = options};
+    bcl_device_info *devices = NULL;
+    size_t count = 1;
+    cJSON *json = cJSON_CreateObject();
+    const double load = load_of_host();
+    const double seconds = options->seconds > 0 ? options->seconds
+                           : options->full      ? FULL_S
+                                                : QUICK_S;
+    const double end = bcl_seconds() + seconds;
+    BCL_TRY(bcl_bench_shape(&b.config, options->model ? options->model : "MiniLM-L6"));
+    if (options->device && !strcmp(options->device, "all")) {
+        BCL_TRY(bcl_devices_probe(&devices, &count));
+        if (!count)
+            BCL_FAIL(BCL_ERROR_NO_DEVICE, "no OpenCL driver is installed; see bertcl devices");
+    } else {
+        BCL_NEW(devices, 1);
+        BCL_TRY(bcl_device_find(devices, options->device));
+    }
+    cJSON_AddNumberToObject(json, "bench_version", BCL_BENCH_VERSION);
+    add_host(json, load, &b);
+    b.rows = cJSON_AddArrayToObject(json, "rows");
+    BCL_TRY(run_all(&b, devices, count, end));
+    *out = json;
+    json = NULL;
+out:
+    cJSON_Delete(json);
+    free(devices);
+    bcl_config_free(&b.config);
+    return status;
+}

@@ -1,0 +1,54 @@
+/* A result's file: read and checked before anything is made of it. */
+#include "bench/internal.h"
+
+#include <cjson/cJSON.h>
+
+static bcl_status check_row(const cJSON *row, int number, const char *path) {
+    static const char *const texts[] = {"name", "device", "status", "unit"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(row, texts[i])))
+            return bcl_fail(BCL_ERROR_FORMAT, "%s: row %d: found no text \"%s\"; measure again",
+                            path, number, texts[i]);
+    const cJSON *status = cJSON_GetObjectItemCaseSensitive(row, "status"), *sample = NULL;
+    if (strcmp(status->valuestring, "ok"))
+        return BCL_OK;
+    const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds");
+    const cJSON *samples = cJSON_GetObjectItemCaseSensitive(seconds, "samples");
+    int good = 0;
+    cJSON_ArrayForEach(sample, samples) good +=
+        cJSON_IsNumber(sample) && sample->valuedouble > 0 && sample->valuedouble < 1e9;
+    if (!cJSON_IsArray(samples) || !good || good != cJSON_GetArraySize(samples) ||
+        !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(row, "value")))
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s: row %d is \"ok\" but has no value with samples of times above 0; "
+                        "measure again",
+                        path, number);
+    return BCL_OK;
+}
+
+bcl_status bcl_bench_read(cJSON **out, const char *path) {
+    bcl_status status = BCL_OK;
+    cJSON *json = NULL;
+    const cJSON *row = NULL;
+    int number = 0;
+    BCL_TRY(bcl_json_read_own(&json, path));
+    const cJSON *version = cJSON_GetObjectItemCaseSensitive(json, "bench_version");
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(json, "rows");
+    if (!cJSON_IsNumber(version))
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: found no number \"bench_version\", expected a result of bertcl bench --json",
+                 path);
+    if (version->valuedouble != BCL_BENCH_VERSION)
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: found version %g of the results' schema, expected %d; measure again with "
+                 "this bertcl",
+                 path, version->valuedouble, BCL_BENCH_VERSION);
+    if (!cJSON_IsArray(rows))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: found no list \"rows\"; measure again", path);
+    cJSON_ArrayForEach(row, rows) BCL_TRY(check_row(row, ++number, path));
+    *out = json;
+    json = NULL;
+out:
+    cJSON_Delete(json);
+    return status;
+}

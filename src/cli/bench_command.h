@@ -1,0 +1,13 @@
+/* The actions of bertcl bench, and how a result is printed. */
+#ifndef BCL_CLI_BENCH_COMMAND_H
+#define BCL_CLI_BENCH_COMMAND_H
+
+#include "cli/cli.h"
+
+#include <bertcl/bench.h>
+
+int bcl_cli_bench_compare(int argc, char **argv);
+/* "table", "markdown", "csv" or "json", on stdout. */
+bcl_status bcl_cli_bench_print(const struct cJSON *result, const char *format);
+
+#endif

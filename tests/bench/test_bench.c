@@ -1,0 +1,128 @@
+/* A driver that crashes, hangs, ends the process or computes nothing is a row that says so, and the
+ * rows before it stay; quartiles and comparisons of known samples. */
+#include "bench/internal.h"
+#include "support/device.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <unistd.h>
+
+static enum { GOOD, LIES, CRASHES, HANGS, LEAVES } how;
+
+bcl_status __real_bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
+bcl_status __wrap_bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
+bcl_status __wrap_bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call) {
+    if (how == CRASHES)
+        abort();
+    while (how == HANGS)
+        pause();
+    if (how == LEAVES)
+        _exit(3);
+    return how == LIES ? BCL_OK : __real_bcl_gemm_run(gemm, call);
+}
+
+static const char *text(const cJSON *row, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, key);
+    return item && item->valuestring ? item->valuestring : "";
+}
+
+static bcl_device_info about;
+
+/* The first product's row. */
+static cJSON *first_product(cJSON **result, double patience) {
+    const bcl_bench_options options = {
+        .device = about.id, .model = "tiny", .seconds = 900, .patience = patience};
+    assert_int_equal(bcl_bench_run(result, &options), BCL_OK);
+    cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(*result, "rows");
+    assert_string_equal(text(rows->child, "name"), "limit/memory/read");
+    cJSON_ArrayForEach(row, rows) if (!strncmp(text(row, "name"), "product/", 8)) return row;
+    fail_msg("no row of a product");
+    return NULL;
+}
+
+static void test_lies(void **state) {
+    cJSON *result;
+    (void)state;
+    how = LIES;
+    cJSON *row = first_product(&result, 0);
+    assert_string_equal(text(row, "status"), "wrong");
+    assert_non_null(strstr(text(row, "reason"), "error"));
+    assert_null(cJSON_GetObjectItemCaseSensitive(row, "value"));
+    assert_null(cJSON_GetObjectItemCaseSensitive(row, "gflops"));
+    assert_null(cJSON_GetObjectItemCaseSensitive(row, "seconds"));
+    cJSON_Delete(result);
+}
+
+static void goes_down(const char *status, const char *reason, double patience) {
+    cJSON *result, *row = first_product(&result, patience);
+    assert_string_equal(text(row, "status"), status);
+    assert_non_null(strstr(text(row, "reason"), reason));
+    assert_null(row->next);
+    cJSON_Delete(result);
+}
+
+static void test_goes_down(void **state) {
+    (void)state;
+    how = CRASHES;
+    goes_down("crashed", "Aborted", 0);
+    how = LEAVES;
+    goes_down("crashed", "status 3", 0);
+    how = HANGS;
+    goes_down("hung", "no answer for 30 s", 30);
+    how = GOOD;
+}
+
+static void test_quantiles(void **state) {
+    const double x[] = {1, 2, 3, 4, 5, 10};
+    const bcl_bench_times t = {.samples = {1, 1, 1, 3, 3, 3, 2, 2, 9}, .count = 9};
+    (void)state;
+    assert_true(bcl_bench_quantile(x, 6, 0) == 1 && bcl_bench_quantile(x, 6, 1) == 10);
+    assert_true(bcl_bench_quantile(x, 6, 0.5) == 3.5 && bcl_bench_quantile(x, 6, 0.25) == 2.25);
+    assert_true(bcl_bench_quantile(x, 1, 0.75) == 1);
+    assert_true(bcl_bench_drift(&t) == 2);
+}
+
+static cJSON *result_of(const char *device, double scale) {
+    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "rows");
+    for (int r = 0; r < 2; r++) {
+        double samples[7];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", r ? "b" : "a");
+        cJSON_AddStringToObject(row, "device", device);
+        cJSON_AddStringToObject(row, "status", "ok");
+        for (int i = 0; i < 7; i++)
+            samples[i] = (r ? scale : 1) * (1 + 0.01 * i);
+        cJSON *seconds = cJSON_AddObjectToObject(row, "seconds");
+        cJSON_AddItemToObject(seconds, "samples", cJSON_CreateDoubleArray(samples, 7));
+        cJSON_AddItemToArray(rows, row);
+    }
+    return json;
+}
+
+static void test_compare(void **state) {
+    cJSON *a = result_of("x:0", 1), *b = result_of("y:0", 1.5);
+    bcl_bench_difference *d = NULL;
+    size_t count = 0;
+    (void)state;
+    assert_int_equal(bcl_bench_compare(&d, &count, a, b), BCL_OK);
+    assert_int_equal(count, 2);
+    assert_false(d[0].differs);
+    assert_true(d[0].ratio == 1 && d[0].low <= 1 && d[0].high >= 1);
+    assert_true(d[1].differs && fabs(d[1].ratio * 1.5 - 1) < 1e-12);
+    assert_true(d[1].low < d[1].ratio && d[1].ratio < d[1].high);
+    assert_string_equal(d[1].other, "y:0");
+    free(d);
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+}
+
+int main(void) {
+    const struct CMUnitTest plain[] = {cmocka_unit_test(test_quantiles),
+                                       cmocka_unit_test(test_compare)};
+    const struct CMUnitTest device[] = {cmocka_unit_test(test_lies),
+                                        cmocka_unit_test(test_goes_down)};
+    const int failed = cmocka_run_group_tests(plain, NULL, NULL);
+    if (bcl_device_find(&about, getenv("BERTCL_DEVICE")))
+        return failed ? failed : 77;
+    return failed + cmocka_run_group_tests(device, NULL, NULL);
+}

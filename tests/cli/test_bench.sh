@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# bertcl bench: rows and formats, a broken driver beside a good one, what does not fit, comparing, wrong use and damaged
+# files. Times are not looked at.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need_device
+device=$(sed -n 's/^\([a-z]*:[0-9]*\) .*/\1/p' "$tmp/devices" | grep -v oclgrind | head -1)
+device=${BERTCL_DEVICE:-$device}
+[ -n "$device" ] || { echo "skipped: no device to measure"; exit 77; }
+bench() { "$BERTCL" bench --device "$device" --model tiny --quiet "$@"; }
+
+# wrong use: nothing is measured
+check "no such device" 1 'none:7' "$BERTCL" bench --device none:7
+check "no such model" 2 'no such file or folder, and no shape' "$BERTCL" bench --device "$device" --model huge
+check "unknown option" 2 'speed' bench --speed
+check "unknown suite" 2 'suite' bench --suite long
+check "help" 0 'compare' "$BERTCL" bench --help
+check "help of run" 0 'time-limit' "$BERTCL" bench run --help
+echo '{"hidden_size": "x"}' >"$tmp/config.json"
+check "damaged config.json" 1 'config.json' "$BERTCL" bench --device "$device" --model "$tmp/config.json"
+
+# the rows, and the JSON against its description
+check "bench" 0 'step/train/fp32/batch-4 ' bench --json "$tmp/a.json" --time-limit 900
+[ -s "$tmp/stderr" ] && fail "bench --quiet wrote to stderr: $(head -1 "$tmp/stderr")"
+python3 - "$tmp/a.json" "$BERTCL_TESTS/../docs/bench.schema.json" "$device" <<'END' || failed=1
+import json, sys
+result, schema, device = json.load(open(sys.argv[1])), json.load(open(sys.argv[2])), sys.argv[3]
+KINDS = {"object": dict, "array": list, "string": str, "number": (int, float), "boolean": bool, "null": type(None)}
+
+def check(value, rule, where):
+    kinds = rule.get("type", list(KINDS))
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    assert any(isinstance(value, KINDS[k]) for k in kinds), (where, value, kinds)
+    assert "const" not in rule or value == rule["const"], (where, value)
+    assert "enum" not in rule or value in rule["enum"], (where, value)
+    if isinstance(value, dict):
+        assert not set(rule.get("required", [])) - set(value), (where, set(rule["required"]) - set(value))
+        assert rule.get("additionalProperties", True) or not set(value) - set(rule["properties"]), (where, value.keys())
+        for key, item in value.items():
+            check(item, rule.get("properties", {}).get(key, {}), f"{where}.{key}")
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            check(item, rule.get("items", {}), f"{where}[{i}]")
+
+check(result, schema, "result")
+rows = {r["name"]: r for r in result["rows"]}
+names = ["limit/memory/triad", "limit/multiply-add/fp32", "limit/launch", "limit/transfer/to-device",
+         "product/fp32/tn/128x512x480", "step/evaluate/fp32/batch-1", "step/train/fp32/batch-32"]
+for name in names:
+    row = rows[name]
+    # a loaded machine may put a product above the limit; nothing else may be wrong
+    assert row["status"] == "ok" or "above the" in row["reason"], row
+    assert row["device"] == device and row["driver"], row
+    if row["status"] == "ok":
+        assert len(row["seconds"]["samples"]) >= 5 and row["value"] > 0, row
+    else:
+        assert "value" not in row and "seconds" not in row, row
+row = rows["step/train/fp32/batch-32"]
+assert abs(row["value"] * row["seconds"]["median"] / row["tokens"] - 1) < 1e-9, row
+assert 20 < row["tokens"] / 32 < 40 and row["padded_tokens_per_s"] > row["value"], row
+assert "--model tiny" in result["command"], result["command"]
+END
+
+# no time: rows say so
+check "no time" 1 'no time was left|did not fit' "$BERTCL" bench --device "$device" --model tiny --time-limit 1 --quiet \
+    --suite full
+
+# a model that does not fit: skipped with what it needs
+echo '{"model_type": "bert", "hidden_size": 256, "num_attention_heads": 2, "num_hidden_layers": 4096, "intermediate_size": 256, "vocab_size": 8000000}' >"$tmp/config.json"
+"$BERTCL" bench --device "$device" --model "$tmp/config.json" --quiet --format csv >"$tmp/large.csv" 2>"$tmp/stderr" ||
+    fail "a model that does not fit: $(cat "$tmp/stderr")"
+grep '"step/train/fp32/batch-1"' "$tmp/large.csv" | grep -q 'skipped.*[0-9] [GMT]iB' ||
+    fail "a model that does not fit: $(grep '"step/train' "$tmp/large.csv" | head -2)"
+grep '"limit/memory/copy"' "$tmp/large.csv" | grep -q '"ok"' || fail "a model that does not fit: other rows are missing"
+
+# comparing
+compare() { "$BERTCL" bench compare "$@"; }
+check "the same" 0 'no difference' compare "$tmp/a.json" "$tmp/a.json"
+grep -q ' faster$\| slower$' "$tmp/stdout" && fail "a result differs from itself"
+python3 - "$tmp" <<'END'
+import json, sys
+result = json.load(open(sys.argv[1] + "/a.json"))
+row = next(r for r in result["rows"] if r["name"] == "step/train/fp32/batch-4")
+middle = row["seconds"]["median"]
+row["seconds"]["samples"] = [middle * (1 + i / 1000) for i in range(7)]
+json.dump(result, open(sys.argv[1] + "/steady.json", "w"))
+row["seconds"]["samples"] = [2 * middle * (1 + i / 1000) for i in range(7)]
+json.dump(result, open(sys.argv[1] + "/slow.json", "w"))
+result["bench_version"] = 7
+json.dump(result, open(sys.argv[1] + "/version.json", "w"))
+del result["bench_version"]
+json.dump(result, open(sys.argv[1] + "/none.json", "w"))
+result["bench_version"] = 1
+row["seconds"]["samples"] = [0]
+json.dump(result, open(sys.argv[1] + "/zero.json", "w"))
+result["rows"] = []
+json.dump(result, open(sys.argv[1] + "/empty.json", "w"))
+END
+check "slower" 0 'batch-4 .* 0\.500 .* slower$' compare "$tmp/steady.json" "$tmp/slow.json"
+"$BERTCL" bench compare "$tmp/slow.json" --baseline "$tmp/steady.json" >"$tmp/stdout" 2>"$tmp/stderr"
+[ $? = 1 ] || fail "slower than the baseline: not exit 1"
+grep -q '^bertcl: 1 row is slower than .*steady.json' "$tmp/stderr" || fail "the baseline: $(cat "$tmp/stderr")"
+check "within the limit" 0 'batch-4 .* slower$' compare "$tmp/slow.json" --baseline "$tmp/steady.json" --limit 2.5
+check "faster than the baseline" 0 'faster' compare "$tmp/steady.json" --baseline "$tmp/slow.json"
+check "one file" 2 'at least two' compare "$tmp/a.json"
+check "another version" 1 'version 7' compare "$tmp/a.json" "$tmp/version.json"
+check "no result" 1 'bench_version' compare "$tmp/a.json" "$tmp/none.json" --limit 2
+check "a time of 0" 1 'samples' compare "$tmp/a.json" "$tmp/zero.json" --limit 2
+check "nothing in common" 1 'no row in common' compare "$tmp/empty.json" "$tmp/a.json"
+check "missing file" 1 'absent.json' compare "$tmp/absent.json" "$tmp/a.json"
+for bytes in 0 1 40 1000; do
+    head -c $bytes "$tmp/a.json" >"$tmp/cut.json"
+    check "cut at $bytes" 1 'cut.json' compare "$tmp/cut.json" "$tmp/a.json"
+done
+
+# a broken driver beside a good one, in each format
+library=$(cat "/etc/OpenCL/vendors/${device%%:*}.icd" 2>/dev/null | head -1)
+if [ -n "$library" ]; then
+    mkdir "$tmp/icd"
+    echo "$library" >"$tmp/icd/${device%%:*}.icd"
+    echo libnope.so.1 >"$tmp/icd/broken.icd"
+    for format in markdown csv json; do
+        OCL_ICD_VENDORS=$tmp/icd "$BERTCL" bench --device all --model tiny --quiet --format $format --time-limit 60 \
+            >"$tmp/all.$format" 2>"$tmp/stderr" || fail "all in $format: $(cat "$tmp/stderr")"
+        grep -q 'libnope.so.1 cannot be loaded' "$tmp/all.$format" || fail "all in $format: the broken driver is not named"
+        grep -q 'step/train/fp32/batch-32' "$tmp/all.$format" || fail "all in $format: the good driver's rows are missing"
+    done
+    python3 - "$tmp" <<'END' || failed=1
+import csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1] + "/all.csv")))
+assert any(r["row"] == "limit/memory/copy" and r["status"] == "ok" and r["driver"] and r["date"] for r in rows), rows
+json.load(open(sys.argv[1] + "/all.json"))
+END
+fi
+exit $failed
