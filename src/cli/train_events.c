@@ -31,6 +31,7 @@ __attribute__((format(printf, 2, 3))) static void print(bcl_train_printer *t, co
 void bcl_train_print_event(void *context, const bcl_run_event *e) {
     bcl_train_printer *t = context;
     char entities[32] = "", shown[2048];
+    bcl_tracker_poll(t->tracker);
     switch (e->kind) {
     case BCL_RUN_SESSION:
         bcl_cli_session_told(&t->session, e->session);

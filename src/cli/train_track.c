@@ -10,7 +10,7 @@ static void tell(void *context, const char *line) {
 
 void bcl_train_track_expect(bcl_train_printer *t) {
     bcl_store *store = NULL;
-    if (t->complete || !bcl_store_enabled())
+    if (t->complete || t->follows || !bcl_store_enabled())
         return;
     if (!bcl_store_open(&store, NULL, true)) /* what fails is told when the run is followed */
         (void)bcl_store_expect(store, bcl_run_record_of(t->run)->folder);
@@ -53,7 +53,7 @@ static void write_report(const bcl_train_printer *t, const char *folder) {
 
 void bcl_train_track_end(bcl_train_printer *t, bcl_status status) {
     char *message = NULL;
-    if (!t->run || t->complete)
+    if (!t->run || t->complete || t->follows)
         return;
     if (status)
         (void)bcl_strdup(&message, bcl_message()); /* what follows may set another */

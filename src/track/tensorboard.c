@@ -147,6 +147,8 @@ static void tag_of(char out[80], const char *key) {
         snprintf(out, 80, "eval/%s", key + 5);
     else if (!strncmp(key, "dev_", 4))
         snprintf(out, 80, "dev/%s", key + 4);
+    else if (!strncmp(key, "dev_", 4))
+        snprintf(out, 80, "dev/%s", key + 4);
     else
         snprintf(out, 80, "train/%s", key);
 }

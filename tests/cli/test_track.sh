@@ -73,6 +73,11 @@ with sqlite3.connect(sys.argv[1]) as db:
 P
 check "expected" 0 'early ' b runs list
 
+# a development set
+check "development set" 0 . train --out dev --split 0.7,0.1 --max-steps 60
+check "development set: metrics" 0 '.' b runs show dev --metric dev_loss
+grep -q 'Loss on the development set' dev/report.html || fail "the report has no curve of the development set"
+
 # four runs at once, and a reader; the index is lost afterwards
 for i in 1 2 3 4; do train --out "many$i" --max-steps 300 >"out$i" 2>&1 & done
 while [ -n "$(jobs -r)" ]; do b runs list >/dev/null 2>>reader || echo failed >>reader; sleep 0.3; done
