@@ -1,6 +1,7 @@
 /* bertcl train: the options of a run from the command line, and what it tells on the terminal. */
 #include "cli/train.h"
 
+#include <assert.h>
 #include <bertcl/report.h>
 
 static const bcl_command command = {
@@ -27,6 +28,7 @@ typedef struct job {
 } job;
 
 static void add(job *j, bcl_option option) {
+    assert(j->count < MOST_OPTIONS);
     j->table[j->count++] = option;
 }
 
