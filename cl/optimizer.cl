@@ -14,11 +14,12 @@ static inline float sum_squares(__global const float *x, int first, int last) {
     return lanes_sum(sum);
 }
 
-/* partial[group] = sum of squares of this group's `chunk` elements. */
-__kernel void norm_dense(__global float *partial, __global const float *g, int N, int chunk) {
+/* partial[group] = sum of squares of this group's `chunk` elements of [begin,end). */
+__kernel void norm_dense(__global float *partial, __global const float *g, int begin, int end,
+                         int chunk) {
     __local float scratch[LS];
-    const int group = get_group_id(0), first = group * chunk;
-    const float sum = group_sum(sum_squares(g, first, min(first + chunk, N)), scratch);
+    const int group = get_group_id(0), first = begin + group * chunk;
+    const float sum = group_sum(sum_squares(g, first, min(first + chunk, end)), scratch);
     if (get_local_id(0) == 0)
         partial[group] = sum;
 }
@@ -86,11 +87,13 @@ static inline void adam_vector(__global float *p, fv g, __global float *m, __glo
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
                          __global const float *loss, __global const float *clip,
-                         __global float *partial, int has_clip, int N, int chunk, ADAM_PARAMETERS) {
+                         __global float *partial, int has_clip, int begin, int end, int chunk,
+                         ADAM_PARAMETERS) {
     __local float scratch[LS];
     if (!isfinite(loss[0]))
         return;
-    const int group = get_group_id(0), first = group * chunk, last = min(first + chunk, N);
+    const int group = get_group_id(0), first = begin + group * chunk,
+              last = min(first + chunk, end);
     const float factor = has_clip ? clip[0] : 1.0f;
     fv sum = 0;
     for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW) {

@@ -69,7 +69,9 @@ typedef struct bcl_run_options {
     bcl_reading reading;      /* how data and test are read: its options */
     const char *label_pieces; /* label-pieces: "all" or "first" of a word */
     int64_t max_length;       /* max-length: pieces of a sentence; 0: 128, or the model's */
+    const char *longer;       /* long: "truncate" or "window": what becomes of longer sentences */
     /* how */
+    const char *recipe; /* "tutorial" (the defaults) or "good": what is not chosen */
     int64_t epochs;
     int64_t batch;         /* sentences of a batch; 0: 4, or no limit with max_tokens */
     int64_t max_tokens;    /* max-tokens: pieces of a batch; 0: no limit */
@@ -79,6 +81,10 @@ typedef struct bcl_run_options {
     double warmup;         /* share of the steps in which the rate rises */
     const char *optimizer; /* "adam" or "adamw" */
     double weight_decay;   /* weight-decay */
+    bool decay_all;        /* decay-all: of biases and LayerNorm too */
+    const char *freeze;    /* "embeddings", or as many layers and these; NULL: nothing */
+    double layer_decay;    /* layer-decay: of the rate from a layer to the one below; 1: none */
+    double head_lr;        /* head-lr: the classifier's; below 0: lr */
     double beta1, beta2, eps;
     double clip;           /* largest gradient norm; 0: none */
     double dropout;        /* of every kind; below 0: config.json's */

@@ -31,6 +31,7 @@ bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config 
     m->config.source = NULL;
     m->device = device;
     m->ops.device = device;
+    m->frozen = -1;
     BCL_TRY(bcl_layout_create(&m->layout, config));
     precision = bcl_gemm_resolve(m->why_fp32, device, gemm, precision);
     BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
@@ -107,6 +108,7 @@ void bcl_model_free(bcl_model *m) {
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_exchange_free(m);
+    free(m->ranges);
     bcl_model_release_activations(m);
     for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
         bcl_buffer_free(m->device, &m->layout.parameters[i].p.buffer);

@@ -107,6 +107,10 @@ struct bcl_model {
     bcl_view partial, clip;       /* (1,BCL_ADAM_PARTIALS), (1,2) */
     int32_t *slot_of;             /* (V), -1: none */
     int rows;                     /* R */
+    bcl_adam_range *ranges;       /* (range_count), see bcl_adam_arenas */
+    int range_count;
+    double row_rate;
+    int frozen; /* layers below that get no update, nor the embeddings; -1: none, not even those */
     /* the last batch */
     cl_mem block;           /* its lists */
     int block_T, block_B;   /* the batch's capacity that the views are for; 0: none are */

@@ -171,6 +171,17 @@ bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config
 bcl_status bcl_model_train_begin(bcl_model *model, const bool *used);
 const int32_t *bcl_model_slots(const bcl_model *model); /* (V) for bcl_batch_pack */
 
+/* How parameters are updated, where they are not all alike. */
+typedef struct bcl_update_rules {
+    int frozen;         /* layers from below, and the embeddings, that stay; 0: these; -1: none */
+    double layer_decay; /* the rate of layer i of L (from 0) is times its (L - i)th power, that of
+                         * the embeddings times the (L + 1)th */
+    double head_rate;   /* the classifier's, times lr */
+    bool decay_all;     /* weight decay also of biases and LayerNorm */
+} bcl_update_rules;
+/* After bcl_model_train_begin; without it all are updated alike. */
+bcl_status bcl_model_set_rules(bcl_model *model, const bcl_update_rules *rules);
+
 /* Dropout rates and the numbers that the masks come from. */
 typedef struct bcl_dropout_state {
     float hidden, attention, classifier;

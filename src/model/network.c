@@ -215,15 +215,16 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     if (dropped)
         BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
                                  dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
-    for (int i = L - 1; i >= 0; i--) {
+    for (int i = L - 1; i >= m->frozen && i >= 0; i--) {
         BCL_TRY(layer_backward(m, i, dropout));
         BCL_TRY(bcl_model_exchange_hand_out(m));
     }
-    BCL_TRY(bcl_embedding_backward(
-        &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
-        p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
-        p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows, (int)step,
-        dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
+    if (m->frozen < 0)
+        BCL_TRY(bcl_embedding_backward(
+            &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
+            p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
+            p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows,
+            (int)step, dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     if (!m->capacity.accumulate) /* else nothing else was there */
         BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:
@@ -247,7 +248,10 @@ bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
                                     .C = m->config.hidden,
                                     .partial = m->partial,
                                     .clip = m->clip,
-                                    .loss = m->stats};
+                                    .loss = m->stats,
+                                    .ranges = m->ranges,
+                                    .range_count = m->range_count,
+                                    .row_rate = m->row_rate};
     BCL_TRY(bcl_adam_step(&m->ops, &arenas, adam, (int)step));
 out:
     return status;

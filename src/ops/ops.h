@@ -153,6 +153,12 @@ typedef struct bcl_adam {
     bool decoupled;
     float clip; /* largest gradient norm, 0: none */
 } bcl_adam;
+/* Dense parameters [begin,end) and how they are updated. */
+typedef struct bcl_adam_range {
+    size_t begin, end;
+    double rate; /* times lr */
+    bool decays; /* has weight decay */
+} bcl_adam_range;
 /* The arenas that Adam walks: N dense parameters, and R rows of C of the word embedding. */
 typedef struct bcl_adam_arenas {
     bcl_view p, g, m, v; /* (1,N) */
@@ -164,6 +170,11 @@ typedef struct bcl_adam_arenas {
     bcl_view partial; /* (1,BCL_ADAM_PARTIALS) */
     bcl_view clip;    /* (1,2): factor, norm */
     bcl_view loss;    /* (1,2): the step's and another; where it is not finite nothing is updated */
+    /* (range_count), ascending; what is before the first is frozen, and is no part of the norm.
+     * range_count 0: all are updated alike. */
+    const bcl_adam_range *ranges;
+    int range_count;
+    double row_rate; /* with ranges: of the rows, 0: they are frozen */
 } bcl_adam_arenas;
 enum { BCL_ADAM_PARTIALS = 512 };
 /* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), i32. */

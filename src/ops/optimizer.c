@@ -22,13 +22,18 @@ out:
     return status;
 }
 
-static int dense_chunk(const bcl_adam_arenas *a) {
-    return chunk_of(a->N, DENSE_PIECES, 4096);
+static int dense_chunk(const bcl_adam_range *r) {
+    return chunk_of(r->end - r->begin, DENSE_PIECES, 4096);
 }
 
-static int dense_pieces(const bcl_adam_arenas *a) {
-    const size_t chunk = (size_t)dense_chunk(a);
-    return (int)((a->N + chunk - 1) / chunk);
+static int dense_pieces(const bcl_adam_range *r) {
+    const size_t chunk = (size_t)dense_chunk(r);
+    return (int)((r->end - r->begin + chunk - 1) / chunk);
+}
+
+/* All that is not frozen. */
+static bcl_adam_range whole_of(const bcl_adam_arenas *a) {
+    return (bcl_adam_range){a->range_count ? a->ranges[0].begin : 0, a->N, 1, true};
 }
 
 /* The sums of squares of the rows, and of the dense gradients if nothing else reads them. */
@@ -36,13 +41,15 @@ static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
+    const bcl_adam_range whole = whole_of(a);
     bcl_operation(ops, "gradient norm", dense ? bcl_view_traffic(a->g) : 0);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, a->partial.bytes));
     if (dense) {
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_ptr(a->partial),
-                           bcl_ptr(a->g), bcl_int((int)a->N), bcl_int(dense_chunk(a))));
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(&whole)), bcl_ptr(a->partial),
+                           bcl_ptr(a->g), bcl_int((int)whole.begin), bcl_int((int)whole.end),
+                           bcl_int(dense_chunk(&whole))));
     }
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, (a->R + rows - 1) / rows), bcl_ptr(a->partial),
@@ -72,42 +79,75 @@ out:
     return status;
 }
 
-bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam *adam, int step) {
+/* What a kernel is told of a step. */
+typedef struct numbers {
+    float step_size, root2, decay, l2;
+} numbers;
+
+static numbers numbers_of(const bcl_adam *adam, double rate, bool decays, int step) {
+    const double t = (double)step + 1, lr = adam->lr * rate;
+    const double weight_decay = decays ? adam->weight_decay : 0;
+    return (numbers){.step_size = (float)(lr / (1 - pow(adam->beta1, t))),
+                     .root2 = (float)sqrt(1 - pow(adam->beta2, t)),
+                     .decay = adam->decoupled ? (float)(1 - lr * weight_decay) : 1.0f,
+                     .l2 = adam->decoupled ? 0.0f : (float)weight_decay};
+}
+
+#define ADAM_ARGS(n, adam)                                                                         \
+    bcl_float((n).step_size), bcl_float((n).root2), bcl_float((float)(1 - (adam)->beta1)),         \
+        bcl_float((float)(adam)->beta2), bcl_float((float)(1 - (adam)->beta2)),                    \
+        bcl_float((float)(adam)->eps), bcl_float((n).decay), bcl_float((n).l2)
+
+/* has_norm: clip is there, and nothing is left to be summed. */
+static bcl_status update_dense(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam *adam,
+                               const bcl_adam_range *r, bool has_norm, int step) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    const double t = (double)step + 1;
-    const float step_size = (float)(adam->lr / (1 - pow(adam->beta1, t)));
-    const float root2 = (float)sqrt(1 - pow(adam->beta2, t));
-    const bool decoupled = adam->decoupled;
-    const float decay = decoupled ? (float)(1 - adam->lr * adam->weight_decay) : 1.0f;
-    const float l2 = decoupled ? 0.0f : (float)adam->weight_decay;
-    const bool clips = adam->clip > 0;
+    const numbers n = numbers_of(adam, r->rate, r->decays, step);
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
+                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
+                       bcl_ptr(a->partial), bcl_int(has_norm), bcl_int((int)r->begin),
+                       bcl_int((int)r->end), bcl_int(dense_chunk(r)), ADAM_ARGS(n, adam)));
+out:
+    return status;
+}
+
+static bcl_status update_rows(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam *adam,
+                              int step) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const numbers n = numbers_of(adam, a->range_count ? a->row_rate : 1, true, step);
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
+                       bcl_ptr(a->row_m), bcl_ptr(a->row_v), bcl_ptr(a->row_ids),
+                       bcl_ptr(a->row_step), bcl_ptr(a->loss), bcl_ptr(a->clip), bcl_int(a->C),
+                       bcl_int(step), bcl_int(adam->weight_decay > 0), ADAM_ARGS(n, adam)));
+out:
+    return status;
+}
+
+bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam *adam, int step) {
+    bcl_status status = BCL_OK;
+    const bcl_adam_range whole = whole_of(a);
+    const bcl_adam_range *ranges = a->range_count ? a->ranges : &whole;
+    const int count = a->range_count ? a->range_count : 1;
+    const bool norm_first = adam->clip > 0 || a->range_count;
     BCL_TRY(check_arenas(ops, a));
-    BCL_TRY(sum_squares(ops, a, clips, step));
-    if (clips)
+    BCL_TRY(sum_squares(ops, a, norm_first, step));
+    if (norm_first)
         BCL_TRY(finish_norm(ops, a, adam->clip));
     /* without weight decay rows that never had a gradient cost less */
     bcl_operation(ops, BCL_OPERATION_UPDATE,
                   2 * (bcl_view_traffic(a->p) + bcl_view_traffic(a->m) + bcl_view_traffic(a->v)) +
                       bcl_view_traffic(a->g) + 2 * bcl_view_traffic(a->row_m) +
                       2 * bcl_view_traffic(a->row_v) + 2 * bcl_view_traffic(a->row_g));
-#define ADAM_ARGS                                                                                  \
-    bcl_float(step_size), bcl_float(root2), bcl_float((float)(1 - adam->beta1)),                   \
-        bcl_float((float)adam->beta2), bcl_float((float)(1 - adam->beta2)),                        \
-        bcl_float((float)adam->eps), bcl_float(decay), bcl_float(l2)
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(a)), bcl_ptr(a->p), bcl_ptr(a->g),
-                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
-                       bcl_ptr(a->partial), bcl_int(clips), bcl_int((int)a->N),
-                       bcl_int(dense_chunk(a)), ADAM_ARGS));
-    if (!clips)
+    for (int i = 0; i < count; i++)
+        BCL_TRY(update_dense(ops, a, adam, &ranges[i], norm_first, step));
+    if (!norm_first)
         BCL_TRY(finish_norm(ops, a, 0));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
-                       bcl_ptr(a->row_m), bcl_ptr(a->row_v), bcl_ptr(a->row_ids),
-                       bcl_ptr(a->row_step), bcl_ptr(a->loss), bcl_ptr(a->clip), bcl_int(a->C),
-                       bcl_int(step), bcl_int(adam->weight_decay > 0), ADAM_ARGS));
-#undef ADAM_ARGS
+    if (!a->range_count || a->row_rate > 0)
+        BCL_TRY(update_rows(ops, a, adam, step));
 out:
     return status;
 }

@@ -172,7 +172,12 @@ static bcl_status set_length(bcl_run_data *d, const bcl_run_options *o, const bc
     return BCL_OK;
 }
 
-static bcl_status encode(bcl_dataset *out, const bcl_run_data *d, const bcl_session *session,
+static bool is_windowed(const bcl_run_options *o) {
+    return !strcmp(o->longer, "window");
+}
+
+/* longest: pieces of a sentence, 0: any. */
+static bcl_status encode(bcl_dataset *out, size_t longest, const bcl_session *session,
                          const bcl_corpus *corpus, const uint32_t *rows, size_t count) {
     bcl_status status = BCL_OK;
     const bcl_config *config = &session->config;
@@ -180,7 +185,7 @@ static bcl_status encode(bcl_dataset *out, const bcl_run_data *d, const bcl_sess
     BCL_NEW(ids, bcl_corpus_tag_count(corpus));
     BCL_TRY(bcl_corpus_label_ids(ids, corpus, (const char *const *)config->label_names,
                                  (size_t)config->labels));
-    BCL_TRY(bcl_dataset_encode(out, corpus, rows, count, session->tokenizer, ids, d->max_length,
+    BCL_TRY(bcl_dataset_encode(out, corpus, rows, count, session->tokenizer, ids, longest,
                                config->label_pieces));
 out:
     free(ids);
@@ -195,16 +200,26 @@ bcl_status bcl_run_data_encode(bcl_run_data *d, const bcl_run_options *o, bcl_se
     config->label_pieces = strcmp(o->label_pieces, "first") ? BCL_LABEL_ALL : BCL_LABEL_FIRST;
     config->label_pieces_known = true;
     config->temperature = 1; /* was fitted to other weights */
-    BCL_TRY(encode(&d->train, d, session, d->corpus, d->train_rows, d->train_count));
+    const size_t longest = is_windowed(o) ? 0 : d->max_length;
+    if (is_windowed(o)) {
+        size_t stride;
+        BCL_TRY(bcl_window_stride(&stride, 0, d->max_length));
+        BCL_TRY(encode(&d->whole, 0, session, d->corpus, d->train_rows, d->train_count));
+        BCL_TRY(bcl_windows_create(&d->windows, &d->whole, d->max_length, stride));
+        d->train = d->windows.data;
+    } else {
+        BCL_TRY(encode(&d->train, longest, session, d->corpus, d->train_rows, d->train_count));
+    }
     if (d->dev_corpus)
-        BCL_TRY(encode(&d->dev, d, session, d->dev_corpus, NULL, bcl_corpus_size(d->dev_corpus)));
-    else if (d->dev_count)
-        BCL_TRY(encode(&d->dev, d, session, d->corpus, d->dev_rows, d->dev_count));
-    if (d->test_corpus)
         BCL_TRY(
-            encode(&d->test, d, session, d->test_corpus, NULL, bcl_corpus_size(d->test_corpus)));
+            encode(&d->dev, longest, session, d->dev_corpus, NULL, bcl_corpus_size(d->dev_corpus)));
+    else if (d->dev_count)
+        BCL_TRY(encode(&d->dev, longest, session, d->corpus, d->dev_rows, d->dev_count));
+    if (d->test_corpus)
+        BCL_TRY(encode(&d->test, longest, session, d->test_corpus, NULL,
+                       bcl_corpus_size(d->test_corpus)));
     else if (d->test_count)
-        BCL_TRY(encode(&d->test, d, session, d->corpus, d->test_rows, d->test_count));
+        BCL_TRY(encode(&d->test, longest, session, d->corpus, d->test_rows, d->test_count));
 out:
     return status;
 }
@@ -220,7 +235,11 @@ uint64_t bcl_run_data_mapped(const bcl_run_data *d) {
 }
 
 void bcl_run_data_free(bcl_run_data *d) {
-    bcl_dataset_free(&d->train);
+    if (d->windows.parts)
+        bcl_windows_free(&d->windows); /* which `train` is */
+    else
+        bcl_dataset_free(&d->train);
+    bcl_dataset_free(&d->whole);
     bcl_dataset_free(&d->test);
     free(d->train_rows);
     bcl_dataset_free(&d->dev);

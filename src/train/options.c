@@ -44,6 +44,14 @@ static const bcl_run_option table[] = {
      "which pieces of a word carry its label; default all", .choices = "all|first", .text = "all"},
     {BCL_RUN_INT, "max-length", AT(max_length), "N",
      "longest sentence in pieces, the rest is cut and counted; default 128", .min = 3, .max = 1e6},
+    {BCL_RUN_TEXT, "long", AT(longer), "truncate|window",
+     "longer sentences lose their end (truncate, default), or go through the model in overlapping "
+     "windows, each piece labelled in one of them, in training as in evaluation",
+     .choices = "truncate|window", .text = "truncate"},
+    {BCL_RUN_TEXT, "recipe", AT(recipe), "NAME",
+     "settings for what is not chosen: tutorial (the defaults), or good (--epochs 5 --batch 16 "
+     "--optimizer adamw --lr 5e-5 --weight-decay 0.01 --schedule linear --warmup 0.1 --clip 1)",
+     .choices = "good|tutorial", .text = "tutorial", .how = true},
     {BCL_RUN_INT, "epochs", AT(epochs), "N", "default 1; may be raised when resuming", .min = 1,
      .max = 1e6, .number = 1, .how = true, .may_grow = true},
     {BCL_RUN_INT, "batch", AT(batch), "N",
@@ -67,9 +75,20 @@ static const bcl_run_option table[] = {
     {BCL_RUN_TEXT, "optimizer", AT(optimizer), "NAME", "adam (default) or adamw",
      .choices = "adam|adamw", .text = "adam", .how = true},
     {BCL_RUN_REAL, "weight-decay", AT(weight_decay), "X",
-     "as torch.optim's Adam (added to the gradient) and AdamW (decoupled), on every parameter; "
-     "default 0",
+     "as torch.optim's Adam (added to the gradient) and AdamW (decoupled); not of biases and "
+     "LayerNorm, as in transformers; default 0",
      .min = 0, .max = 1e3, .how = true},
+    {BCL_RUN_FLAG, "decay-all", AT(decay_all), NULL, "weight decay of biases and LayerNorm too",
+     .how = true},
+    {BCL_RUN_TEXT, "freeze", AT(freeze), "N|embeddings",
+     "the embeddings, and the N lowest layers, stay as they are", .how = true},
+    {BCL_RUN_REAL, "layer-decay", AT(layer_decay), "X",
+     "learning rate of the highest layer times X, of the next times X X, and so on down to the "
+     "embeddings; default 1",
+     .min = 0.01, .max = 1, .number = 1, .how = true},
+    {BCL_RUN_REAL, "head-lr", AT(head_lr), "X",
+     "peak learning rate of the classifier; default: that of --lr", .min = 0, .max = 1e3,
+     .number = -1, .how = true},
     {BCL_RUN_REAL, "beta1", AT(beta1), "X", "default 0.9", .min = 0, .max = 0.9999999,
      .number = 0.9, .how = true},
     {BCL_RUN_REAL, "beta2", AT(beta2), "X", "default 0.999", .min = 0, .max = 0.9999999,
@@ -138,6 +157,47 @@ void bcl_run_options_init(bcl_run_options *o) {
     *o = (bcl_run_options){0};
     for (size_t i = 0; i < ROWS; i++)
         set_default(&table[i], o);
+}
+
+/* ---- presets ---- */
+
+static bool differs_from_default(const bcl_run_option *row, const bcl_run_options *o) {
+    const void *value = value_of(row, o);
+    if (row->kind == BCL_RUN_INT)
+        return *(const int64_t *)value != (int64_t)row->number;
+    if (row->kind == BCL_RUN_REAL)
+        return *(const double *)value != row->number;
+    if (row->kind == BCL_RUN_TEXTS)
+        return ((const bcl_texts *)value)->count > 0;
+    if (row->kind == BCL_RUN_FLAG)
+        return *(const bool *)value != (row->number != 0);
+    const char *text = *(const char *const *)value;
+    return text != row->text && (!text || !row->text || strcmp(text, row->text));
+}
+
+static const struct preset {
+    const char *recipe, *name, *text;
+    double number;
+} presets[] = {{"good", "epochs", NULL, 5},          {"good", "batch", NULL, 16},
+               {"good", "optimizer", "adamw", 0},    {"good", "lr", NULL, 5e-5},
+               {"good", "weight-decay", NULL, 0.01}, {"good", "schedule", "linear", 0},
+               {"good", "warmup", NULL, 0.1},        {"good", "clip", NULL, 1}};
+
+void bcl_run_options_apply_recipe(bcl_run_options *o) {
+    for (size_t p = 0; p < sizeof presets / sizeof *presets; p++)
+        for (size_t i = 0; i < ROWS; i++) {
+            const bcl_run_option *row = &table[i];
+            if (!o->recipe || strcmp(presets[p].recipe, o->recipe) ||
+                strcmp(presets[p].name, row->name) || (o->given >> i & 1) ||
+                differs_from_default(row, o) || (row->offset == AT(batch) && o->max_tokens))
+                continue;
+            if (row->kind == BCL_RUN_INT)
+                *(int64_t *)field(row, o) = (int64_t)presets[p].number;
+            else if (row->kind == BCL_RUN_REAL)
+                *(double *)field(row, o) = presets[p].number;
+            else
+                *(const char **)field(row, o) = presets[p].text;
+        }
 }
 
 /* ---- ranges ---- */
@@ -215,6 +275,9 @@ bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
         BCL_FAIL(code, "%sdata is needed: labelled files, or folders of them", where);
     if (o->test.count && (o->split >= 0 || o->split_seed >= 0))
         BCL_FAIL(code, "%stest and %ssplit exclude each other", where, where);
+    if (o->head_lr >= 0 && !(o->lr > 0))
+        BCL_FAIL(code, "%shead-lr needs %slr above 0: --freeze keeps the rest as it is", where,
+                 where);
     BCL_TRY(check_dev(o, where, code));
 out:
     free(prefix);
@@ -345,20 +408,6 @@ static bcl_status check_same(bool *grown, const bcl_run_option *row, const bcl_r
     return status;
 }
 
-static bool differs_from_default(const bcl_run_option *row, const bcl_run_options *o) {
-    const void *value = value_of(row, o);
-    if (row->kind == BCL_RUN_INT)
-        return *(const int64_t *)value != (int64_t)row->number;
-    if (row->kind == BCL_RUN_REAL)
-        return *(const double *)value != row->number;
-    if (row->kind == BCL_RUN_TEXTS)
-        return ((const bcl_texts *)value)->count > 0;
-    if (row->kind == BCL_RUN_FLAG)
-        return *(const bool *)value != (row->number != 0);
-    const char *text = *(const char *const *)value;
-    return text != row->text && (!text || !row->text || strcmp(text, row->text));
-}
-
 bcl_status bcl_run_options_restore(bcl_run_options *o, const cJSON *stored, const char *path,
                                    bcl_run_texts *owned) {
     bcl_status status = BCL_OK;
@@ -368,8 +417,11 @@ bcl_status bcl_run_options_restore(bcl_run_options *o, const cJSON *stored, cons
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(stored, row->name);
         const char ***list = row->kind == BCL_RUN_TEXTS ? &owned->lists[lists++] : NULL;
         bool grown = false;
-        if (!item)
+        if (!item) {
+            if (row->offset == AT(decay_all)) /* runs of before had no other way */
+                o->decay_all = true;
             continue;
+        }
         if ((o->given >> i & 1) || differs_from_default(row, o))
             BCL_TRY(check_same(&grown, row, o, item, path));
         if (!grown)

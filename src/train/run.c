@@ -68,6 +68,7 @@ out:
 static bcl_status begin_options(bcl_run_kept *k) {
     bcl_status status = BCL_OK;
     bcl_run_options *o = &k->options;
+    bcl_run_options_apply_recipe(o);
     if (!o->batch && !o->max_tokens)
         o->batch = DEFAULT_BATCH;
     BCL_TRY(bcl_run_options_check(o, NULL));
@@ -233,6 +234,12 @@ static bcl_status open_data(bcl_run *run) {
     else
         say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels",
             d->train.count, d->test.count, d->train.pieces, run->session->config.labels);
+    if (d->windows.sentences_windowed)
+        say(run,
+            "data: %zu sentences of the training data are longer than --max-length %zu and are "
+            "trained "
+            "on in windows: %zu sequences in all",
+            d->windows.sentences_windowed, d->max_length, d->train.count);
     if (d->unseen)
         say(run, "data: %s", d->unseen);
     if (bcl_run_data_mapped(d))
@@ -359,6 +366,30 @@ out:
 
 /* ---- the model ---- */
 
+/* How parameters are updated that are not all alike. */
+static bcl_status set_rules(bcl_run *run) {
+    const bcl_run_options *o = &run->kept.options;
+    const int layers = run->session->config.layers;
+    long frozen = -1;
+    char *end = NULL;
+    if (o->freeze && o->group)
+        return bcl_fail(BCL_ERROR_ARGUMENT, "--freeze is for one device, not for --devices");
+    if (o->freeze && !strcmp(o->freeze, "embeddings"))
+        frozen = 0;
+    else if (o->freeze) {
+        frozen = strtol(o->freeze, &end, 10);
+        if (end == o->freeze || *end || frozen < 0 || frozen > layers)
+            return bcl_fail(BCL_ERROR_ARGUMENT,
+                            "--freeze: found \"%s\", expected embeddings or 0 to %d layers",
+                            o->freeze, layers);
+    }
+    run->rules = (bcl_update_rules){.frozen = (int)frozen,
+                                    .layer_decay = o->layer_decay,
+                                    .head_rate = o->head_lr >= 0 ? o->head_lr / o->lr : 1,
+                                    .decay_all = o->decay_all || !(o->weight_decay > 0)};
+    return BCL_OK;
+}
+
 static bcl_select select_of(const bcl_run *run) {
     static const char *const names[] = {[BCL_SELECT_ENTITY_F1] = "entity-f1",
                                         [BCL_SELECT_MACRO_F1] = "macro-f1",
@@ -378,6 +409,9 @@ static bcl_status plan(bcl_run *run) {
     const bcl_run_options *o = &run->kept.options;
     const bcl_config *config = &run->session->config;
     const bool dropout = o->dropout >= 0;
+    const bcl_status status = set_rules(run);
+    if (status)
+        return status;
     run->recipe = (bcl_train_options){
         .epochs = o->epochs,
         .batch = o->batch,
@@ -404,6 +438,7 @@ static bcl_status plan(bcl_run *run) {
         .select = select_of(run),
         .patience = o->patience,
         .min_delta = o->min_delta,
+        .eval_length = !strcmp(o->longer, "window") ? run->data.max_length : 0,
         .eval_sentences = (size_t)o->eval_batch,
     };
     return bcl_train_plan_create(&run->plan, &run->data.train, &run->recipe);
@@ -415,7 +450,7 @@ static bcl_status find_words(bool **used, size_t *count, const bcl_run *run) {
     bcl_status status = BCL_OK;
     const bcl_dataset *data = &run->data.train;
     const size_t V = (size_t)run->session->config.vocabulary;
-    const bool all = run->kept.options.weight_decay > 0;
+    const bool all = run->kept.options.weight_decay > 0 && !run->kept.options.freeze;
     BCL_NEW(*used, V);
     for (size_t i = 0; i < data->count; i++)
         for (int k = 0; k < data->samples[i].length; k++)
@@ -452,6 +487,7 @@ static bcl_status load_model(bcl_run *run) {
         (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
         capacity.tokens);
     BCL_TRY(bcl_model_train_begin(session->model, used));
+    BCL_TRY(bcl_model_set_rules(session->model, &run->rules));
     if (k->options.group)
         BCL_TRY(
             bcl_model_exchange_create(session->model, run->plan.tokens * run->recipe.accumulate));
@@ -543,6 +579,10 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
         r->dev_entity_f1 = bcl_entity_report_micro(result->dev.entities.report).f1;
     }
     BCL_TRY(bcl_run_profile_collect(&k->profile));
+    if (r->evaluated && r->eval_entity_f1 == 0 && !strcmp(k->options.recipe, "tutorial"))
+        say(run, "not one entity of the test set was found, as if every word were O: with few data "
+                 "the settings "
+                 "of the tutorial learn little; try --recipe good");
     BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
     r->complete = true;
     tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});

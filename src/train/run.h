@@ -2,6 +2,7 @@
 #ifndef BCL_RUN_H
 #define BCL_RUN_H
 
+#include "data/windows.h"
 #include "session/session.h"
 #include "train/train.h"
 #include "util/lock.h"
@@ -18,6 +19,8 @@ typedef struct bcl_run_texts {
 } bcl_run_texts;
 void bcl_run_texts_free(bcl_run_texts *owned);
 
+/* Sets what the recipe says to where nothing else was chosen. */
+void bcl_run_options_apply_recipe(bcl_run_options *options);
 /* The ranges, and what is needed or excludes another. path: run.json, whose fault it is
  * (BCL_ERROR_FORMAT); NULL: the caller's (BCL_ERROR_ARGUMENT). */
 bcl_status bcl_run_options_check(const bcl_run_options *options, const char *path);
@@ -57,7 +60,9 @@ typedef struct bcl_run_data {
     uint32_t *train_rows, *dev_rows, *test_rows;
     size_t train_count, dev_count, test_count, max_length;
     bcl_dataset train, dev, test; /* count 0: there is none */
-    char *unseen;                 /* a line on tags that training has not; NULL: all are seen */
+    bcl_dataset whole;   /* training's sentences of any length, where `train` is windows of them */
+    bcl_windows windows; /* likewise; its data are `train` */
+    char *unseen;        /* a line on tags that training has not; NULL: all are seen */
 } bcl_run_data;
 
 /* Reads the files and draws the split. */
@@ -137,6 +142,7 @@ struct bcl_run {
     bcl_run_data data;
     bcl_session *session;
     bcl_train_options recipe;
+    bcl_update_rules rules;
     bcl_train_plan plan;
     char *checkpoint; /* to go on from; NULL: none */
     bool fresh;       /* run.json is still to be written */

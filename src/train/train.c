@@ -260,6 +260,9 @@ static bcl_status evaluate(trainer *t, bcl_evaluation *out, const bcl_dataset *d
         BCL_NEW(predicted, data->pieces);
     const bcl_evaluate_options options = {.sentences = t->o->eval_sentences,
                                           .tokens = (size_t)t->o->max_tokens,
+                                          .max_length = t->o->eval_length,
+                                          .stride =
+                                              t->o->eval_length ? (t->o->eval_length - 2) / 4 : 0,
                                           .progress = on_evaluating,
                                           .context = t,
                                           .stop = t->job->stop,

@@ -39,6 +39,7 @@ typedef struct bcl_train_options {
     bcl_select select;
     int64_t patience;      /* epochs without a better dev score; 0: no end */
     double min_delta;      /* for patience: what is no more is not better */
+    size_t eval_length;    /* evaluation cuts longer sentences into windows; 0: none is longer */
     size_t eval_sentences; /* of a batch, 0: by tokens, as many as in training or the default */
 } bcl_train_options;
 

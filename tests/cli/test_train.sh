@@ -79,6 +79,19 @@ bad "unseen tag of dev" 2 'training data have not: I-ODD .development data.*allo
 bad "unseen tag of test" 2 'training data have not: I-ODD .test data.*allow-unseen-tags' --model "$tmp/model" --data "$tmp/data" --test "$tmp/odd"
 check "unseen tags allowed" 0 'I-ODD' dev "$tmp/odd run" --test "$tmp/odd" --allow-unseen-tags --max-steps 2
 
+# long sentences in windows; what is frozen stays; presets
+check "windows" 0 'trained on in windows: [0-9]+ sequences' "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --out "$tmp/windows" --long window --max-length 24 --max-steps 3
+check "eval in windows" 0 '"accuracy"' "$BERTCL" eval --model "$tmp/windows/model" --data "$tmp/windows/test.conll" --long window --max-length 24 --json
+accuracy=$(grep -m1 '"accuracy"' "$tmp/stdout" | tr -d ' \t,')
+grep -m1 '"accuracy"' "$tmp/windows/results.json" | tr -d ' \t,' | grep -qxF "$accuracy" || fail "--long window: another accuracy than eval's"
+check "the hint" 0 'try --recipe good' "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --out "$tmp/hint" --max-steps 2
+check "recipe" 0 'run/model' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/good run" --recipe good --lr 1e-3 --max-steps 2
+tr -d ' \t\n' <"$tmp/good run/run.json" | grep -q '"epochs":5,"batch":16,.*"lr":0.001,"schedule":"linear",.*"optimizer":"adamw","weight-decay":0.01' ||
+    fail "--recipe good: $(tr -d ' \t\n' <"$tmp/good run/run.json")"
+bad "frozen layers" 2 'freeze: found "9", expected embeddings or 0 to [0-9]+ layers' --model "$tmp/model" --data "$tmp/data" --freeze 9
+bad "frozen words" 2 'freeze: found "head"' --model "$tmp/model" --data "$tmp/data" --freeze head
+bad "head-lr without lr" 2 'head-lr needs --lr above 0' --model "$tmp/model" --data "$tmp/data" --lr 0 --head-lr 1
+
 # batches by word pieces: a step holds as many, several make the same step, both limits hold
 tokens() { "$BERTCL" train --quiet --model "$tmp/model" --data "$tmp/data" --epochs 2 --lr 1e-3 --seed 3 --out "$@"; }
 check "max-tokens" 0 'run/model' tokens "$tmp/tokens run" --max-tokens 150

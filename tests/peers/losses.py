@@ -24,21 +24,57 @@ CASES = [
     {"lr": 1e-3, "batch": 5, "clip": 0.25, "seed": 7},
     {"lr": 1e-3, "batch": 3, "accumulate": 3, "schedule": "linear", "warmup": 0.1, "seed": 2},
     {"lr": 1e-3, "batch": 8, "schedule": "cosine", "warmup": 0.33, "optimizer": "adamw",
-     "weight-decay": 0.1},
-    {"lr": 5e-4, "batch": 4, "optimizer": "adam", "weight-decay": 0.05, "schedule": "linear"},
+     "weight-decay": 0.1, "decay-all": True},
+    {"lr": 5e-4, "batch": 4, "optimizer": "adam", "weight-decay": 0.05, "schedule": "linear",
+     "decay-all": True},
     {"lr": 1e-3, "batch": 4, "optimizer": "adamw", "weight-decay": 0.5, "beta1": 0.8,
-     "beta2": 0.99, "eps": 1e-6, "clip": 1, "schedule": "constant", "warmup": 0.2},
+     "beta2": 0.99, "eps": 1e-6, "clip": 1, "schedule": "constant", "warmup": 0.2, "decay-all": True},
+    # biases and LayerNorm without decay, as transformers' Trainer
+    {"lr": 1e-3, "batch": 4, "optimizer": "adamw", "weight-decay": 0.3, "clip": 0.5},
+    {"lr": 1e-3, "batch": 4, "optimizer": "adam", "weight-decay": 0.1, "clip": 0},
+    {"lr": 1e-3, "batch": 4, "freeze": "embeddings", "clip": 0.25},
+    {"lr": 1e-3, "batch": 3, "freeze": 1, "optimizer": "adamw", "weight-decay": 0.1,
+     "accumulate": 2, "clip": 0.25},
+    {"lr": 1e-3, "batch": 4, "freeze": 2, "clip": 0},
+    {"lr": 1e-3, "batch": 4, "layer-decay": 0.5, "schedule": "linear", "warmup": 0.1, "clip": 0},
+    {"lr": 1e-4, "batch": 4, "head-lr": 2e-3, "layer-decay": 0.8, "optimizer": "adamw",
+     "weight-decay": 0.2, "schedule": "cosine"},
 ]  # fmt: skip
 failed, worst, worst_single, worst_other = [], 0.0, 0.0, 0.0
+
+
+def depth(name, layers):
+    """0: the embeddings, then the layers, then the classifier."""
+    if name.startswith("classifier"):
+        return layers + 1
+    return int(name.split(".")[3]) + 1 if ".layer." in name else 0
+
+
+def groups(model, o):
+    """Parameters with their rate and decay, one group each; frozen ones are left out."""
+    layers, found = model.config.num_hidden_layers, []
+    frozen = {None: -1, "embeddings": 0}.get(o.get("freeze"), o.get("freeze"))
+    for name, p in model.named_parameters():
+        at = depth(name, layers)
+        if at <= frozen:
+            p.requires_grad_(False)
+            continue
+        rate = o["lr"] * o.get("layer-decay", 1) ** (layers + 1 - at)
+        if at > layers:
+            rate = o.get("head-lr", o["lr"])
+        decays = o.get("decay-all") or not (name.endswith("bias") or "LayerNorm" in name)
+        found.append({"params": [p], "lr": rate,
+                      "weight_decay": o.get("weight-decay", 0) if decays else 0})  # fmt: skip
+    return found
 
 
 def peer_steps(model, encoded, o, dtype):
     """loss, rate and gradient norm of each step, in bertcl train's order of sentences."""
     model = copy.deepcopy(model).to(dtype).eval()
     kind = torch.optim.AdamW if o.get("optimizer") == "adamw" else torch.optim.Adam
-    optimizer = kind(model.parameters(), lr=o["lr"], eps=o.get("eps", 1e-8),
-                     betas=(o.get("beta1", 0.9), o.get("beta2", 0.999)),
-                     weight_decay=o.get("weight-decay", 0))  # fmt: skip
+    optimizer = kind(groups(model, o), lr=o["lr"], eps=o.get("eps", 1e-8),
+                     betas=(o.get("beta1", 0.9), o.get("beta2", 0.999)))  # fmt: skip
+    factor = optimizer.param_groups[-1]["lr"] / o["lr"]  # the last is the classifier's
     n, take = len(encoded), o["batch"] * o.get("accumulate", 1)
     per_epoch = -(-n // take)
     total = min(STEPS, per_epoch * EPOCHS)
@@ -61,7 +97,7 @@ def peer_steps(model, encoded, o, dtype):
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip or float("inf"))
-        steps.append((loss.item(), rates.get_last_lr()[0], norm.item()))
+        steps.append((loss.item(), rates.get_last_lr()[-1] / factor, norm.item()))
         optimizer.step()
         rates.step()
     return steps
@@ -74,7 +110,7 @@ def differ(got, want):
 def compare(title, folder, model, data, o, max_length):
     global worst, worst_single, worst_other
     run = folder / f"run-{title}"
-    options = [x for k, v in o.items() for x in (f"--{k}", v)]
+    options = [x for k, v in o.items() for x in ((f"--{k}",) if v is True else (f"--{k}", v))]
     bertcl("train", "--quiet", "--model", folder, "--data", data, "--test", data, "--out", run,
            "--dropout", 0, "--epochs", EPOCHS, "--max-steps", STEPS, "--max-length", max_length,
            *options)  # fmt: skip
