@@ -219,13 +219,17 @@ out:
     return status;
 }
 
-/* A hash of the bytes before `at`. */
+/* A hash of the bytes before `at`; "" if they are not there any more: a run that is gone on with
+ * cuts the file while others read it. */
 static bcl_status tail_of(char out[17], int file, const char *path, int64_t at) {
     char bytes[TAIL];
     const size_t size = at < TAIL ? (size_t)at : TAIL;
-    if (pread(file, bytes, size, (off_t)(at - (int64_t)size)) != (ssize_t)size)
+    const ssize_t n = pread(file, bytes, size, (off_t)(at - (int64_t)size));
+    out[0] = 0;
+    if (n < 0)
         return bcl_fail_errno("%s: cannot read", path);
-    snprintf(out, 17, "%016llx", (unsigned long long)bcl_hash(0, bytes, size));
+    if ((size_t)n == size)
+        snprintf(out, 17, "%016llx", (unsigned long long)bcl_hash(0, bytes, size));
     return BCL_OK;
 }
 
@@ -262,7 +266,7 @@ bcl_status bcl_metrics_import(bcl_store *store, int64_t run, const char *folder)
     }
     if (at && info.st_size >= at)
         BCL_TRY(tail_of(tail, file, path, at));
-    if (at && strcmp(tail, known)) {
+    if (at && (!*tail || strcmp(tail, known))) {
         BCL_TRY(forget(store, run));
         at = 0;
     }
@@ -271,7 +275,7 @@ bcl_status bcl_metrics_import(bcl_store *store, int64_t run, const char *folder)
     r->store = store;
     r->run = run;
     BCL_TRY(read_lines(r, file, path, &at));
-    if (at == before && strcmp(tail, known) == 0)
+    if (at == before && *tail && strcmp(tail, known) == 0)
         goto out;
     BCL_TRY(write_series(r));
     BCL_TRY(tail_of(tail, file, path, at));
