@@ -78,9 +78,13 @@ static void fill_table(job *j) {
                         "train on several devices at once, as pocl:0,nvidia:0; all: every piece of "
                         "hardware once; gpu: every GPU (docs/distributed.md)",
                         .min = 0});
-    add(j, (bcl_option){BCL_OPTION_TEXT, "shares", &j->ranks.shares, "X,Y,…",
-                        "what part of each step's tokens each of --devices computes, as 3,1",
-                        .min = 0});
+    add(j, (bcl_option){
+               BCL_OPTION_TEXT, "shares", &j->ranks.shares, "X,Y,…",
+               "what part of each step's tokens each of --devices computes, as 3,1; default: as "
+               "fast as each is, measured while training",
+               .min = 0});
+    add(j, (bcl_option){BCL_OPTION_FLAG, "keep-all", &j->ranks.keep_all, NULL,
+                        "keep devices whose share does not pay for its communication", .min = 0});
     add(j,
         (bcl_option){BCL_OPTION_LIST, "cores", &j->ranks.cores, "ID=LIST",
                      "the cores of a device's process, as pocl:0=0-3; default: CPU devices share "

@@ -41,9 +41,10 @@ void bcl_train_track_end(bcl_train_printer *printer, bcl_status status);
 typedef struct bcl_train_ranks {
     const char *devices, *shares; /* as given; NULL */
     bcl_list cores;
+    bool keep_all;
     /* of a rank */
     bcl_group *group;
-    char device[64];
+    bcl_device_info device;
     bool alone; /* it fails before the others can know */
 } bcl_train_ranks;
 /* Whether this process is one of the ranks, not who starts them. */

@@ -177,7 +177,7 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
                  "--devices: found %zu for rank %d, the machine's number %d; start at most as many "
                  "ranks on a machine as it has devices",
                  count, t->rank, local);
-    snprintf(r->device, sizeof r->device, "%s", devices[place].id);
+    r->device = devices[place];
 out:
     free(devices);
     return status;
@@ -199,10 +199,12 @@ bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
     BCL_NEW(shares, (size_t)transport.size);
     if (r->shares)
         BCL_TRY(bcl_dist_shares(shares, (size_t)transport.size, r->shares));
-    BCL_TRY(bcl_group_create(
-        &r->group, &transport,
-        &(bcl_group_options){.shares = r->shares ? shares : NULL, .device = r->device}));
-    options->device = r->device;
+    BCL_TRY(bcl_group_create(&r->group, &transport,
+                             &(bcl_group_options){.shares = r->shares ? shares : NULL,
+                                                  .device = &r->device,
+                                                  .keep_all = r->keep_all,
+                                                  .left_out = getenv("BERTCL_LEFT_OUT")}));
+    options->device = r->device.id;
     options->group = bcl_group_of(r->group);
 out:
     if (status && transport.close && !r->group) { /* ends all ranks */
@@ -217,7 +219,10 @@ int bcl_train_rank_end(bcl_train_ranks *r, bcl_status status) {
     int code = BCL_EXIT_OK;
     const bool device = status == BCL_ERROR_DEVICE || status == BCL_ERROR_DEVICE_MEMORY;
     const bool tells = r->group && bcl_group_tells(r->group);
-    if (status && device && tells && !bcl_group_is_common(r->group) && getenv("BERTCL_CONTROL")) {
+    if (r->group && bcl_group_leaves(r->group)) {
+        bcl_control_tell(BCL_CONTROL_FAULT, BCL_FAULT_IN_PEACE, bcl_group_leaves(r->group));
+    } else if (status && device && tells && !bcl_group_is_common(r->group) &&
+               getenv("BERTCL_CONTROL")) {
         bcl_control_tell(BCL_CONTROL_FAULT, 0, bcl_message());
         code = BCL_EXIT_FAILED;
     } else if (status) {

@@ -37,10 +37,13 @@ typedef enum bcl_control_kind {
     BCL_CONTROL_HELLO,   /* rank */
     BCL_CONTROL_ARRIVED, /* at the sum of step `step` */
     BCL_CONTROL_SUMMED,  /* all had arrived */
+    BCL_CONTROL_WAITING, /* for the others, its own part being there */
     BCL_CONTROL_BUSY,    /* still at work at something else */
     BCL_CONTROL_FAULT,   /* text: why this rank's device cannot go on */
     BCL_CONTROL_BYE      /* the rank ends with exit code `step` */
 } bcl_control_kind;
+/* The step of a BCL_CONTROL_FAULT where nothing failed, and all ranks end by themselves. */
+enum { BCL_FAULT_IN_PEACE = 1 };
 
 typedef struct bcl_control_message {
     bcl_control_kind kind;
@@ -91,14 +94,18 @@ void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices,
 /* ---- group.c: the group of a run ---- */
 
 typedef struct bcl_group_options {
-    const double *shares; /* (size): the parts of each step; NULL: equal ones */
-    const char *device;   /* this rank's, for messages */
+    const double *shares;          /* (size): the parts of each step; NULL: by measured speed */
+    const bcl_device_info *device; /* this rank's */
+    bool keep_all;                 /* devices that slow the run down are kept */
+    const char *left_out;          /* "ID\tREASON\n" of devices that were; NULL: none */
 } bcl_group_options;
 
 typedef struct bcl_group bcl_group;
 /* The transport is the group's from here on. */
 bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
                             const bcl_group_options *options);
+/* Why this rank is left out, though nothing failed; NULL: it is not. */
+const char *bcl_group_leaves(const bcl_group *group);
 /* Whether this rank is the one that tells an error. */
 bool bcl_group_tells(const bcl_group *group);
 /* Whether what failed fails in every rank alike. */

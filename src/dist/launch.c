@@ -23,6 +23,7 @@ typedef struct peer {
     pid_t pid;
     bool seen, bye, fault;
     int code;         /* after bye */
+    double heard;     /* when it told anything last */
     int64_t arrived;  /* steps whose sum it has reached */
     char reason[512]; /* why it is lost; "": it is not */
 } peer;
@@ -35,6 +36,7 @@ typedef struct attempt {
     pid_t mpirun;
     int state; /* mpirun's, once it has ended */
     bool ended, stopping;
+    bool in_peace; /* who is lost leaves with the others, who still save */
     char text[OUTPUT_MAX];
     size_t text_size;
     int64_t summed;             /* steps */
@@ -149,6 +151,19 @@ static void become_mpirun(const attempt *a, char **argv) {
     _exit(127);
 }
 
+/* What was left out, for the ranks' results. */
+static bcl_status note(const char *device, const char *reason) {
+    bcl_status status = BCL_OK;
+    char *text = NULL;
+    const char *before = getenv("BERTCL_LEFT_OUT");
+    BCL_TRY(bcl_format(&text, "%s%s\t%s\n", before ? before : "", device, reason));
+    if (setenv("BERTCL_LEFT_OUT", text, 1))
+        status = bcl_fail_errno("cannot note what was left out");
+out:
+    free(text);
+    return status;
+}
+
 static bcl_status start(attempt *a, bool again) {
     bcl_status status = BCL_OK;
     words w = {0};
@@ -219,13 +234,17 @@ static void welcome(attempt *a) {
     p->fd = fd;
     p->pid = who.pid;
     p->seen = true;
+    p->heard = a->moved = bcl_seconds();
     send_streams(fd);
 }
 
 static void take_message(attempt *a, int rank, const bcl_control_message *m) {
     peer *p = &a->peers[rank];
     const double now = bcl_seconds();
+    p->heard = now;
     switch (m->kind) {
+    case BCL_CONTROL_WAITING: /* no progress of the run */
+        return;
     case BCL_CONTROL_ARRIVED:
         p->arrived = m->step + 1;
         break;
@@ -239,6 +258,7 @@ static void take_message(attempt *a, int rank, const bcl_control_message *m) {
         break;
     case BCL_CONTROL_FAULT:
         p->fault = true;
+        a->in_peace = m->step == BCL_FAULT_IN_PEACE;
         lose(a, rank, m->text);
         break;
     case BCL_CONTROL_BYE:
@@ -299,20 +319,20 @@ static double limit(const attempt *a) {
 
 static void watch(attempt *a) {
     char reason[160];
-    int64_t furthest = 0;
+    const peer *p = a->peers;
+    size_t last = 0;
     const double waited = bcl_seconds() - a->moved;
-    if (a->stopping || a->lost >= 0 || waited < limit(a))
+    if (a->lost >= 0 || waited < limit(a))
         return;
-    for (size_t i = 0; i < a->l->rank_count; i++)
-        furthest = a->peers[i].arrived > furthest ? a->peers[i].arrived : furthest;
-    for (size_t i = 0; i < a->l->rank_count; i++)
-        if (a->peers[i].arrived < furthest || furthest == a->summed) {
-            snprintf(reason, sizeof reason,
-                     "nothing came of it for %.0f s; the slowest step so far took %.2f s", waited,
-                     a->slowest);
-            lose(a, (int)i, reason);
-            return;
-        }
+    /* who has not come as far as the others, else who has been silent for longest */
+    for (size_t i = 1; i < a->l->rank_count; i++)
+        if (p[i].arrived < p[last].arrived ||
+            (p[i].arrived == p[last].arrived && p[i].heard < p[last].heard))
+            last = i;
+    snprintf(reason, sizeof reason,
+             "nothing came of it for %.0f s; the slowest step so far took %.2f s", waited,
+             a->slowest);
+    lose(a, (int)last, reason);
 }
 
 /* Where a rank is lost the others wait for it for ever. */
@@ -344,12 +364,14 @@ static void poll_once(attempt *a) {
             hear(a, ranks[i - 2]);
 }
 
+/* mpirun, and ranks that have outlived it. */
 static void reap(attempt *a) {
     int state;
-    if (!a->ended && waitpid(a->mpirun, &state, WNOHANG) == a->mpirun) {
-        a->ended = true;
-        a->state = state;
-    }
+    for (pid_t pid; (pid = waitpid(-1, &state, WNOHANG)) > 0;)
+        if (pid == a->mpirun) {
+            a->ended = true;
+            a->state = state;
+        }
 }
 
 static bool heard_all(const attempt *a) {
@@ -370,8 +392,8 @@ static void attend(attempt *a) {
         }
         watch(a);
         if (a->lost >= 0 && !end) {
-            end = bcl_seconds() + 1; /* mpirun ends the others by itself */
-            if (a->peers[a->lost].fd >= 0)
+            end = bcl_seconds() + (a->in_peace ? 10 * GRACE_S : 1); /* mpirun ends the others */
+            if (!a->in_peace && a->peers[a->lost].fd >= 0)
                 kill(a->peers[a->lost].pid, SIGKILL);
         }
         if (end && bcl_seconds() > end) {
@@ -380,6 +402,8 @@ static void attend(attempt *a) {
                 kill(a->mpirun, SIGKILL);
         }
     }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) /* the folder is free after this */
+        ;
     while (a->text_size < sizeof a->text - 1) {
         const size_t before = a->text_size;
         hear_mpirun(a);
@@ -435,6 +459,8 @@ static bcl_status run_once(int *code, bool *again, bcl_ranks *l, bool resume) {
     for (size_t i = 0; i < l->rank_count; i++)
         if (a->peers[i].bye && a->peers[i].code > *code)
             *code = a->peers[i].code;
+    if (a->stopping && !*code)
+        *code = a->lost < 0 ? 0 : 128 + bcl_interrupt_signal();
     if (a->lost < 0 || a->stopping)
         goto out;
     const char *device = l->ranks[a->lost].device;
@@ -443,6 +469,7 @@ static bcl_status run_once(int *code, bool *again, bcl_ranks *l, bool resume) {
                  "%s: %s; no device is left; --resume goes on, also with other --devices", device,
                  a->peers[a->lost].reason);
     fprintf(stderr, "%s left out: %s; the others go on\n", device, a->peers[a->lost].reason);
+    BCL_TRY(note(device, a->peers[a->lost].reason));
     drop(l, a->lost);
     *again = true;
 out:
@@ -463,6 +490,7 @@ out:
 bcl_status bcl_ranks_run(int *code, bcl_ranks *l) {
     bcl_status status = BCL_OK;
     bool again = false;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     do {
         BCL_TRY(run_once(code, &again, l, again));
     } while (again);

@@ -178,10 +178,11 @@ static bool differs_from_default(const bcl_run_option *row, const bcl_run_option
 static const struct preset {
     const char *recipe, *name, *text;
     double number;
-} presets[] = {{"good", "epochs", NULL, 5},          {"good", "batch", NULL, 16},
-               {"good", "optimizer", "adamw", 0},    {"good", "lr", NULL, 5e-5},
-               {"good", "weight-decay", NULL, 0.01}, {"good", "schedule", "linear", 0},
-               {"good", "warmup", NULL, 0.1},        {"good", "clip", NULL, 1}};
+} presets[] = {{"good", "epochs", NULL, 3},
+               {"good", "batch", NULL, 16},
+               {"good", "lr", NULL, 2e-4},
+               {"good", "schedule", "linear", 0},
+               {"good", "warmup", NULL, 0.1}};
 
 void bcl_run_options_apply_recipe(bcl_run_options *o) {
     for (size_t p = 0; p < sizeof presets / sizeof *presets; p++)

@@ -250,6 +250,9 @@ bcl_status bcl_run_results_write(bcl_run_kept *k, const char *path) {
     cJSON_AddStringToObject(json, "device", r->device);
     cJSON_AddStringToObject(json, "gemm", r->gemm);
     cJSON_AddStringToObject(json, "precision", r->precision);
+    if (r->options->group)
+        cJSON_AddItemToObject(json, "devices",
+                              r->options->group->devices(r->options->group->context));
     cJSON_AddNumberToObject(json, "seed", (double)r->options->seed);
     if ((profile = bcl_run_profile_json(&k->profile)))
         bcl_json_put(json, "profile", profile);

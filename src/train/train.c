@@ -29,6 +29,7 @@ typedef struct trainer {
     char *metrics_path;
     bool lead;    /* the one who writes */
     bool alone;   /* the group's other ranks have ended */
+    bool due;     /* the group wants a checkpoint */
     bool stopped; /* one of the group was asked to end */
     /* speed of this process: from the end of its second step, without evaluation and saving */
     int64_t steps_here;
@@ -167,6 +168,7 @@ static bcl_status reduce(trainer *t, const bcl_fed *fed, bool none) {
     BCL_TRY(g->reduce(g->context, &part));
     BCL_TRY(bcl_model_exchange_give_back(t->model, fed->step));
     t->stopped = part.stop;
+    t->due = part.save;
 out:
     return status;
 }
@@ -178,6 +180,8 @@ static bcl_status queue_step(trainer *t, int64_t step) {
     const bcl_fed *fed = NULL;
     bcl_adam adam = t->o->adam;
     adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
+    if (t->job->group)
+        t->job->group->begin(t->job->group->context);
     bool begun = false; /* a batch of the step had sentences */
     do {
         bcl_slot *slot;
@@ -491,7 +495,7 @@ static bcl_status run_epochs(trainer *t, bcl_train_result *out) {
             BCL_TRY(queue_step(t, step));
             step++;
             const bool ended = step == t->plan->first_step[epoch + 1];
-            if (!ended && t->o->save_every && step % t->o->save_every == 0)
+            if (!ended && (t->due || (t->o->save_every && step % t->o->save_every == 0)))
                 BCL_TRY(save(t));
             BCL_TRY(stop_if_asked(t));
         } while (step < t->plan->first_step[epoch + 1]);
@@ -561,6 +565,8 @@ bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
         BCL_TRY(publish(&t));
 out:
     bcl_pipeline_free(t.pipeline);
+    if (job->group)
+        job->group->release(job->group->context);
     bcl_feed_stop(t.feed);
     if (t.metrics)
         fclose(t.metrics);

@@ -71,6 +71,7 @@ typedef struct bcl_train_part {
     int64_t step;
     size_t tokens; /* of this process */
     bool stop;     /* in: this process was asked to end; out: any was */
+    bool save;     /* out: a checkpoint is due */
 } bcl_train_part;
 
 /* Who this process is among those that train the same model on parts of each step, and what they
@@ -82,6 +83,10 @@ struct bcl_train_group {
     /* The parts of step `step` in the sum of all, (size); the same in every process. Called from
      * the thread that packs, a few steps ahead. */
     void (*shares)(void *context, int64_t step, double *shares);
+    /* Lets go who waits in shares: the run ends here. */
+    void (*release)(void *context);
+    /* Before anything of a step is computed. */
+    void (*begin)(void *context);
     /* Adds up gradients and stats of all ranks, in place. */
     bcl_status (*reduce)(void *context, bcl_train_part *part);
     /* Behind the update of `step` steps, before a checkpoint: rank 0's parameters and moments
@@ -95,6 +100,8 @@ struct bcl_train_group {
     bcl_status (*tell)(void *context, void *data, size_t bytes);
     /* What fails next fails in every rank, and is no device's fault. */
     void (*common)(void *context);
+    /* The ranks for results.json: an array, NULL without memory. */
+    struct cJSON *(*devices)(void *context);
     /* Rank 0 is still at work, at something that the others wait for. */
     void (*busy)(void *context);
 };

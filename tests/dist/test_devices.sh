@@ -6,7 +6,7 @@
 need_ranks
 one=("$BERTCL" train --quiet "${recipe[@]}")
 check "one device" 0 'one/model' "${one[@]}" --out "$tmp/one" --device pocl:0
-check "two ranks" 0 'two/model' "${one[@]}" --out "$tmp/two" --devices pocl:0,pocl:0
+check "two ranks" 0 'two/model' "${one[@]}" --out "$tmp/two" --devices pocl:0,pocl:0 --shares 1,1
 same_losses "two ranks" "$tmp/one" "$tmp/two"
 check "three ranks" 0 . "${one[@]}" --out "$tmp/three" --devices pocl:0,pocl:0,pocl:0 --shares 5,1,2.5
 same_losses "three ranks" "$tmp/one" "$tmp/three"
@@ -14,6 +14,13 @@ check "three ranks again" 0 . "${one[@]}" --out "$tmp/again" --devices pocl:0,po
 for file in metrics.jsonl model/model.safetensors; do
     cmp "$tmp/three/$file" "$tmp/again/$file" || fail "again: another $file"
 done
+
+# Shares by measured speed.
+check "measured" 0 '"wait_share"' "${one[@]}" --json --out "$tmp/measured" --devices pocl:0,pocl:0 --keep-all
+same_losses "measured" "$tmp/one" "$tmp/measured"
+tokens() { awk '/"devices"/ { on = 1 } on && /"tokens":/ { gsub(/[^0-9]/, ""); n += $0 } END { print n }' "$1/results.json"; }
+pieces=$(sed -n 's/.*"tokens": \([0-9]*\).*/\1/p' "$tmp/measured/metrics.jsonl" | paste -sd+ | bc)
+[ "$(tokens "$tmp/measured")" = "$pieces" ] || fail "measured: the devices' tokens are $(tokens "$tmp/measured"), not $pieces"
 
 # Fewer sentences than ranks: some have nothing to do.
 for batches in '1 1' '1 3' '2 2'; do
@@ -26,8 +33,8 @@ done
 
 # Goes on: on as many devices to the same bits, and on others.
 check "half" 0 . "${one[@]}" --out "$tmp/half" --devices pocl:0,pocl:0 --max-steps 5
-check "whole" 0 . "${one[@]}" --epochs 2 --out "$tmp/whole" --devices pocl:0,pocl:0
-check "longer" 0 'two/model' "$BERTCL" train --quiet --out "$tmp/two" --resume --epochs 2 --devices pocl:0,pocl:0
+check "whole" 0 . "${one[@]}" --epochs 2 --out "$tmp/whole" --devices pocl:0,pocl:0 --shares 1,1
+check "longer" 0 'two/model' "$BERTCL" train --quiet --out "$tmp/two" --resume --epochs 2 --devices pocl:0,pocl:0 --shares 1,1
 cmp "$tmp/whole/model/model.safetensors" "$tmp/two/model/model.safetensors" || fail "resumed: another model"
 check "on one" 0 . "${one[@]}" --out "$tmp/one" --resume --epochs 2 --devices pocl:0,pocl:0 --shares 1,3
 same_losses "on one" "$tmp/whole" "$tmp/one"

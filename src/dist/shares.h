@@ -1,0 +1,38 @@
+/* Inside dist/: what of each step a rank computes, from how fast it was. Every rank computes the
+ * same from the same measurements, so that nothing has to be said about it. */
+#ifndef BCL_DIST_SHARES_H
+#define BCL_DIST_SHARES_H
+
+#include "util/util.h"
+
+/* A rank's part of one step. */
+typedef struct bcl_share_measure {
+    double tokens, seconds; /* until its gradients were there */
+} bcl_share_measure;
+
+typedef struct bcl_shares bcl_shares;
+/* forced (size): these for all steps; NULL: equal ones until something is measured. */
+bcl_status bcl_shares_create(bcl_shares **out, int size, const double *forced);
+void bcl_shares_free(bcl_shares *shares);
+/* The parts of a step, (size). While the first steps are measured this waits for the step before;
+ * called from the thread that packs. */
+void bcl_shares_of(bcl_shares *shares, int64_t step, double *out);
+/* What the ranks (size) measured in a step that took `wall` seconds, the sum of gradients included.
+ */
+void bcl_shares_add(bcl_shares *shares, int64_t step, const bcl_share_measure *ranks, double wall);
+/* Lets go who waits in bcl_shares_of. */
+void bcl_shares_release(bcl_shares *shares);
+/* The rank without which steps would be shorter, and the numbers in a sentence; -1: none, or not
+ * yet known. Ranks' speeds add up, and communication grows with the ranks. */
+int bcl_shares_useless(char *text, size_t size, const bcl_shares *shares);
+
+/* Over all steps but the first ones. */
+typedef struct bcl_share_sum {
+    double tokens;       /* of all steps */
+    double tokens_per_s; /* of the rank's own time; 0: not known */
+    double wait_share;   /* of the steps' time that was not its own */
+    double share;        /* of the last step's tokens */
+} bcl_share_sum;
+bcl_share_sum bcl_shares_sum(const bcl_shares *shares, int rank);
+
+#endif
