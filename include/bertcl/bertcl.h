@@ -2,6 +2,7 @@
 #ifndef BERTCL_BERTCL_H
 #define BERTCL_BERTCL_H
 
+#include <bertcl/bench.h>
 #include <bertcl/data.h>
 #include <bertcl/evaluate.h>
 #include <bertcl/hub.h>
