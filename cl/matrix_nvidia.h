@@ -51,18 +51,7 @@ typedef struct fragment_c {
 #include "matrix_emulate.h"
 
 #if OPERAND == 32
-static inline void load_a(fragment_a *f, __local const element *tile, int m, int k EXCHANGE) {
-    const int lane = LANE;
-    UNROLL
-    for (int i = 0; i < A_COUNT; i++)
-        f->x[i] = tile[tile_a(m + A_ROW(lane, i), k + A_K(lane, i))];
-}
-static inline void load_b(fragment_b *f, __local const element *tile, int n, int k EXCHANGE) {
-    const int lane = LANE;
-    UNROLL
-    for (int i = 0; i < B_COUNT; i++)
-        f->x[i] = tile[tile_b(n + B_COLUMN(lane, i), k + B_K(lane, i))];
-}
+#include "matrix_load.h"
 #else
 /* ldmatrix: lane i names row i % 8 of matrix i / 8, eight elements that lie together; it gets two
  * elements of each of the four matrices, transposed or not. */
