@@ -73,8 +73,12 @@ bcl_field bcl_cut_line(char *p, char *end, char **next) {
 }
 
 bcl_field bcl_skip_marks(bcl_field line) {
-    while (line.size >= 3 && !memcmp(line.text, "\xEF\xBB\xBF", 3))
-        line.text += 3, line.size -= 3;
+    while (line.size >= 3 && !memcmp(line.text, "\xEF\xBB\xBF", 3)) {
+        const bcl_field rest = {line.text + 3, line.size - 3};
+        if (rest.size && (*rest.text == ' ' || *rest.text == '\t') && !bcl_is_blank(rest))
+            break; /* the first column holds nothing else */
+        line = rest;
+    }
     return line;
 }
 

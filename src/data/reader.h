@@ -28,7 +28,7 @@ static inline bool bcl_is_mark(char c) {
 bcl_field bcl_strip(bcl_field f);
 /* The line at p without its LF and the CRs before it; *next is where the following one starts. */
 bcl_field bcl_cut_line(char *p, char *end, char **next);
-/* Without byte order marks at its start, if there are any. */
+/* Without byte order marks at its start; one that is all that a first column holds is a word. */
 bcl_field bcl_skip_marks(bcl_field line);
 /* White space and characters that nobody sees: nothing else is in the line. */
 bool bcl_is_blank(bcl_field line);

@@ -228,6 +228,8 @@ static void test_invisible_characters(void **state) {
          "b\tO\n\xEF\xBB\xBF\nc\tO\n\xEF\xBB\xBF",
          "a/O b/O | c/O", NULL},
         {"a\tO\n\xE2\x80\x8B\nb\tO\n\t\t\nc\tO\n \xC2\xA0 \nd\tO\n", "a/O | b/O | c/O | d/O", NULL},
+        {"a O\n\xEF\xBB\xBF  I-X\n\xEF\xBB\xBF\tO\n\xEF\xBB\xBF \nb O\n",
+         "a/O \xEF\xBB\xBF/I-X \xEF\xBB\xBF/O | b/O", NULL},
         {"a\tO\n\xE2\x80\x8B\tO\n\xC2\xA0\tI-X\n \tO\n", "a/O \xE2\x80\x8B/O \xC2\xA0/I-X /O",
          NULL},
     };
