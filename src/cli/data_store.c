@@ -2,36 +2,12 @@
 #include "cli/data_store.h"
 #include "cli/store_command.h"
 
-typedef struct word_options {
-    bcl_list words;
-    bool json;
-} word_options;
-
-static int run(bcl_cli_store_work *work, const bcl_command *command, size_t least, size_t most,
-               const char *words, int argc, char **argv) {
-    word_options o = {0};
-    const bcl_option options[] = {
-        {BCL_OPTION_LIST, NULL, &o.words, words, "see above", .min = 0},
-        {BCL_OPTION_FLAG, "json", &o.json, NULL, "print JSON", .min = 0},
-        {.kind = BCL_OPTION_END},
-    };
-    int code = bcl_options_parse(command, options, argc, argv, 2);
-    if (code < 0 && (o.words.count < least || o.words.count > most))
-        code = bcl_cli_usage(command, "found %zu words, expected %s", o.words.count, words);
-    if (code < 0) {
-        const bcl_status status = bcl_cli_with_store(work, &o, false);
-        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
-    }
-    bcl_list_free(&o.words);
-    return code;
-}
-
 /* ---- list ---- */
 
 static bcl_status list_work(bcl_store *store, void *context) {
     static const char *const titles[] = {"NAME",  ">VERSION", ">SENTENCES", ">WORDS",     ">FILES",
                                          ">RUNS", "CREATED",  "SHA-256",    "DESCRIPTION"};
-    const word_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     bcl_cli_table t = {0};
     cJSON *list = NULL;
@@ -134,7 +110,7 @@ out:
 }
 
 static bcl_status show_work(bcl_store *store, void *context) {
-    const word_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     int64_t id;
@@ -213,7 +189,7 @@ out:
 }
 
 static bcl_status diff_work(bcl_store *store, void *context) {
-    const word_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     cJSON *sets[2] = {NULL, NULL}, *files = NULL, *json = NULL;
     for (int i = 0; i < 2; i++) {
@@ -316,26 +292,34 @@ out:
 /* ---- */
 
 int bcl_cli_data_list(int argc, char **argv) {
-    static const bcl_command command = {
-        "data list", "[NAME] [OPTION…]",
-        "The datasets that the store knows, newest versions first.",
-        "bertcl data prepare and train register what they read and write. Identical files are one "
-        "version."};
-    return run(list_work, &command, 0, 1, "[NAME]", argc, argv);
+    static const bcl_cli_store_action action = {
+        .command = {"data list", "[NAME] [OPTION…]",
+                    "The datasets that the store knows, newest versions first.",
+                    "bertcl data prepare and train register what they read and write. Identical "
+                    "files are one version."},
+        .work = list_work,
+        .most = 1};
+    return bcl_cli_store_act_on_words(&action, "[NAME]", argc, argv);
 }
 
 int bcl_cli_data_show(int argc, char **argv) {
-    static const bcl_command command = {"data show", "NAME[@VERSION] [OPTION…]",
-                                        "One dataset: sentences, words, both counters of tags, "
-                                        "files, what it was made from and who "
-                                        "used it.",
-                                        NULL};
-    return run(show_work, &command, 1, 1, "NAME[@VERSION]", argc, argv);
+    static const bcl_cli_store_action action = {
+        .command = {"data show", "NAME[@VERSION] [OPTION…]",
+                    "One dataset: sentences, words, both counters of tags, files, what it was made "
+                    "from and who used it.",
+                    NULL},
+        .work = show_work,
+        .least = 1,
+        .most = 1};
+    return bcl_cli_store_act_on_words(&action, "NAME[@VERSION]", argc, argv);
 }
 
 int bcl_cli_data_diff(int argc, char **argv) {
-    static const bcl_command command = {"data diff", "NAME[@VERSION] NAME[@VERSION] [OPTION…]",
-                                        "Two datasets: counts of tags, and files that differ.",
-                                        NULL};
-    return run(diff_work, &command, 2, 2, "NAME[@VERSION] NAME[@VERSION]", argc, argv);
+    static const bcl_cli_store_action action = {
+        .command = {"data diff", "NAME[@VERSION] NAME[@VERSION] [OPTION…]",
+                    "Two datasets: counts of tags, and files that differ.", NULL},
+        .work = diff_work,
+        .least = 2,
+        .most = 2};
+    return bcl_cli_store_act_on_words(&action, "NAME[@VERSION] NAME[@VERSION]", argc, argv);
 }

@@ -3,34 +3,6 @@
 
 #include <sys/stat.h>
 
-typedef struct models_options {
-    bcl_list words;
-    const char *out;
-    bool json;
-} models_options;
-
-static int finish(bcl_cli_store_work *work, models_options *o, int code, bool write) {
-    if (code < 0) {
-        const bcl_status status = bcl_cli_with_store(work, o, write);
-        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
-    }
-    bcl_list_free(&o->words);
-    return code;
-}
-
-static int parse(models_options *o, const bcl_command *command, size_t least, size_t most,
-                 const char *words, int argc, char **argv) {
-    const bcl_option options[] = {
-        {BCL_OPTION_LIST, NULL, &o->words, words, "see above", .min = 0},
-        {BCL_OPTION_FLAG, "json", &o->json, NULL, "print JSON", .min = 0},
-        {.kind = BCL_OPTION_END},
-    };
-    const int code = bcl_options_parse(command, options, argc, argv, 2);
-    if (code < 0 && (o->words.count < least || o->words.count > most))
-        return bcl_cli_usage(command, "found %zu words, expected %s", o->words.count, words);
-    return code;
-}
-
 /* ---- list ---- */
 
 static bcl_status add_model_row(bcl_cli_table *t, const cJSON *m) {
@@ -55,7 +27,7 @@ static bcl_status list_work(bcl_store *store, void *context) {
     static const char *const titles[] = {"NAME",    ">VERSION", "ALIASES",   "KIND",
                                          "CREATED", ">SIZE",    ">ACCURACY", ">MACRO F1",
                                          "RUN",     "PARENT",   "FOLDER"};
-    const models_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     bcl_cli_table t = {0};
     cJSON *models = NULL;
@@ -79,13 +51,14 @@ out:
 }
 
 static int run_list(int argc, char **argv) {
-    static const bcl_command command = {
-        "models list", "[NAME] [OPTION…]",
-        "The models that the store knows, newest versions first.",
-        "Runs register what they made (under the run's name, or train --model-name) and what they "
-        "began with. Identical files are one version."};
-    models_options o = {0};
-    return finish(list_work, &o, parse(&o, &command, 0, 1, "[NAME]", argc, argv), false);
+    static const bcl_cli_store_action action = {
+        .command = {"models list", "[NAME] [OPTION…]",
+                    "The models that the store knows, newest versions first.",
+                    "Runs register what they made (under the run's name, or train --model-name) "
+                    "and what they began with. Identical files are one version."},
+        .work = list_work,
+        .most = 1};
+    return bcl_cli_store_act_on_words(&action, "[NAME]", argc, argv);
 }
 
 /* ---- show ---- */
@@ -126,7 +99,7 @@ static void print_model(const cJSON *m) {
 }
 
 static bcl_status show_work(bcl_store *store, void *context) {
-    const models_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     int64_t model;
@@ -144,18 +117,21 @@ out:
 }
 
 static int run_show(int argc, char **argv) {
-    static const bcl_command command = {
-        "models show", "NAME[@VERSION|:ALIAS] [OPTION…]",
-        "One model: its folder, its run, the data and the models that it was made from.", NULL};
-    models_options o = {0};
-    return finish(show_work, &o, parse(&o, &command, 1, 1, "NAME[@VERSION|:ALIAS]", argc, argv),
-                  false);
+    static const bcl_cli_store_action action = {
+        .command =
+            {"models show", "NAME[@VERSION|:ALIAS] [OPTION…]",
+             "One model: its folder, its run, the data and the models that it was made from.",
+             NULL},
+        .work = show_work,
+        .least = 1,
+        .most = 1};
+    return bcl_cli_store_act_on_words(&action, "NAME[@VERSION|:ALIAS]", argc, argv);
 }
 
 /* ---- promote ---- */
 
 static bcl_status promote_work(bcl_store *store, void *context) {
-    const models_options *o = context;
+    const bcl_cli_store_words *o = context;
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     int64_t model;
@@ -175,17 +151,24 @@ out:
 }
 
 static int run_promote(int argc, char **argv) {
-    static const bcl_command command = {"models promote", "NAME@VERSION ALIAS",
-                                        "NAME:ALIAS is this version from now on.",
-                                        "bertcl predict --model NAME:production then takes it. A "
-                                        "run whose model has an alias is not "
-                                        "removed by runs gc."};
-    models_options o = {0};
-    return finish(promote_work, &o, parse(&o, &command, 2, 2, "NAME@VERSION ALIAS", argc, argv),
-                  true);
+    static const bcl_cli_store_action action = {
+        .command = {"models promote", "NAME@VERSION ALIAS",
+                    "NAME:ALIAS is this version from now on.",
+                    "bertcl predict --model NAME:production then takes it. A run whose model has "
+                    "an alias is not removed by runs gc."},
+        .work = promote_work,
+        .write = true,
+        .least = 2,
+        .most = 2};
+    return bcl_cli_store_act_on_words(&action, "NAME@VERSION ALIAS", argc, argv);
 }
 
 /* ---- export ---- */
+
+typedef struct export_options {
+    bcl_list words;
+    const char *out;
+} export_options;
 
 static bcl_status copy_file(const char *from, const char *to) {
     bcl_status status = BCL_OK;
@@ -221,7 +204,7 @@ out:
 }
 
 static bcl_status export_work(bcl_store *store, void *context) {
-    const models_options *o = context;
+    const export_options *o = context;
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
     char *temporary = NULL;
@@ -251,22 +234,24 @@ out:
 }
 
 static int run_export(int argc, char **argv) {
-    static const bcl_command command = {
-        "models export", "NAME[@VERSION|:ALIAS] --out DIR",
-        "Copies a model's files to a new folder.",
-        "The folder is as the Hugging Face hub expects it, with the model's card if it has one."};
-    models_options o = {0};
+    static const bcl_cli_store_action action = {
+        .command = {"models export", "NAME[@VERSION|:ALIAS] --out DIR",
+                    "Copies a model's files to a new folder.",
+                    "The folder is as the Hugging Face hub expects it, with the model's card if it "
+                    "has one."},
+        .work = export_work,
+        .least = 1,
+        .most = 1};
+    export_options o = {0};
     const bcl_option options[] = {
-        {BCL_OPTION_LIST, NULL, &o.words, "NAME…", "one model", .min = 0},
+        {BCL_OPTION_LIST, NULL, &o.words, "NAME", "one model", .min = 0},
         {BCL_OPTION_TEXT, "out", &o.out, "DIR", "the new folder", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    int code = bcl_options_parse(&command, options, argc, argv, 2);
-    if (code < 0 && o.words.count != 1)
-        code = bcl_cli_usage(&command, "found %zu models, expected one", o.words.count);
-    if (code < 0 && (!o.out || !*o.out))
-        code = bcl_cli_usage(&command, "--out DIR is needed");
-    return finish(export_work, &o, code, false);
+    int code = bcl_cli_store_parse(&action, options, argc, argv);
+    if (code < 0 && !o.out)
+        code = bcl_cli_usage(&action.command, "--out DIR is needed");
+    return bcl_cli_store_finish(&action, options, &o, code);
 }
 
 int bcl_cli_models(int argc, char **argv) {

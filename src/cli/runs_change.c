@@ -12,15 +12,6 @@ typedef struct change_options {
     bool json, dry, restore, once;
 } change_options;
 
-static int finish(bcl_cli_store_work *work, change_options *o, int code) {
-    if (code < 0) {
-        const bcl_status status = bcl_cli_with_store(work, o, true);
-        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
-    }
-    bcl_list_free(&o->words);
-    return code;
-}
-
 /* ---- tag ---- */
 
 static bcl_status tag_work(bcl_store *store, void *context) {
@@ -44,18 +35,18 @@ out:
 }
 
 int bcl_cli_runs_tag(int argc, char **argv) {
-    static const bcl_command command = {"runs tag", "RUN KEY=VALUE…",
-                                        "Sets tags of a run; KEY= removes one.",
-                                        "They are kept in the run's folder, in marks.json."};
+    static const bcl_cli_store_action action = {
+        .command = {"runs tag", "RUN KEY=VALUE…", "Sets tags of a run; KEY= removes one.",
+                    "They are kept in the run's folder, in marks.json."},
+        .work = tag_work,
+        .write = true,
+        .least = 2};
     change_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, "RUN KEY=VALUE…", "the run, then tags", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    int code = bcl_options_parse(&command, options, argc, argv, 2);
-    if (code < 0 && o.words.count < 2)
-        code = bcl_cli_usage(&command, "expected a run and at least one KEY=VALUE");
-    return finish(tag_work, &o, code);
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }
 
 /* ---- delete ---- */
@@ -75,21 +66,20 @@ out:
 }
 
 int bcl_cli_runs_delete(int argc, char **argv) {
-    static const bcl_command command = {"runs delete", "RUN… [--restore]",
-                                        "Hides runs from lists; their files stay.",
-                                        "bertcl runs gc removes the files. Until then --restore, "
-                                        "with the run's id or folder, takes "
-                                        "it back."};
+    static const bcl_cli_store_action action = {
+        .command = {"runs delete", "RUN… [--restore]", "Hides runs from lists; their files stay.",
+                    "bertcl runs gc removes the files. Until then --restore, with the run's id or "
+                    "folder, takes it back."},
+        .work = delete_work,
+        .write = true,
+        .least = 1};
     change_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, "RUN…", "which", .min = 0},
         {BCL_OPTION_FLAG, "restore", &o.restore, NULL, "take it back", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    int code = bcl_options_parse(&command, options, argc, argv, 2);
-    if (code < 0 && !o.words.count)
-        code = bcl_cli_usage(&command, "expected at least one run");
-    return finish(delete_work, &o, code);
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }
 
 /* ---- gc ---- */
@@ -127,17 +117,20 @@ out:
 }
 
 int bcl_cli_runs_gc(int argc, char **argv) {
-    static const bcl_command command = {
-        "runs gc", "[OPTION…]",
-        "Removes the folders of deleted runs, and forgets runs and models whose folders are gone.",
-        "A deleted run stays as long as its model is promoted."};
+    static const bcl_cli_store_action action = {
+        .command = {"runs gc", "[OPTION…]",
+                    "Removes the folders of deleted runs, and forgets runs and models whose "
+                    "folders are gone.",
+                    "A deleted run stays as long as its model is promoted."},
+        .work = gc_work,
+        .write = true};
     change_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_FLAG, "dry-run", &o.dry, NULL, "only tell what would be removed", .min = 0},
         {BCL_OPTION_FLAG, "json", &o.json, NULL, "print JSON", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    return finish(gc_work, &o, bcl_options_parse(&command, options, argc, argv, 2));
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }
 
 /* ---- import ---- */
@@ -156,22 +149,21 @@ out:
 }
 
 int bcl_cli_runs_import(int argc, char **argv) {
-    static const bcl_command command = {"runs import", "DIR…",
-                                        "Reads every run folder in and below DIR into the store.",
-                                        "What is known already is only read as far as it is new, "
-                                        "so it may be done at any time: the "
-                                        "folders are the truth, the store is an index over them. A "
-                                        "lost index is also made from the "
-                                        "store's journal, by whatever command comes first."};
+    static const bcl_cli_store_action action = {
+        .command =
+            {"runs import", "DIR…", "Reads every run folder in and below DIR into the store.",
+             "What is known already is only read as far as it is new, so it may be done at any "
+             "time: the folders are the truth, the store is an index over them. A lost index is "
+             "also made from the store's journal, by whatever command comes first."},
+        .work = import_work,
+        .write = true,
+        .least = 1};
     change_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, "DIR…", "run folders, or folders of them", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    int code = bcl_options_parse(&command, options, argc, argv, 2);
-    if (code < 0 && !o.words.count)
-        code = bcl_cli_usage(&command, "expected at least one DIR");
-    return finish(import_work, &o, code);
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }
 
 /* ---- sync ---- */
@@ -217,18 +209,21 @@ out:
 }
 
 int bcl_cli_runs_sync(int argc, char **argv) {
-    static const bcl_command command = {
-        "runs sync", "[RUN…]",
-        "Sends to MLflow what it has not got yet of runs that were begun with --track mlflow.",
-        "The server is MLFLOW_TRACKING_URI, with MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME "
-        "and MLFLOW_TRACKING_PASSWORD. It may be done at any time and again: nothing is sent "
-        "twice. Without RUN all runs are looked at."};
+    static const bcl_cli_store_action action = {
+        .command =
+            {"runs sync", "[RUN…]",
+             "Sends to MLflow what it has not got yet of runs that were begun with --track mlflow.",
+             "The server is MLFLOW_TRACKING_URI, with MLFLOW_TRACKING_TOKEN or "
+             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. It may be done at any time "
+             "and again: nothing is sent twice. Without RUN all runs are looked at."},
+        .work = sync_work,
+        .write = true};
     change_options o = {0};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, "RUN…", "which", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    return finish(sync_work, &o, bcl_options_parse(&command, options, argc, argv, 2));
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }
 
 /* ---- watch ---- */
@@ -289,12 +284,15 @@ out:
 }
 
 int bcl_cli_runs_watch(int argc, char **argv) {
-    static const bcl_command command = {
-        "runs watch", "RUN [OPTION…]",
-        "Follows a run of any process until it ends: state, step, loss, evaluations.",
-        "A terminal gets one line that changes, a file or pipe a line whenever there are new "
-        "steps. "
-        "Ctrl-C ends the watching, not the run."};
+    static const bcl_cli_store_action action = {
+        .command = {"runs watch", "RUN [OPTION…]",
+                    "Follows a run of any process until it ends: state, step, loss, evaluations.",
+                    "A terminal gets one line that changes, a file or pipe a line whenever there "
+                    "are new steps. Ctrl-C ends the watching, not the run."},
+        .work = watch_work,
+        .write = true,
+        .least = 1,
+        .most = 1};
     change_options o = {.seconds = 2};
     const bcl_option options[] = {
         {BCL_OPTION_LIST, NULL, &o.words, "RUN", "id, name or folder", .min = 0},
@@ -303,8 +301,5 @@ int bcl_cli_runs_watch(int argc, char **argv) {
         {BCL_OPTION_FLAG, "once", &o.once, NULL, "look once", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    int code = bcl_options_parse(&command, options, argc, argv, 2);
-    if (code < 0 && o.words.count != 1)
-        code = bcl_cli_usage(&command, "found %zu runs, expected one", o.words.count);
-    return finish(watch_work, &o, code);
+    return bcl_cli_store_act(&action, options, &o, argc, argv);
 }

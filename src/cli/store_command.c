@@ -40,6 +40,52 @@ bcl_status bcl_cli_with_store(bcl_cli_store_work *work, void *context, bool writ
     return status;
 }
 
+int bcl_cli_store_parse(const bcl_cli_store_action *a, const bcl_option *options, int argc,
+                        char **argv) {
+    const int code = bcl_options_parse(&a->command, options, argc, argv, 2);
+    const bcl_option *o = options;
+    while (o->kind != BCL_OPTION_END && (o->kind != BCL_OPTION_LIST || o->name))
+        o++;
+    if (code >= 0 || o->kind == BCL_OPTION_END)
+        return code;
+    const size_t found = ((const bcl_list *)o->value)->count;
+    if (found >= a->least && (!a->most || found <= a->most))
+        return code;
+    if (a->most && a->most != a->least)
+        return bcl_cli_usage(&a->command, "found %zu words, expected %zu to %zu: %s", found,
+                             a->least, a->most, o->value_name);
+    return bcl_cli_usage(&a->command, "found %zu words, expected %s", found, o->value_name);
+}
+
+int bcl_cli_store_finish(const bcl_cli_store_action *a, const bcl_option *options, void *context,
+                         int code) {
+    if (code < 0) {
+        const bcl_status status = bcl_cli_with_store(a->work, context, a->write);
+        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
+    }
+    for (const bcl_option *o = options; o->kind != BCL_OPTION_END; o++)
+        if (o->kind == BCL_OPTION_LIST)
+            bcl_list_free(o->value);
+    return code;
+}
+
+int bcl_cli_store_act(const bcl_cli_store_action *action, const bcl_option *options, void *context,
+                      int argc, char **argv) {
+    return bcl_cli_store_finish(action, options, context,
+                                bcl_cli_store_parse(action, options, argc, argv));
+}
+
+int bcl_cli_store_act_on_words(const bcl_cli_store_action *action, const char *words, int argc,
+                               char **argv) {
+    bcl_cli_store_words o = {0};
+    const bcl_option options[] = {
+        {BCL_OPTION_LIST, NULL, &o.words, words, "see above", .min = 0},
+        {BCL_OPTION_FLAG, "json", &o.json, NULL, "print JSON", .min = 0},
+        {.kind = BCL_OPTION_END},
+    };
+    return bcl_cli_store_act(action, options, &o, argc, argv);
+}
+
 bcl_status bcl_cli_print_json(const cJSON *json) {
     char *text = NULL;
     const bcl_status status = bcl_json_print(&text, json);

@@ -57,6 +57,12 @@ for line in '{"a":1}' '["a"' '["a",]' '["a" "b"]' '[1]' '["\ud800"]' '["\x"]' '[
 done
 printf '["ok","b\xc3"]\n' > "$folder/words"
 refuse "invalid word" 1 "line 1: word 2: byte 1: not valid UTF-8" --words --model "$folder" "$folder/words"
+# An endless line ends at a bound; what came before is printed.
+{ printf 'hello\n'; cat /dev/zero; } | run --count > "$folder/out" 2> "$folder/err"
+check "endless line: exit code" 1 "${PIPESTATUS[1]}"
+grep -q "standard input: line 2: found more than 64 MiB without a line break" "$folder/err" ||
+  check "endless line" "found more than 64 MiB" "$(cat "$folder/err")"
+refuse "/dev/zero" 1 "/dev/zero: line 1: found more than 64 MiB" --model "$folder" /dev/zero
 refuse "no model" 2 "--model DIR is missing"
 refuse "absent model" 1 "no such folder" --model "$folder/none"
 refuse "absent file" 1 "$folder/none: cannot open" --model "$folder" "$folder/none"
