@@ -85,6 +85,8 @@ typedef struct bcl_standalone {
     const char *model, *model_folder; /* that it was done with: as named, its folder */
     bcl_texts data;                   /* paths that it was done on */
     const bcl_reading *reading;       /* NULL: as it is found */
+    const char *file_name;            /* a file of its own in the folder: "bench.json" */
+    const struct cJSON *file;         /* that holds this; NULL: none */
 } bcl_standalone;
 /* Gives it a folder in the store, below runs/, and reads that in. run may be NULL. */
 BCL_EXPORT bcl_status bcl_store_record(bcl_store *store, const bcl_standalone *standalone,

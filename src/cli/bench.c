@@ -3,6 +3,7 @@
 #include "cli/terminal.h"
 
 #include <cjson/cJSON.h>
+#include <time.h>
 
 static const bcl_command command = {
     "bench run", "[--device ID|all] [OPTION…]",
@@ -81,6 +82,7 @@ static bcl_status measure(settings *s, int argc, char **argv) {
                                        .command = line.data,
                                        .progress = show_progress,
                                        .context = s};
+    const double started = (double)time(NULL);
     bcl_interrupt_catch();
     status = bcl_bench_run(&result, &options);
     if (s->bar)
@@ -88,6 +90,7 @@ static bcl_status measure(settings *s, int argc, char **argv) {
     BCL_TRY(status);
     if (s->json)
         BCL_TRY(bcl_json_write(result, s->json));
+    bcl_cli_bench_track(result, argc, argv, started);
     BCL_TRY(bcl_cli_bench_print(result, s->format));
     if (!s->quiet)
         tell_load(result);

@@ -9,5 +9,7 @@
 int bcl_cli_bench_compare(int argc, char **argv);
 /* "table", "markdown", "csv" or "json", on stdout. */
 bcl_status bcl_cli_bench_print(const struct cJSON *result, const char *format);
+/* Records a result in the store, unless there is none; what fails is told. started: Unix time. */
+void bcl_cli_bench_track(const struct cJSON *result, int argc, char **argv, double started);
 
 #endif

@@ -60,6 +60,18 @@ assert 20 < row["tokens"] / 32 < 40 and row["padded_tokens_per_s"] > row["value"
 assert "--model tiny" in result["command"], result["command"]
 END
 
+# in the store: the rows' values as figures, the result as a file
+export BERTCL_HOME="$tmp/home"
+check "recorded" 0 'step/train/fp32/batch-4 ' bench --time-limit 900
+check "recorded: list" 0 ' bench-.* +bench +finished' "$BERTCL" runs list
+check "recorded: by a row" 0 ' bench-' "$BERTCL" runs list --where "bench.$device.step/train/fp32/batch-4 > 0"
+check "recorded: options" 0 'model +tiny' "$BERTCL" runs show "$(basename "$tmp"/home/runs/bench-*)"
+"$BERTCL" bench compare "$tmp"/home/runs/bench-*/bench.json "$tmp"/home/runs/bench-*/bench.json >"$tmp/stdout" 2>&1 ||
+    fail "recorded: bench.json: $(tail -1 "$tmp/stdout")"
+echo x >"$tmp/file"
+BERTCL_HOME="$tmp/file" check "not recorded" 0 'this benchmark is not recorded' bench --time-limit 900
+export BERTCL_HOME=off
+
 # no time: rows say so
 "$BERTCL" bench --device "$device" --model tiny --time-limit 1 --quiet --suite full >"$tmp/stdout" 2>"$tmp/stderr"
 grep -qE 'no time was left|did not fit' "$tmp/stdout" || fail "no time: $(tail -1 "$tmp/stdout")"
