@@ -1,22 +1,25 @@
 /* Compiled programs on disk, so that a second start does not compile. An entry is named by a hash
  * of all that the result depends on and holds it in full; one that is damaged, that belongs to
- * somebody else or that the driver refuses is built again. What lies here is given to the driver to
- * run, so folders and files are the user's alone. PoCL has a cache of its own, but preprocesses
- * each program to look it up: 30 ms. To give a binary away it compiles all kernels for any group
- * size, so that its first start takes twice as long. */
+ * somebody else or that the driver refuses is built again: its checksum is compared before the
+ * driver sees it, as there are drivers that a bad binary ends. What lies here is given to the
+ * driver to run, so folders and files are the user's alone. PoCL has a cache of its own, but
+ * preprocesses each program to look it up: 30 ms. To give a binary away it compiles all kernels for
+ * any group size, so that its first start takes twice as long. */
 #include "ocl/cache.h"
+
+#include "util/checksum.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'B', 'C', 'L', 'P', 'R', 'O', 'G', '2'};
+static const char magic[8] = {'B', 'C', 'L', 'P', 'R', 'O', 'G', '3'};
 
 typedef struct entry_head {
     char magic[8];
     uint64_t key_size, size;
-    uint64_t hash; /* of the key and the binary that follow */
+    char sha256[72]; /* of the key and the binary that follow, as a text; the rest is 0 */
 } entry_head;
 
 /* ---- places ---- */
@@ -224,12 +227,15 @@ static bool read_entry(bcl_string *out, const char *path) {
 static bool find_binary(const unsigned char **binary, size_t *size, const bcl_string *file,
                         const bcl_string *key) {
     entry_head head;
+    char sha256[65];
     memcpy(&head, file->data, sizeof head);
     const unsigned char *rest = (const unsigned char *)file->data + sizeof head;
     const size_t n = file->size - sizeof head;
     if (memcmp(head.magic, magic, sizeof magic) || head.key_size != key->size ||
-        head.key_size > n || head.size != n - head.key_size || head.hash != bcl_hash(0, rest, n) ||
-        memcmp(rest, key->data, key->size))
+        head.key_size > n || head.size != n - head.key_size || memcmp(rest, key->data, key->size))
+        return false;
+    bcl_sha256(sha256, rest, n);
+    if (memcmp(head.sha256, sha256, sizeof sha256))
         return false;
     *binary = rest + key->size;
     *size = (size_t)head.size;
@@ -296,7 +302,7 @@ void bcl_program_cache_store(cl_program program, const bcl_program_entry *e) {
         if (!bcl_string_add(&file, &head, sizeof head) &&
             !bcl_string_add(&file, e->key.data, e->key.size) &&
             !bcl_string_add(&file, binary, size)) {
-            head.hash = bcl_hash(0, file.data + sizeof head, file.size - sizeof head);
+            bcl_sha256(head.sha256, file.data + sizeof head, file.size - sizeof head);
             memcpy(file.data, &head, sizeof head);
             bcl_program_entry_write(e, file.data, file.size);
         }
