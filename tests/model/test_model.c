@@ -1,6 +1,7 @@
-/* The whole model: loss and logits against a forward pass in double precision, with dropout; its
- * gradients against finite differences of that pass; packing, sparse Adam, saving, errors; bf16
- * against fp32. */
+/* The whole model: loss, logits and gradients against double precision, with dropout, whose
+ * gradients are held against finite differences of its own loss; packing, sparse Adam, saving,
+ * errors; bf16 against fp32. */
+#include "model/exact.h"
 #include "model/internal.h"
 #include "ocl/internal.h"
 #include "support/device.h"
@@ -9,166 +10,8 @@
 enum { MAX_TENSORS = 64, SENTENCES = 5 };
 static const int LENGTHS[SENTENCES] = {1, 9, 17, 3, 30};
 
-/* ---- the model in double, from its named tensors ---- */
-
-typedef struct exact {
-    const bcl_config *c;
-    const bcl_layout *layout;
-    double *w[MAX_TENSORS]; /* by named tensor, as in the file */
-    const bcl_dropout_state *dropout;
-} exact;
-
-/* layer below 0: `what` is the whole name */
-static int find(const bcl_layout *layout, const char *what, int layer) {
-    char name[96];
-    if (layer < 0)
-        snprintf(name, sizeof name, "%s", what);
-    else
-        snprintf(name, sizeof name, "bert.encoder.layer.%d.%s", layer, what);
-    for (int i = 0; i < layout->named_count; i++)
-        if (!strcmp(layout->named[i].name, name))
-            return i;
-    fail_msg("no tensor %s", name);
-    return -1;
-}
-
 static size_t elements(const bcl_named *n) {
     return (size_t)n->shape[0] * (n->rank == 2 ? (size_t)n->shape[1] : 1);
-}
-
-static double *weight(const exact *e, const char *what, int layer) {
-    return e->w[find(e->layout, what, layer)];
-}
-
-static bcl_dropout dropout(const exact *e, float p, int layer, int place) {
-    if (!e->dropout)
-        return (bcl_dropout){0};
-    const uint64_t key = bcl_mix64(bcl_mix64(e->dropout->seed) ^ (uint64_t)e->dropout->step);
-    return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
-}
-
-static void linear(double *y, const double *x, const double *w, const double *b, int S, int in,
-                   int out) {
-    for (int t = 0; t < S; t++)
-        for (int o = 0; o < out; o++) {
-            double sum = b[o];
-            for (int i = 0; i < in; i++)
-                sum += x[t * in + i] * w[o * in + i];
-            y[t * out + o] = sum;
-        }
-}
-
-static void layernorm(double *x, const double *gamma, const double *beta, int S, int C,
-                      double eps) {
-    for (int t = 0; t < S; t++, x += C) {
-        double m = 0, v = 0;
-        for (int c = 0; c < C; c++)
-            m += x[c] / C;
-        for (int c = 0; c < C; c++)
-            v += (x[c] - m) * (x[c] - m) / C;
-        for (int c = 0; c < C; c++)
-            x[c] = (x[c] - m) / sqrt(v + eps) * gamma[c] + beta[c];
-    }
-}
-
-static void drop(double *x, int S, int C, uint32_t sample, bcl_dropout d) {
-    for (int t = 0; t < S; t++)
-        for (int c = 0; c < C; c++)
-            x[t * C + c] *= mask_row(d, sample, (uint32_t)t, (uint32_t)c);
-}
-
-static void attention(double *out, const double *q, const double *k, const double *v, int S, int NH,
-                      int HS, uint32_t sample, bcl_dropout d) {
-    const int C = NH * HS;
-    double p[512];
-    for (int h = 0; h < NH; h++)
-        for (int i = 0; i < S; i++) {
-            double sum = 0;
-            for (int j = 0; j < S; j++) {
-                p[j] = 0;
-                for (int x = h * HS; x < (h + 1) * HS; x++)
-                    p[j] += q[i * C + x] * k[j * C + x];
-                sum += p[j] = exp(p[j] / sqrt((double)HS));
-            }
-            for (int x = h * HS; x < (h + 1) * HS; x++) {
-                out[i * C + x] = 0;
-                for (int j = 0; j < S; j++)
-                    out[i * C + x] +=
-                        p[j] / sum * v[j * C + x] *
-                        mask_attention(d, sample, (uint32_t)h, (uint32_t)i, (uint32_t)j);
-            }
-        }
-}
-
-static void encoder_layer(const exact *e, int l, double *x, double *work, int S, uint32_t sample) {
-    const int C = e->c->hidden, F = e->c->intermediate;
-    const size_t n = (size_t)(S * C);
-    double *q = work, *k = q + n, *v = k + n, *a = v + n, *f = a + n;
-#define W(name) weight(e, name ".weight", l), weight(e, name ".bias", l)
-    linear(q, x, W("attention.self.query"), S, C, C);
-    linear(k, x, W("attention.self.key"), S, C, C);
-    linear(v, x, W("attention.self.value"), S, C, C);
-    attention(a, q, k, v, S, e->c->heads, e->c->head_size, sample,
-              dropout(e, e->dropout ? e->dropout->attention : 0, l + 1, BCL_SITE_ATTENTION));
-    linear(q, a, W("attention.output.dense"), S, C, C);
-    drop(q, S, C, sample, dropout(e, e->dropout ? e->dropout->hidden : 0, l + 1, BCL_SITE_FIRST));
-    for (size_t i = 0; i < n; i++)
-        x[i] += q[i];
-    layernorm(x, W("attention.output.LayerNorm"), S, C, e->c->layer_norm_eps);
-    linear(f, x, W("intermediate.dense"), S, C, F);
-    for (int i = 0; i < S * F; i++)
-        f[i] *= 0.5 * erfc(-f[i] / sqrt(2.0));
-    linear(q, f, W("output.dense"), S, F, C);
-    drop(q, S, C, sample, dropout(e, e->dropout ? e->dropout->hidden : 0, l + 1, BCL_SITE_SECOND));
-    for (size_t i = 0; i < n; i++)
-        x[i] += q[i];
-    layernorm(x, W("output.LayerNorm"), S, C, e->c->layer_norm_eps);
-#undef W
-}
-
-/* Logits (S,K) of one sentence. */
-static void exact_logits(const exact *e, double *logits, const bcl_sample *s) {
-    const int C = e->c->hidden, S = s->length, L = e->c->layers;
-    double *x = zeros((size_t)(S * C)), *work = zeros((size_t)(S * (4 * C + e->c->intermediate)));
-    const double *word = weight(e, "bert.embeddings.word_embeddings.weight", -1),
-                 *position = weight(e, "bert.embeddings.position_embeddings.weight", -1),
-                 *type = weight(e, "bert.embeddings.token_type_embeddings.weight", -1);
-    for (int t = 0; t < S; t++)
-        for (int c = 0; c < C; c++)
-            x[t * C + c] = word[s->ids[t] * C + c] + position[t * C + c] + type[c];
-    layernorm(x, weight(e, "bert.embeddings.LayerNorm.weight", -1),
-              weight(e, "bert.embeddings.LayerNorm.bias", -1), S, C, e->c->layer_norm_eps);
-    drop(x, S, C, s->number, dropout(e, e->dropout ? e->dropout->hidden : 0, 0, BCL_SITE_FIRST));
-    for (int l = 0; l < L; l++)
-        encoder_layer(e, l, x, work, S, s->number);
-    drop(x, S, C, s->number,
-         dropout(e, e->dropout ? e->dropout->classifier : 0, L + 1, BCL_SITE_FIRST));
-    linear(logits, x, weight(e, "classifier.weight", -1), weight(e, "classifier.bias", -1), S, C,
-           e->c->labels);
-    free(x);
-    free(work);
-}
-
-static double exact_loss(const exact *e, const bcl_sample *samples, double *all_logits) {
-    const int K = e->c->labels;
-    double loss = 0, logits[64 * 8];
-    int labelled = 0;
-    for (int b = 0; b < SENTENCES; b++) {
-        exact_logits(e, logits, &samples[b]);
-        for (int t = 0; t < samples[b].length; t++) {
-            double sum = 0;
-            for (int k = 0; k < K; k++) {
-                sum += exp(logits[t * K + k]);
-                if (all_logits)
-                    *all_logits++ = logits[t * K + k];
-            }
-            if (samples[b].labels[t] < 0)
-                continue;
-            loss += log(sum) - logits[t * K + samples[b].labels[t]];
-            labelled++;
-        }
-    }
-    return loss / labelled;
 }
 
 /* ---- a loaded model, and its sentences ---- */
@@ -249,75 +92,88 @@ static void pass(subject *s, const uint32_t *which, int count, const bcl_dropout
 static const uint32_t ALL[SENTENCES] = {0, 1, 2, 3, 4};
 static const bcl_dropout_state NOISE = {0.1f, 0.2f, 0.3f, 99, 7};
 
-static void read_exact(exact *e, subject *s, const bcl_dropout_state *dropout) {
-    *e = (exact){.c = &s->config, .layout = bcl_model_layout(s->model), .dropout = dropout};
-    assert_true(e->layout->named_count <= MAX_TENSORS);
-    for (int i = 0; i < e->layout->named_count; i++) {
-        const size_t n = elements(&e->layout->named[i]);
-        float *x = random_floats(n, 0, 1);
-        OK(bcl_model_read(s->model, &e->layout->named[i], false, x));
-        e->w[i] = zeros(n);
-        for (size_t k = 0; k < n; k++)
-            e->w[i][k] = (double)x[k];
-        free(x);
-    }
+/* The mean loss of all sentences; logits (T,K) and gradients unless NULL. */
+static double exact_loss(const bcl_exact_model *e, subject *s, double *logits,
+                         double *const *gradients) {
+    bcl_batch batch;
+    double loss, *all = zeros((size_t)s->T * (size_t)s->config.labels);
+    OK(bcl_batch_create(&batch, 64, SENTENCES));
+    OK(bcl_batch_pack(&batch, s->samples, ALL, SENTENCES, NULL));
+    OK(bcl_exact_model_run(e, logits ? logits : all, &loss, gradients, &batch, 1.0 / s->labelled));
+    bcl_batch_free(&batch);
+    free(all);
+    return loss;
 }
 
-/* Gradient times direction against the difference of the exact loss along it. */
-static double difference(exact *e, subject *s, int tensor, const float *g, uint64_t seed) {
+/* The exact gradient times a direction against the difference of the exact loss along it. */
+static double difference(bcl_exact_model *e, subject *s, int tensor, const double *g,
+                         uint64_t seed) {
     const size_t n = elements(&e->layout->named[tensor]);
     const double h = 1e-5;
     float *u = random_floats(n, 1, seed);
     double slope = 0, size = 0, loss[2];
     if (e->layout->named[tensor].parameter == BCL_WORDS) { /* [PAD]'s row: none, as in PyTorch */
-        const size_t C = (size_t)e->c->hidden, pad = (size_t)e->c->pad_token_id * C;
+        const size_t C = (size_t)e->config->hidden, pad = (size_t)e->config->pad_token_id * C;
         for (size_t i = pad; i < pad + C; i++) {
             assert_true(g[i] == 0);
             u[i] = 0;
         }
     }
     for (size_t i = 0; i < n; i++) {
-        slope += (double)g[i] * (double)u[i];
-        size += (double)g[i] * (double)g[i];
+        slope += g[i] * (double)u[i];
+        size += g[i] * g[i];
     }
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < n; i++)
-            e->w[tensor][i] += (side ? -2 : 1) * h * (double)u[i];
-        loss[side] = exact_loss(e, s->samples, NULL);
+            e->weights[tensor][i] += (side ? -2 : 1) * h * (double)u[i];
+        loss[side] = exact_loss(e, s, NULL, NULL);
     }
     for (size_t i = 0; i < n; i++)
-        e->w[tensor][i] += h * (double)u[i];
+        e->weights[tensor][i] += h * (double)u[i];
     free(u);
     const double want = (loss[0] - loss[1]) / (2 * h);
-    const double share = fabs(slope - want) / (1e-6 + 2e-5 * sqrt(size));
+    const double share = fabs(slope - want) / (1e-9 + 1e-6 * sqrt(size));
     if (!(share <= 1))
         fail_msg("%s: slope %.9g, expected %.9g", e->layout->named[tensor].name, slope, want);
     return share;
 }
 
 static void check_gradients(const bcl_dropout_state *dropout) {
-    static const test_limit LOGITS = {2e-5, 2e-5};
+    static const test_limit LOGITS = {2e-5, 2e-5}, GRADIENT = {1e-6, 2e-5};
     subject s;
-    exact e;
-    double worst = 0;
+    bcl_exact_model e;
+    double worst = 0, *exact[MAX_TENSORS];
     begin(&s, NULL);
-    read_exact(&e, &s, dropout);
+    OK(bcl_exact_model_read(&e, s.model, &s.config));
+    e.dropout = dropout;
+    assert_true(e.layout->named_count <= MAX_TENSORS);
     const size_t n = (size_t)s.T * (size_t)s.config.labels;
     float *logits = random_floats(n, 0, 1);
     double *want = zeros(n);
+    for (int i = 0; i < e.layout->named_count; i++)
+        exact[i] = zeros(elements(&e.layout->named[i]));
     pass(&s, ALL, SENTENCES, dropout, 0, false, logits);
-    exact_loss(&e, s.samples, want);
+    const double loss = exact_loss(&e, &s, want, exact);
+    assert_float_equal(s.loss, loss, 1e-5);
     compare("logits", logits, want, NULL, n, LOGITS);
     for (int i = 0; i < e.layout->named_count; i++) {
-        float *g = random_floats(elements(&e.layout->named[i]), 0, 1);
-        OK(bcl_model_read(s.model, &e.layout->named[i], true, g));
+        const bcl_named *named = &e.layout->named[i];
+        const size_t count = elements(named);
+        float *g = random_floats(count, 0, 1);
+        double *size = zeros(count), length = 0;
+        for (size_t k = 0; k < count; k++)
+            length += exact[i][k] * exact[i][k] / (double)count;
+        for (size_t k = 0; k < count; k++)
+            size[k] = fabs(exact[i][k]) + sqrt(length);
+        OK(bcl_model_read(s.model, named, true, g));
+        compare(named->name, g, exact[i], size, count, GRADIENT);
         for (uint64_t seed = 0; seed < 2; seed++)
-            worst = fmax(worst, difference(&e, &s, i, g, 10 + seed));
-        free(g);
+            worst = fmax(worst, difference(&e, &s, i, exact[i], 10 + seed));
+        free(exact[i]);
+        free(size);
     }
     print_message("finite differences: at most %.2f of the limit\n", worst);
-    for (int i = 0; i < e.layout->named_count; i++)
-        free(e.w[i]);
+    bcl_exact_model_free(&e);
     free(want);
     end(&s);
 }

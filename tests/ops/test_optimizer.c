@@ -2,55 +2,7 @@
  * double precision over several steps; rows that never had a gradient keep every bit. */
 #include "support/device.h"
 
-static const test_limit FORWARD = {4e-6, 4e-6}, SUM = {4e-6, 4e-6}, NORM = {0, 2e-6},
-                        MOMENT = {1e-9, 4e-6}, WEIGHT = {1e-7, 1e-6};
-
 enum { V = 40, P = 100, TYPES = 2 };
-
-typedef struct embedding {
-    int C;
-    bool accumulate;
-    bcl_dropout dropout;
-    const bcl_batch *batch;
-    const float *word, *position, *type, *gamma, *beta, *dy;
-    double *y, *dword, *dposition, *dtype, *dgamma, *dbeta;
-    double *size; /* of all parameter gradients: the largest sum of |terms| */
-} embedding;
-
-static void embedding_reference(embedding *e, double *r, double *x) {
-    const size_t C = (size_t)e->C;
-    for (size_t t = 0; t < (size_t)e->batch->T; t++) {
-        const size_t id = (size_t)e->batch->ids[t], p = (size_t)e->batch->positions[t];
-        double m = 0, v = 0, g = 0, gx = 0;
-        for (size_t c = 0; c < C; c++) {
-            r[c] =
-                (double)e->word[id * C + c] + (double)e->position[p * C + c] + (double)e->type[c];
-            m += r[c] / (double)C;
-        }
-        for (size_t c = 0; c < C; c++)
-            v += (r[c] - m) * (r[c] - m) / (double)C;
-        const double s = 1 / sqrt(v + 1e-12);
-        for (size_t c = 0; c < C; c++) {
-            const double mask =
-                mask_row(e->dropout, (uint32_t)e->batch->samples[t], (uint32_t)p, (uint32_t)c);
-            x[c] = (r[c] - m) * s;
-            e->y[t * C + c] = (x[c] * (double)e->gamma[c] + (double)e->beta[c]) * mask;
-            const double dy = (double)e->dy[t * C + c] * mask;
-            e->dgamma[c] += dy * x[c];
-            e->dbeta[c] += dy;
-            g += dy * (double)e->gamma[c] / (double)C;
-            gx += dy * (double)e->gamma[c] * x[c] / (double)C;
-            r[c] = dy * (double)e->gamma[c];
-        }
-        for (size_t c = 0; c < C; c++) {
-            const double d = s * (r[c] - g - x[c] * gx);
-            e->dword[id * C + c] += d;
-            e->dposition[p * C + c] += d;
-            e->dtype[c] += d;
-            e->size[c] += fabs(d) + fabs((double)e->dy[t * C + c]) * (2 + fabs(x[c]));
-        }
-    }
-}
 
 static void add_before(double *x, const float *before, size_t count, bool accumulate) {
     for (size_t i = 0; i < count && accumulate; i++)
@@ -67,26 +19,32 @@ static void check_embedding(int columns, float p, bool accumulate) {
           *type = random_floats(TYPES * C, 1, 3), *gamma = random_floats(C, 1, 4),
           *beta = random_floats(C, 1, 5), *dy = random_floats(n, 1, 6),
           *before = random_floats((V + P + 3) * C, 1, 7);
-    double *r = zeros(C), *x = zeros(C), *grads = zeros((V + P + 3) * C), *sizes;
-    embedding e = {.C = columns,
-                   .accumulate = accumulate,
-                   .dropout = {p, bcl_site(0, 0), {5, 6}},
-                   .batch = &b.host,
-                   .word = word,
-                   .position = position,
-                   .type = type,
-                   .gamma = gamma,
-                   .beta = beta,
-                   .dy = dy,
-                   .y = zeros(n),
-                   .dword = grads,
-                   .dposition = grads + V * C,
-                   .dtype = grads + (V + P) * C,
-                   .dgamma = grads + (V + P + 1) * C,
-                   .dbeta = grads + (V + P + 2) * C,
-                   .size = zeros(C)};
+    double *grads = zeros((V + P + 3) * C), *sizes;
+    double *wordd = widened(word, V * C), *positiond = widened(position, P * C),
+           *typed = widened(type, C), *gammad = widened(gamma, C), *betad = widened(beta, C),
+           *dyd = widened(dy, n);
+    const bcl_exact_embedding e = {.T = b.host.T,
+                                   .C = columns,
+                                   .ids = b.host.ids,
+                                   .positions = b.host.positions,
+                                   .samples = b.host.samples,
+                                   .dropout = {p, bcl_site(0, 0), {5, 6}},
+                                   .eps = 1e-12,
+                                   .word = wordd,
+                                   .position = positiond,
+                                   .type = typed,
+                                   .gamma = gammad,
+                                   .beta = betad,
+                                   .dy = dyd,
+                                   .y = zeros(n),
+                                   .dword = grads,
+                                   .dposition = grads + V * C,
+                                   .dtype = grads + (V + P) * C,
+                                   .dgamma = grads + (V + P + 1) * C,
+                                   .dbeta = grads + (V + P + 2) * C,
+                                   .size = zeros(C)};
     add_before(grads, before, (V + P + 3) * C, accumulate);
-    embedding_reference(&e, r, x);
+    OK(bcl_exact_embedding_run(&e));
     sizes = zeros((V + P) * C);
     for (size_t i = 0; i < (V + P) * C; i++)
         sizes[i] = e.size[i % C] + 1;
@@ -113,11 +71,13 @@ static void check_embedding(int columns, float p, bool accumulate) {
     OK(bcl_embedding_backward(&test_ops, bdy, br, bdw, brow, bdp, bdt, bdg, bdb, bm, bs, &b.device,
                               bw, bp, bt, bg, shape, V, step, e.dropout));
     test_ops.accumulate = false;
-    compare("embedding", read_floats(by), e.y, NULL, n, FORWARD);
-    compare("embedding dposition", read_floats(bdp), e.dposition, sizes, P * C, SUM);
-    compare("embedding dtype", read_floats(bdt), e.dtype, sizes, C, SUM);
-    compare("embedding dgamma", read_floats(bdg), e.dgamma, sizes, C, SUM);
-    compare("embedding dbeta", read_floats(bdb), e.dbeta, sizes, C, SUM);
+    compare("embedding", read_floats(by), e.y, NULL, n, bcl_exact_limit.embedding);
+    compare("embedding dposition", read_floats(bdp), e.dposition, sizes, P * C,
+            bcl_exact_limit.embedding_sum);
+    compare("embedding dtype", read_floats(bdt), e.dtype, sizes, C, bcl_exact_limit.embedding_sum);
+    compare("embedding dgamma", read_floats(bdg), e.dgamma, sizes, C,
+            bcl_exact_limit.embedding_sum);
+    compare("embedding dbeta", read_floats(bdb), e.dbeta, sizes, C, bcl_exact_limit.embedding_sum);
     OK(bcl_buffer_read(test_device, brow.buffer, 0, rows, sizeof rows, true));
     float *dw = read_floats(bdw);
     for (int v = 0; v < V; v++) {
@@ -130,11 +90,11 @@ static void check_embedding(int columns, float p, bool accumulate) {
             dw[c] = (float)e.dword[c];
         }
     }
-    compare("embedding dword", dw, e.dword, sizes, V * C, SUM);
+    compare("embedding dword", dw, e.dword, sizes, V * C, bcl_exact_limit.embedding_sum);
     guards_end();
     batch_end(&b);
-    void *const all[] = {word, position, type,  gamma, beta, dy,    before,
-                         r,    x,        grads, sizes, e.y,  e.size};
+    void *const all[] = {word,  position, type,  gamma, beta,  dy,    before, wordd, positiond,
+                         typed, gammad,   betad, dyd,   grads, sizes, e.y,    e.size};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -145,17 +105,6 @@ static void test_embedding(void **state) {
     for (int i = 0; i < (test_small ? 2 : 6); i++)
         for (int mode = 0; mode < 3; mode++)
             check_embedding(sizes[i], mode ? 0.3f : 0, mode == 2);
-}
-
-/* One Adam step in double on x, as torch.optim documents it. */
-static void adam_exact(double *x, double *m, double *v, double g, const bcl_adam *a, int t) {
-    if (a->decoupled)
-        *x *= 1 - a->lr * a->weight_decay;
-    else
-        g += a->weight_decay * *x;
-    *m = a->beta1 * *m + (1 - a->beta1) * g;
-    *v = a->beta2 * *v + (1 - a->beta2) * g * g;
-    *x -= a->lr / (1 - pow(a->beta1, t)) * *m / (sqrt(*v / (1 - pow(a->beta2, t))) + a->eps);
 }
 
 /* Row r has gradients at the steps where r % 4 > step % 3; row 0 and 4, 8, ... never. */
@@ -178,13 +127,13 @@ static void exact_step(arenas *a, const bcl_adam *adam, int step, double *norm, 
         if (row_active(i / a->C, step))
             sum += (double)a->row_g[i] * (double)a->row_g[i];
     *norm = sqrt(sum);
-    *factor = adam->clip > 0 ? fmin(1, (double)adam->clip / (*norm + 1e-6)) : 1;
+    *factor = bcl_exact_clip(adam, *norm);
     for (int i = 0; i < a->N; i++)
-        adam_exact(&a->dp[i], &a->dm[i], &a->dv[i], (double)a->g[i] * *factor, adam, step + 1);
+        bcl_exact_adam(&a->dp[i], &a->dm[i], &a->dv[i], (double)a->g[i] * *factor, adam, step + 1);
     for (int i = 0; i < a->R * a->C; i++) {
         const int r = i / a->C, at = a->ids[r] * a->C + i % a->C;
         const double g = row_active(r, step) ? (double)a->row_g[i] * *factor : 0;
-        adam_exact(&a->dt[at], &a->dtm[i], &a->dtv[i], g, adam, step + 1);
+        bcl_exact_adam(&a->dt[at], &a->dtm[i], &a->dtv[i], g, adam, step + 1);
     }
 }
 
@@ -257,7 +206,7 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
         OK(bcl_buffer_write(test_device, d.row_step.buffer, 0, a.step, (size_t)R * 4, true));
         OK(bcl_zero_ranges(&test_ops, d.g, ranges, 2));
         OK(bcl_adam_step(&test_ops, &d, &adam, step));
-        compare("clip and norm", read_floats(d.clip), want, NULL, 2, NORM);
+        compare("clip and norm", read_floats(d.clip), want, NULL, 2, bcl_exact_limit.gradient_norm);
         free(a.g);
         free(a.row_g);
     }
@@ -267,17 +216,17 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
                             sizeof(float), true));
         OK(bcl_adam_step(&test_ops, &d, &adam, 7 + i));
     }
-    compare("m", read_floats(d.m), a.dm, NULL, n, (test_limit){1e-6, MOMENT.rtol});
-    compare("v", read_floats(d.v), a.dv, NULL, n, MOMENT);
-    compare("p", read_floats(d.p), a.dp, NULL, n, WEIGHT);
-    compare("row m", read_floats(d.row_m), a.dtm, NULL, rc, (test_limit){1e-6, MOMENT.rtol});
+    compare("m", read_floats(d.m), a.dm, NULL, n, bcl_exact_limit.moment1);
+    compare("v", read_floats(d.v), a.dv, NULL, n, bcl_exact_limit.moment2);
+    compare("p", read_floats(d.p), a.dp, NULL, n, bcl_exact_limit.weight);
+    compare("row m", read_floats(d.row_m), a.dtm, NULL, rc, bcl_exact_limit.moment1);
     float *table = read_floats(d.table);
     for (size_t i = 0; i < tc; i++) {
         const size_t row = i / (size_t)C;
         if (row % 2 == 0 || (adam.weight_decay <= 0 && (row / 2) % 4 == 0))
             assert_memory_equal(&table[i], &a.table[i], sizeof *table); /* never had a gradient */
     }
-    compare("table", table, a.dt, NULL, tc, WEIGHT);
+    compare("table", table, a.dt, NULL, tc, bcl_exact_limit.weight);
     guards_end();
     void *const all[] = {a.p, a.table, a.dp, a.dm, a.dv, a.dt, a.dtm, a.dtv, a.ids, a.step, zero};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -114,23 +114,20 @@ double *zeros(size_t count) {
     return x;
 }
 
+double *widened(const float *x, size_t count) {
+    double *y = zeros(count);
+    for (size_t i = 0; i < count; i++)
+        y[i] = (double)x[i];
+    return y;
+}
+
 double compare_share(size_t *worst_index, const float *got, size_t got_count, const double *want,
                      size_t want_count, const double *magnitude, test_limit limit) {
-    double worst = 0;
-    *worst_index = 0;
-    if (got_count != want_count)
-        return HUGE_VAL;
-    for (size_t i = 0; i < got_count; i++) {
-        const double size = magnitude ? magnitude[i] : fabs(want[i]);
-        double s = fabs((double)got[i] - want[i]) / (limit.atol + limit.rtol * size);
-        if (!(s >= 0))
-            s = HUGE_VAL;
-        if (s > worst) {
-            worst = s;
-            *worst_index = i;
-        }
-    }
-    return worst;
+    bcl_error error = {.worst = HUGE_VAL};
+    if (got_count == want_count)
+        bcl_error_measure(&error, got, want, magnitude, want_count, limit);
+    *worst_index = error.at;
+    return error.worst;
 }
 
 void compare(const char *what, float *got, const double *want, const double *magnitude,
@@ -192,22 +189,4 @@ void batch_end(test_batch *b) {
     BCL_BATCH_LISTS(X)
 #undef X
     bcl_batch_free(&b->host);
-}
-
-static double mask_of(bcl_dropout d, uint32_t column, uint32_t y, uint32_t z, uint32_t w) {
-    uint32_t words[4];
-    if (!(d.p > 0))
-        return 1;
-    bcl_philox(words, (uint32_t[4]){column / 64 * 16 + column % 16, y, z, w}, d.key);
-    return words[column / 16 % 4] >= (uint32_t)((double)d.p * 4294967296.0)
-               ? (double)(float)(1 / (1 - (double)d.p))
-               : 0;
-}
-
-double mask_row(bcl_dropout d, uint32_t sample, uint32_t position, uint32_t column) {
-    return mask_of(d, column, position, sample, d.site);
-}
-
-double mask_attention(bcl_dropout d, uint32_t sample, uint32_t head, uint32_t query, uint32_t key) {
-    return mask_of(d, key, query, sample, d.site | head);
 }

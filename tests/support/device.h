@@ -5,6 +5,7 @@
 
 #include "support/support.h"
 #include "model/model.h"
+#include "ops/exact.h"
 
 #include <math.h>
 
@@ -38,11 +39,10 @@ float *read_floats(bcl_view view);
 /* Seeded N(0,1) * scale; the caller's to free. */
 float *random_floats(size_t count, float scale, uint64_t seed);
 double *zeros(size_t count);
+/* The same numbers; the caller's to free. */
+double *widened(const float *x, size_t count);
 
-/* |got - want| <= atol + rtol * magnitude; magnitude NULL: |want|. */
-typedef struct test_limit {
-    double atol, rtol;
-} test_limit;
+typedef bcl_error_limit test_limit;
 /* The worst share of the limit; above 1, or HUGE_VAL for a NaN or another size, is a failure. */
 double compare_share(size_t *worst_index, const float *got, size_t got_count, const double *want,
                      size_t want_count, const double *magnitude, test_limit limit);
@@ -59,9 +59,5 @@ typedef struct test_batch {
 void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, int K,
                  uint64_t seed);
 void batch_end(test_batch *b);
-
-/* The factor of an element: 0 or 1 / (1 - p), by the numbering in cl/common.h. */
-double mask_row(bcl_dropout d, uint32_t sample, uint32_t position, uint32_t column);
-double mask_attention(bcl_dropout d, uint32_t sample, uint32_t head, uint32_t query, uint32_t key);
 
 #endif
