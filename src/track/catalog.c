@@ -4,13 +4,10 @@
 
 #include "track/sql_rows.h"
 
-#include <bertcl/hub.h>
-
 /* ---- finding ---- */
 
-/* NAME, NAME@VERSION, NAME:ALIAS, with a prefix or not; *version 0: none was told. */
-static void split_name(const char *text, const char *prefix, char name[256], int64_t *version,
-                       char alias[128]) {
+void bcl_store_split_name(const char *text, const char *prefix, char name[256], int64_t *version,
+                          char alias[128]) {
     const size_t n = strlen(prefix);
     if (!strncmp(text, prefix, n))
         text += n;
@@ -48,7 +45,7 @@ bcl_status bcl_store_find_model(int64_t *model, bcl_store *store, const char *te
     bcl_status status = BCL_OK;
     char name[256], alias[128];
     int64_t version;
-    split_name(text, "models:", name, &version, alias);
+    bcl_store_split_name(text, "models:", name, &version, alias);
     if (version)
         BCL_TRY(bcl_sql_int(model, store, 0, "SELECT id FROM models WHERE name = ? AND version = ?",
                             "ti", name, version));
@@ -71,7 +68,7 @@ bcl_status bcl_store_find_dataset(int64_t *dataset, bcl_store *store, const char
     bcl_status status = BCL_OK;
     char name[256], alias[128];
     int64_t version;
-    split_name(text, "data:", name, &version, alias);
+    bcl_store_split_name(text, "data:", name, &version, alias);
     if (alias[0] && strcmp(alias, "latest"))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: expected NAME, NAME@VERSION or NAME:latest", text);
     BCL_TRY(bcl_sql_int(dataset, store, 0,
@@ -83,52 +80,6 @@ bcl_status bcl_store_find_dataset(int64_t *dataset, bcl_store *store, const char
                            "SELECT max(version) FROM datasets WHERE name = ?");
 out:
     return status;
-}
-
-/* Certainly a name of the store, or only if the store knows it: the hub has revisions. */
-static bool looks_like_name(const char *text, bool *certain) {
-    char name[256], alias[128];
-    int64_t version;
-    split_name(text, "models:", name, &version, alias);
-    *certain = !strncmp(text, "models:", 7) || strchr(text, ':');
-    if (strncmp(text, "models:", 7) && (strchr(text, '/') || bcl_path_exists(text)))
-        return false;
-    return *certain || version;
-}
-
-bcl_status bcl_store_model_folder(char **folder, const char *text) {
-    bcl_status status = BCL_OK;
-    bcl_store *store = NULL;
-    sqlite3_stmt *s = NULL;
-    int64_t model = 0, known = 0;
-    bool row, certain;
-    char name[256], alias[128];
-    *folder = NULL;
-    if (!looks_like_name(text, &certain) || (!certain && !bcl_store_enabled()))
-        return status;
-    split_name(text, "models:", name, &model, alias);
-    BCL_TRY(bcl_store_open(&store, NULL, false));
-    BCL_TRY(bcl_sql_int(&known, store, 0, "SELECT 1 FROM models WHERE name = ?", "t", name));
-    if (!known && !certain)
-        goto out;
-    BCL_TRY(bcl_store_find_model(&model, store, text));
-    BCL_TRY(bcl_sql_query(&s, store, "SELECT folder FROM models WHERE id = ?", "i", model));
-    BCL_TRY(bcl_sql_next(&row, store, s));
-    BCL_TRY(bcl_strdup(folder, row ? bcl_sql_text(s, 0) : ""));
-    bcl_sql_end(s);
-    if (!bcl_path_is_directory(*folder))
-        status = bcl_fail(BCL_ERROR_IO, "%s: its folder %s is gone", text, *folder);
-out:
-    if (status) {
-        free(*folder);
-        *folder = NULL;
-    }
-    bcl_store_close(store);
-    return status;
-}
-
-void bcl_store_use_names(void) {
-    bcl_hub_set_names(bcl_store_model_folder);
 }
 
 /* ---- lists ---- */

@@ -236,10 +236,9 @@ static bcl_status open_index(bcl_store *store, bool write) {
     return status;
 }
 
-bcl_status bcl_store_open(bcl_store **out, const char *home, bool write) {
+bcl_status bcl_store_open_index(bcl_store **out, const char *home, bool write) {
     bcl_status status = BCL_OK;
     bcl_store *store = NULL;
-    size_t runs = 0;
     const char *set = getenv("BERTCL_HOME");
     *out = NULL;
     if (!home)
@@ -252,10 +251,6 @@ bcl_status bcl_store_open(bcl_store **out, const char *home, bool write) {
     BCL_TRY(bcl_path_join(&store->path, store->home, BCL_STORE_FILE));
     BCL_TRY(bcl_path_join(&store->journal, store->home, BCL_STORE_JOURNAL));
     BCL_TRY(open_index(store, write));
-    if (store->fresh && bcl_path_exists(store->journal)) {
-        BCL_TRY(bcl_journal_replay(store, &runs));
-        bcl_store_say(store, "store: the index was made from %s: %zu runs", store->journal, runs);
-    }
     *out = store;
     store = NULL;
 out:

@@ -28,6 +28,10 @@ struct bcl_store {
     size_t cached;
 };
 
+/* ---- store.c: the database, found and opened ---- */
+
+/* bcl_store_open without the journal: the index as it is, or a new one that is empty. */
+bcl_status bcl_store_open_index(bcl_store **out, const char *home, bool write);
 /* Adds a line to what bcl_store_notes tells. Never fails: without memory it is left out. */
 void bcl_store_say(bcl_store *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -64,9 +68,8 @@ bcl_status bcl_store_check_version(bcl_store *store);
 
 /* ---- journal.c: what belongs to no run folder ---- */
 
+/* Adds a line, and the time to it. Takes the event, which may be NULL for want of memory. */
 bcl_status bcl_journal_add(bcl_store *store, cJSON *event);
-/* Does again what the journal tells. */
-bcl_status bcl_journal_replay(bcl_store *store, size_t *runs);
 
 /* ---- registry.c: datasets, models, artifacts by content ---- */
 
@@ -87,6 +90,12 @@ typedef struct bcl_model_entry {
 bcl_status bcl_model_register(int64_t *id, bcl_store *store, const bcl_model_entry *entry);
 bcl_status bcl_artifact_add(bcl_store *store, int64_t run, const char *role, const char *path,
                             const char *sha256, double bytes);
+
+/* ---- catalog.c ---- */
+
+/* NAME, NAME@VERSION, NAME:ALIAS, with a prefix or not; *version 0: none was told. */
+void bcl_store_split_name(const char *text, const char *prefix, char name[256], int64_t *version,
+                          char alias[128]);
 
 /* ---- metrics.c ---- */
 

@@ -360,30 +360,3 @@ void bcl_tracker_free(bcl_tracker *t) {
     bcl_tracker_poll(t);
     free_tracker(t);
 }
-
-/* ---- targets ---- */
-
-static const char *const targets[] = {"tensorboard", "mlflow"};
-
-bool bcl_targets_have(const char *list, const char *name) {
-    const size_t n = strlen(name);
-    for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == n && !strncmp(p, name, n))
-            return true;
-    return false;
-}
-
-bcl_status bcl_targets_check(const char *list) {
-    for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',') {
-        const size_t n = strcspn(p, ",");
-        bool known = false;
-        for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-            known = known || (strlen(targets[i]) == n && !strncmp(p, targets[i], n));
-        if (!known)
-            return bcl_fail(BCL_ERROR_ARGUMENT,
-                            "--track: found \"%.*s\", expected tensorboard, mlflow or both with a "
-                            "comma between",
-                            (int)n, p);
-    }
-    return bcl_targets_have(list, "mlflow") ? bcl_mlflow_check() : BCL_OK;
-}
