@@ -1,206 +1,22 @@
-/* A run from its options to its results: opens the folder, the data and the model, checks that they
- * are those that the run began with, and hands them to the loop. */
+/* A run from its data to its results: opens data and model, and hands them to the loop. */
 #include "train/run.h"
 
-#include <cjson/cJSON.h>
-#include <stdarg.h>
-
-enum { DEFAULT_BATCH = 4 };
-
-/* ---- telling ---- */
-
-/* The one process of a group that writes. */
-static bool leads(const bcl_run *run) {
-    return !run->kept.options.group || run->kept.options.group->rank == 0;
-}
-
-static void tell(const bcl_run *run, const bcl_run_event *event) {
-    if (run->kept.options.listener)
-        run->kept.options.listener(run->kept.options.context, event);
-}
-
-__attribute__((format(printf, 2, 3))) static void say(const bcl_run *run, const char *format, ...) {
-    char text[2048];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    tell(run, &(bcl_run_event){.kind = BCL_RUN_MESSAGE, .text = text});
-}
-
-static void on_line(void *context, const char *line) {
-    say(context, "%s", line);
-}
-
-static void on_cleared(void *context, const char *name) {
-    const bcl_run *run = context;
-    say(run, "%s: removed %s, which an interrupted process left half-written", run->folder.path,
-        name);
-}
+/* ---- data ---- */
 
 static void on_session(void *context, const bcl_session_event *event) {
-    tell(context, &(bcl_run_event){.kind = BCL_RUN_SESSION, .session = event});
+    bcl_run_tell(context, &(bcl_run_event){.kind = BCL_RUN_SESSION, .session = event});
 }
-
-/* ---- opening ---- */
-
-/* Copies what is not part of the recipe; the recipe's texts are copied through its JSON. */
-static bcl_status copy_options(bcl_run_kept *k, const bcl_run_options *o) {
-    bcl_status status = BCL_OK;
-    k->options = *o;
-    BCL_TRY(bcl_strdup(&k->out, o->out));
-    if (o->device)
-        BCL_TRY(bcl_strdup(&k->asked_device, o->device));
-    if (o->gemm)
-        BCL_TRY(bcl_strdup(&k->asked_gemm, o->gemm));
-    k->options.out = k->out;
-    k->options.device = k->asked_device;
-    k->options.gemm = k->asked_gemm;
-    k->record.folder = k->out;
-    k->record.options = &k->options;
-    k->record.version = BERTCL_VERSION;
-    k->record.recompute = o->recompute;
-out:
-    return status;
-}
-
-/* A new run's recipe, checked before anything is written. */
-static bcl_status begin_options(bcl_run_kept *k) {
-    bcl_status status = BCL_OK;
-    bcl_run_options *o = &k->options;
-    bcl_run_options_apply_recipe(o);
-    if (!o->batch && !o->max_tokens)
-        o->batch = DEFAULT_BATCH;
-    BCL_TRY(bcl_run_options_check(o, NULL));
-    BCL_TRY(bcl_run_options_json(&k->run, o));
-    o->given = 0;
-    BCL_TRY(bcl_run_options_restore(o, k->run, "options", &k->texts));
-out:
-    return status;
-}
-
-/* More epochs than the run was started with: it goes on, also where it was complete. */
-static bcl_status check_growth(bcl_run *run) {
-    bcl_status status = BCL_OK;
-    const bcl_run_options *o = &run->kept.options;
-    const cJSON *options = cJSON_GetObjectItemCaseSensitive(run->kept.run, "options");
-    int64_t was;
-    BCL_TRY(bcl_json_int(&was, options, "epochs", o->epochs, 1, INT64_MAX, run->folder.run_path));
-    run->grown = o->epochs > was;
-    if (!run->grown)
-        goto out;
-    say(run, "epochs: %lld instead of %lld", (long long)o->epochs, (long long)was);
-    if (strcmp(o->schedule, "constant") || o->warmup > 0)
-        say(run,
-            "schedule: the learning rate is a longer run's from here on, what is done was a "
-            "shorter one's: the model will not be that of a run which began with %lld epochs",
-            (long long)o->epochs);
-out:
-    return status;
-}
-
-/* What the run was started with, as far as nothing else was asked for. */
-static bcl_status restore(bcl_run *run) {
-    bcl_status status = BCL_OK;
-    bcl_run_kept *k = &run->kept;
-    bcl_run_options *o = &k->options;
-    const bool recompute = o->recompute;
-    BCL_TRY(bcl_run_record_read(k, run->folder.run_path));
-    if (o->device && strcmp(o->device, k->record.device))
-        say(run, "device: the run was on %s and goes on on %s: the bits of the model will differ",
-            k->record.device, o->device);
-    if (o->gemm && strcmp(o->gemm, k->record.gemm))
-        say(run, "gemm: the run was with %s and goes on with %s: the bits of the model will differ",
-            k->record.gemm, o->gemm);
-    o->device = o->device ? o->device : k->record.device;
-    if (leads(run)) /* the others have devices of their own */
-        o->gemm = o->gemm ? o->gemm : k->record.gemm;
-    k->record.recompute = k->record.recompute || recompute;
-    o->recompute = k->record.recompute;
-    if (!k->record.train.words[0])
-        say(run,
-            "%s: the run's record is of an earlier version and has no checksums: whether data "
-            "and model are those that it began with is checked by their sizes alone",
-            run->folder.run_path);
-    if (leads(run))
-        BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
-    BCL_TRY(check_growth(run));
-    if (!run->grown && bcl_path_exists(run->folder.results_path))
-        return bcl_run_results_read(k, run->folder.results_path);
-    BCL_TRY(bcl_train_checkpoint_find(&run->checkpoint, run->folder.path, k->record.train.words[0],
-                                      on_line, run));
-out:
-    return status;
-}
-
-static bcl_status open_run(bcl_run **out, const bcl_run_options *options) {
-    bcl_status status = BCL_OK;
-    bcl_run *run = NULL;
-    char *json = NULL;
-    if (!options->out || !*options->out)
-        BCL_FAIL(BCL_ERROR_ARGUMENT, "--out is needed: the run's folder");
-    BCL_NEW(run, 1);
-    BCL_TRY(copy_options(&run->kept, options));
-    BCL_TRY(bcl_path_join(&json, options->out, "run.json"));
-    if (!options->resume || !bcl_path_exists(json))
-        BCL_TRY(begin_options(&run->kept));
-    BCL_TRY(leads(run) ? bcl_run_folder_take(&run->folder, options->out, options->resume)
-                       : bcl_run_folder_follow(&run->folder, options->out, options->resume));
-    if (run->folder.lock.unknown)
-        say(run, "%s: the file system has no locks: nothing keeps a second process out",
-            options->out);
-    run->fresh = !run->folder.begun;
-    if (!run->fresh && run->kept.run) /* it began while this one was looking */
-        BCL_FAIL(BCL_ERROR_EXISTS, "%s: another process has begun a run in it; try again",
-                 options->out);
-    if (run->fresh && !run->kept.run)
-        BCL_FAIL(BCL_ERROR_EXISTS, "%s: another process has removed the run; try again",
-                 options->out);
-    if (!run->fresh)
-        BCL_TRY(restore(run));
-    else if (leads(run))
-        BCL_TRY(bcl_run_folder_clear(&run->folder, on_cleared, run));
-    *out = run;
-    run = NULL;
-out:
-    free(json);
-    bcl_run_free(run);
-    return status;
-}
-
-/* In a group rank 0 first: the others find the folder as it leaves it. */
-bcl_status bcl_run_open(bcl_run **out, const bcl_run_options *options) {
-    bcl_status status = BCL_OK;
-    const bcl_train_group *group = options->group;
-    *out = NULL;
-    if (!group)
-        return open_run(out, options);
-    if (group->rank == 0)
-        status = open_run(out, options);
-    BCL_TRY(group->agree(group->context, status));
-    if (group->rank)
-        status = open_run(out, options);
-    BCL_TRY(group->agree(group->context, status));
-out:
-    if (status) {
-        bcl_run_free(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-/* ---- data and model ---- */
 
 static void say_notes(const bcl_run *run, const bcl_corpus *corpus) {
     for (size_t i = 0; corpus && i < bcl_corpus_note_count(corpus); i++)
-        say(run, "data: %s", bcl_corpus_note(corpus, i));
+        bcl_run_say(run, "data: %s", bcl_corpus_note(corpus, i));
 }
 
 static void say_dataset(const bcl_run *run, const bcl_dataset *data, const char *name) {
     char notes[BCL_DATASET_NOTES][BCL_DATASET_NOTE];
     const size_t n = bcl_dataset_notes(data, name, notes);
     for (size_t i = 0; i < n; i++)
-        say(run, "data: %s", notes[i]);
+        bcl_run_say(run, "data: %s", notes[i]);
 }
 
 static bcl_status open_data(bcl_run *run) {
@@ -226,141 +42,37 @@ static bcl_status open_data(bcl_run *run) {
     BCL_TRY(bcl_session_prepare(&run->session, &session));
     BCL_TRY(bcl_run_data_encode(d, o, run->session));
     if (d->dev.count)
-        say(run,
+        bcl_run_say(
+            run,
             "data: %zu sentences to train on, %zu to choose the best epoch on, %zu to test; %zu "
             "pieces, %d labels",
             d->train.count, d->dev.count, d->test.count, d->train.pieces,
             run->session->config.labels);
     else
-        say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels",
-            d->train.count, d->test.count, d->train.pieces, run->session->config.labels);
+        bcl_run_say(run, "data: %zu sentences to train on, %zu to test; %zu pieces, %d labels",
+                    d->train.count, d->test.count, d->train.pieces, run->session->config.labels);
     if (d->windows.sentences_windowed)
-        say(run,
+        bcl_run_say(
+            run,
             "data: %zu sentences of the training data are longer than --max-length %zu and are "
             "trained "
             "on in windows: %zu sequences in all",
             d->windows.sentences_windowed, d->max_length, d->train.count);
     if (d->unseen)
-        say(run, "data: %s", d->unseen);
+        bcl_run_say(run, "data: %s", d->unseen);
     if (bcl_run_data_mapped(d))
-        say(run, "data: %llu words had stray tags and were mapped",
-            (unsigned long long)bcl_run_data_mapped(d));
+        bcl_run_say(run, "data: %llu words had stray tags and were mapped",
+                    (unsigned long long)bcl_run_data_mapped(d));
     const size_t cut = d->train.words_cut + d->dev.words_cut + d->test.words_cut;
     if (cut)
-        say(run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut", cut,
+        bcl_run_say(
+            run, "data: %zu words of %zu sentences are beyond --max-length %zu and were cut", cut,
             d->train.sentences_cut + d->dev.sentences_cut + d->test.sentences_cut, d->max_length);
     say_dataset(run, &d->train, "training");
     say_dataset(run, &d->dev, "development");
     say_dataset(run, &d->test, "test");
 out:
     free(weights);
-    return status;
-}
-
-/* ---- what the run is tied to ---- */
-
-static bcl_status differs(const bcl_run *run, const char *what) {
-    return bcl_fail(BCL_ERROR_ARGUMENT,
-                    "%s: %s since the run was started; bring back what was there, or start another "
-                    "run",
-                    run->folder.run_path, what);
-}
-
-static bcl_status check_part(const bcl_run *run, const char *name, const bcl_run_part *was,
-                             const bcl_run_part *is) {
-    char what[128];
-    const char *change = NULL;
-    if (was->sentences != is->sentences)
-        change = "number of sentences";
-    else if (was->words[0] ? strcmp(was->words, is->words) != 0 : was->pieces != is->pieces)
-        change = "words";
-    else if (was->tags[0] && strcmp(was->tags, is->tags))
-        change = "tags";
-    if (!change)
-        return BCL_OK;
-    snprintf(what, sizeof what, "the %s of the %s data changed", change, name);
-    return differs(run, what);
-}
-
-static bcl_status check_labels(const bcl_run *run) {
-    const bcl_run_record *r = &run->kept.record;
-    const bcl_config *config = &run->session->config;
-    bool same = r->label_count == (size_t)config->labels;
-    for (size_t i = 0; same && i < r->label_count; i++)
-        same = !strcmp(r->labels[i], config->label_names[i]);
-    return same ? BCL_OK : differs(run, "the data's labels changed");
-}
-
-/* The weights that the run began with. A run that goes on from a checkpoint has its own, so that
- * they may be gone, but not be others. */
-static bcl_status check_weights(bcl_run *run) {
-    bcl_status status = BCL_OK;
-    const bcl_run_record *r = &run->kept.record;
-    const char *folder = run->checkpoint ? r->model_folder : run->session->folder;
-    char sha256[65], what[1200];
-    if (!r->model_sha256[0])
-        return BCL_OK;
-    if (!bcl_path_exists(folder)) {
-        say(run, "model: %s is not there any more; the run goes on with the checkpoint's weights",
-            folder);
-        return BCL_OK;
-    }
-    BCL_TRY(bcl_run_hash_weights(sha256, folder));
-    snprintf(what, sizeof what, "the weights in %.1000s changed", folder);
-    if (strcmp(sha256, r->model_sha256))
-        BCL_TRY(differs(run, what));
-out:
-    return status;
-}
-
-/* The vocabulary of the model that the run began with: a checkpoint has its own copy. */
-static bcl_status check_vocabulary(bcl_run *run) {
-    bcl_status status = BCL_OK;
-    const bcl_run_record *r = &run->kept.record;
-    bcl_tokenizer *tokenizer = NULL;
-    char sha256[65];
-    if (!r->vocabulary_sha256[0])
-        return BCL_OK;
-    bcl_run_hash_vocabulary(sha256, run->session->tokenizer);
-    if (strcmp(sha256, r->vocabulary_sha256))
-        BCL_TRY(differs(run, "the vocabulary changed"));
-    if (!bcl_path_exists(r->model_folder))
-        goto out;
-    BCL_TRY(bcl_tokenizer_load(&tokenizer, r->model_folder));
-    bcl_run_hash_vocabulary(sha256, tokenizer);
-    if (strcmp(sha256, r->vocabulary_sha256))
-        BCL_TRY(differs(run, "the vocabulary changed"));
-out:
-    bcl_tokenizer_free(tokenizer);
-    return status;
-}
-
-/* Fills in the record, or compares with it. */
-static bcl_status tie(bcl_run *run) {
-    bcl_status status = BCL_OK;
-    bcl_run_kept *k = &run->kept;
-    bcl_run_record *r = &k->record;
-    bcl_run_part train = {0}, dev = {0}, test = {0};
-    bcl_run_hash_data(&train, &run->data.train);
-    bcl_run_hash_data(&dev, &run->data.dev);
-    bcl_run_hash_data(&test, &run->data.test);
-    if (!run->fresh) {
-        BCL_TRY(check_vocabulary(run)); /* first: pieces depend on it */
-        BCL_TRY(check_part(run, "training", &r->train, &train));
-        BCL_TRY(check_part(run, "development", &r->dev, &dev));
-        BCL_TRY(check_part(run, "test", &r->test, &test));
-        BCL_TRY(check_labels(run));
-        BCL_TRY(check_weights(run));
-        goto out;
-    }
-    r->train = train;
-    r->dev = dev;
-    r->test = test;
-    bcl_run_hash_vocabulary(k->vocabulary_sha256, run->session->tokenizer);
-    BCL_TRY(bcl_run_hash_weights(k->model_sha256, run->session->folder));
-    BCL_TRY(bcl_run_kept_set_labels(k, run->session->config.label_names,
-                                    (size_t)run->session->config.labels));
-out:
     return status;
 }
 
@@ -481,7 +193,8 @@ static bcl_status load_model(bcl_run *run) {
     BCL_TRY(bcl_session_load(session,
                              run->checkpoint ? BCL_SESSION_FOR_RESUMING : BCL_SESSION_FOR_TRAINING,
                              (uint64_t)k->options.seed));
-    say(run,
+    bcl_run_say(
+        run,
         "memory: weights %.0f MiB, moments %.0f MiB, gradients and activations %.0f MiB for "
         "batches of up to %d tokens",
         (double)memory.weights / mib, (double)memory.moments / mib, (double)memory.step / mib,
@@ -520,7 +233,7 @@ static bcl_status begin(bcl_run *run) {
     BCL_TRY(bcl_run_kept_set(k, bcl_session_device(s), bcl_session_gemm(s),
                              bcl_session_precision(s),
                              run->fresh ? s->folder : k->record.model_folder));
-    if (!leads(run))
+    if (!bcl_run_leads(run))
         goto out;
     if (run->fresh) {
         BCL_TRY(bcl_run_record_write(k, run->folder.run_path));
@@ -532,7 +245,7 @@ static bcl_status begin(bcl_run *run) {
     }
     BCL_TRY(write_drawn(run, "dev.conll", run->data.dev_rows, run->data.dev_count));
     BCL_TRY(write_drawn(run, "test.conll", run->data.test_rows, run->data.test_count));
-    tell(run, &(bcl_run_event){.kind = BCL_RUN_BEGUN});
+    bcl_run_tell(run, &(bcl_run_event){.kind = BCL_RUN_BEGUN});
 out:
     return status;
 }
@@ -543,7 +256,7 @@ static void on_train(void *context, const bcl_run_event *event) {
         bcl_run_profile_step(&run->kept.profile);
     else if (event->kind == BCL_RUN_EPOCH)
         bcl_run_profile_end(&run->kept.profile);
-    tell(run, event);
+    bcl_run_tell(run, event);
 }
 
 static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
@@ -554,7 +267,7 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
     r->loss = result->loss;
     r->tokens_per_s = result->tokens_per_s;
     r->peak_rss_mb = bcl_peak_rss_mb();
-    if (!leads(run)) /* it has evaluated nothing */
+    if (!bcl_run_leads(run)) /* it has evaluated nothing */
         goto out;
     k->evaluation = result->evaluation;
     if ((r->evaluated = result->evaluated)) {
@@ -580,12 +293,13 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
     }
     BCL_TRY(bcl_run_profile_collect(&k->profile));
     if (r->evaluated && r->eval_entity_f1 == 0 && !strcmp(k->options.recipe, "tutorial"))
-        say(run, "not one entity of the test set was found, as if every word were O: with few data "
+        bcl_run_say(
+            run, "not one entity of the test set was found, as if every word were O: with few data "
                  "the settings "
                  "of the tutorial learn little; try --recipe good");
     BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
     r->complete = true;
-    tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
+    bcl_run_tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
 out:
     return status;
 }
@@ -607,7 +321,7 @@ static bcl_predictions words_of(const bcl_run *run, const bcl_corpus *corpus, co
 static bcl_status prepare(bcl_run *run) {
     bcl_status status = BCL_OK;
     BCL_TRY(open_data(run));
-    BCL_TRY(tie(run));
+    BCL_TRY(bcl_run_tie(run));
     BCL_TRY(plan(run));
     BCL_TRY(load_model(run));
     BCL_TRY(begin(run));
@@ -620,7 +334,7 @@ bcl_status bcl_run_train(bcl_run *run) {
     bcl_train_result result;
     const bcl_train_group *group = run->kept.options.group;
     if (run->kept.record.complete) {
-        tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
+        bcl_run_tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});
         return BCL_OK;
     }
     status = prepare(run);

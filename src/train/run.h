@@ -150,4 +150,16 @@ struct bcl_run {
     volatile sig_atomic_t stop;
 };
 
+/* ---- tell.c ---- */
+
+/* The one process of a group that writes. */
+bool bcl_run_leads(const bcl_run *run);
+void bcl_run_tell(const bcl_run *run, const bcl_run_event *event);
+void bcl_run_say(const bcl_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- tie.c ---- */
+
+/* Fills in what the record says of data and model, or compares with it. */
+bcl_status bcl_run_tie(bcl_run *run);
+
 #endif
