@@ -39,6 +39,10 @@ static bool is_regular(const bcl_reader *r, const bcl_cells *c) {
     return c->count == r->layout.columns && c->tabs == r->layout.tabs;
 }
 
+static bool is_tag(bcl_field cell) {
+    return bcl_is_scheme_tag(cell.text, cell.size);
+}
+
 static bool is_header(const bcl_reader *r, bcl_field line) {
     const bcl_field header = r->layout.header;
     return header.size && header.size == line.size && !memcmp(header.text, line.text, line.size);
@@ -59,8 +63,9 @@ static bool is_comment(const bcl_reader *r, const bcl_cells *c) {
     if (c->count == 1 && l->columns > 1) /* a word without its tag is an error */
         return first.size == 1 || first.text[1] == '#' || memchr(first.text, '=', first.size) ||
                memchr(first.text, ':', first.size);
-    if (r->options->words_only)
-        return !is_regular(r, c);
+    if (r->options->words_only) /* "# id 7" may have the columns of words */
+        return !is_regular(r, c) || (!c->tabs && first.size == 1 && c->count > 1 &&
+                                     !r->in_sentence && !is_tag(c->cells[c->count - 1]));
     const bool known = bcl_column_layout_knows(r, bcl_strip(cell_at(c, l->tag)));
     if (c->count == l->columns && (c->tabs || !l->tabs))
         return !known;

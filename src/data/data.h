@@ -36,6 +36,7 @@ typedef struct bcl_source {
     size_t text_count, text_capacity;
     uint64_t bytes;
     size_t sentences, documents;
+    bool columns;  /* of which `format` says the word's and the tag's */
     bool one_line; /* the words of a sentence stand in one line */
 } bcl_source;
 
@@ -89,6 +90,19 @@ struct bcl_corpus {
 
 bcl_status bcl_corpus_add_note(bcl_corpus *corpus, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Reads a text that is in memory, a file of columns or of JSON, under a name for messages. Takes
+ * the text (size + 1 bytes, the last a NUL) over, whatever comes. It may hold no sentence. */
+bcl_status bcl_corpus_read_text(bcl_corpus **out, const char *name, char *text, size_t size,
+                                const bcl_corpus_options *options);
+/* What is no text in UTF-8 by its first bytes (UTF-16, archives), and what to do about it. */
+bcl_status bcl_text_check_kind(const char *text, size_t size, const char *name);
+/* Why a file of a folder is no data by its name ("hidden", "an editor's backup"); NULL: it may be.
+ * running_text: documents are what is wanted. */
+const char *bcl_name_is_no_data(const char *name, bool running_text);
+/* Notes on files of columns that are read otherwise than the first of them is: within a corpus, and
+ * of corpora that belong together, whose first files are compared. */
+bcl_status bcl_corpus_note_layouts(bcl_corpus *corpus);
+bcl_status bcl_corpora_note_layouts(bcl_corpus *const *corpora, size_t count);
 /* Notes on the odd lines that change what is read. */
 bcl_status bcl_corpus_note_odd(bcl_corpus *corpus);
 /* The error of the first line that was refused; "" if there is none. */

@@ -122,7 +122,7 @@ static bool count(sample *s, bcl_field line, size_t number) {
     (void)number;
     if (c->tabs != l->tabs || c->count != l->columns || line.text == l->header.text)
         return true;
-    if (l->columns > 2 && !is_range(c->cells[0])) {
+    if (l->columns > 2 - (size_t)s->r->options->words_only && !is_range(c->cells[0])) {
         const size_t n = number_of(c->cells[0]);
         s->no_words += n != SIZE_MAX || !c->cells[0].size;
         s->running += s->previous && n == s->previous + 1;
@@ -168,6 +168,12 @@ static bool names_tag(bcl_field cell) {
                            "entities|gold|ne_tag");
 }
 
+/* What stands beside words that have no tags yet. */
+static bool names_other(bcl_field cell) {
+    return names_tag(cell) || is_one_of(cell, "id|pos|upos|xpos|lemma|chunk|feats|head|deprel|deps|"
+                                              "misc|sentence|sent|start|end");
+}
+
 /* The place of the first cell that is named so, from 1; 0: none. `name` NULL: by what it means. */
 static size_t find_named(const bcl_cells *c, const char *name, bool (*means)(bcl_field)) {
     for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++)
@@ -198,7 +204,8 @@ static bcl_status find_header(sample *s) {
     bcl_field line = s->header_text ? (bcl_field){s->header_text, s->header_size} : s->first;
     bcl_split_cells(&s->cells, line);
     const bcl_cells *c = &s->cells;
-    const size_t word = find_named(c, NULL, names_word), tag = find_named(c, NULL, names_tag);
+    const size_t word = find_named(c, NULL, names_word);
+    const size_t tag = find_named(c, NULL, o->words_only ? names_other : names_tag);
     for (size_t i = 0; !s->header_text && !asked && i < c->count && i < BCL_MAX_COLUMNS; i++)
         if (bcl_is_scheme_tag(c->cells[i].text, c->cells[i].size))
             goto out; /* a line of data */
@@ -498,7 +505,8 @@ static bcl_status find(sample *s, char *text, char *end) {
     walk(s, text, end, count);
     BCL_TRY(s->status);
     const bool named = l->tag != 0;
-    const bool numbered = s->running && s->broken * 50 <= s->running && l->columns > 2;
+    const bool numbered =
+        s->running && s->broken * 50 <= s->running && l->columns > 2 - (size_t)o->words_only;
     if (o->format == BCL_FORMAT_CONLLU || (o->format == BCL_FORMAT_AUTO && numbered && l->tabs &&
                                            (l->columns == 10 || s->header_text)))
         BCL_TRY(choose_conllu(s, text, end));

@@ -17,6 +17,54 @@ out:
     return status;
 }
 
+/* The first file of columns; NULL: none. */
+static const bcl_source *first_columns(const bcl_corpus *c) {
+    for (size_t i = 0; c && i < c->file_count; i++)
+        if (c->files[i].columns)
+            return &c->files[i];
+    return NULL;
+}
+
+static bcl_status note_layout(bcl_corpus *c, const bcl_source *f, const bcl_source *first) {
+    return bcl_corpus_add_note(
+        c,
+        "%s: is read as %s, but %s as %s; --word-column and --tag-column choose one for all files",
+        f->path, f->format, first->path, first->format);
+}
+
+bcl_status bcl_corpus_note_layouts(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    const bcl_source *first = first_columns(c);
+    bcl_names seen = {0};
+    uint32_t id;
+    for (size_t i = 0; first && i < c->file_count; i++) {
+        const bcl_source *f = &c->files[i];
+        const size_t before = seen.count;
+        if (!f->columns)
+            continue;
+        BCL_TRY(bcl_names_intern(&id, &seen, f->format, strlen(f->format)));
+        if (before && seen.count > before)
+            BCL_TRY(note_layout(c, f, first));
+    }
+out:
+    bcl_names_free(&seen);
+    return status;
+}
+
+bcl_status bcl_corpora_note_layouts(bcl_corpus *const *corpora, size_t count) {
+    bcl_status status = BCL_OK;
+    const bcl_source *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const bcl_source *f = first_columns(corpora[i]);
+        if (first && f && strcmp(f->format, first->format))
+            BCL_TRY(note_layout(corpora[i], f, first));
+        if (!first)
+            first = f;
+    }
+out:
+    return status;
+}
+
 size_t bcl_corpus_note_count(const bcl_corpus *corpus) {
     return corpus->note_count;
 }

@@ -46,7 +46,8 @@ static bcl_status note_file(bcl_reader *r, size_t first_token) {
     const size_t words = c->token_count - first_token;
     const bcl_column_layout *l = &r->layout;
     BCL_TRY(bcl_strdup(&f->format, *l->text ? l->text : "no data"));
-    if (l->two_tags && !r->options->tag_column && !r->options->tag_name)
+    f->columns = l->columns > 0;
+    if (l->two_tags && !r->options->tag_column && !r->options->tag_name && !r->options->words_only)
         BCL_TRY(bcl_corpus_add_note(r->corpus,
                                     "%s: columns %lld and %lld hold tags, read column %lld; "
                                     "--tag-column takes another",
@@ -63,16 +64,25 @@ out:
     return status;
 }
 
+static bcl_status add_source(bcl_reader *r, const char *path) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *c = r->corpus;
+    BCL_TRY(bcl_grow(&c->files, &c->file_capacity, c->file_count + 1, sizeof *c->files));
+    c->files[c->file_count] = (bcl_source){0};
+    BCL_TRY(bcl_strdup(&c->files[c->file_count].path, path));
+    r->path = c->files[c->file_count].path;
+    r->file = (uint32_t)c->file_count++;
+out:
+    return status;
+}
+
 static bcl_status read_file(bcl_corpus *corpus, const char *path,
                             const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
-    bcl_reader r = {.corpus = corpus, .options = options, .file = (uint32_t)corpus->file_count};
+    bcl_reader r = {.corpus = corpus, .options = options};
     char *text = NULL, *annotations = NULL, *txt = NULL;
     const size_t first_token = corpus->token_count;
     size_t size = 0;
-    BCL_TRY(bcl_grow(&corpus->files, &corpus->file_capacity, corpus->file_count + 1,
-                     sizeof *corpus->files));
-    corpus->files[corpus->file_count] = (bcl_source){0};
     if (options->format == BCL_FORMAT_AUTO || options->format == BCL_FORMAT_BRAT) {
         if (ends_in(path, ".ann")) {
             BCL_TRY(find_twin(&txt, path, ".ann", ".txt"));
@@ -87,8 +97,7 @@ static bcl_status read_file(bcl_corpus *corpus, const char *path,
                      "it, as brat writes them",
                      path);
     }
-    BCL_TRY(bcl_strdup(&corpus->files[corpus->file_count].path, txt ? txt : path));
-    r.path = corpus->files[corpus->file_count++].path;
+    BCL_TRY(add_source(&r, txt ? txt : path));
     status = bcl_corpus_file_text(&text, &size, r.path, options);
     if (!status) {
         corpus->files[r.file].bytes = size;
@@ -107,8 +116,7 @@ out:
 
 /* ---- folders ---- */
 
-/* Why a file of a folder is no data by its name; NULL: it may be. */
-static const char *not_data(const char *name) {
+const char *bcl_name_is_no_data(const char *name, bool running_text) {
     static const char *const texts[] = {"README",   "LICENSE",   "LICENCE", "COPYING",
                                         "CITATION", "CHANGELOG", "NOTICE",  "AUTHORS"};
     static const char *const brat[] = {"annotation.conf", "visual.conf", "tools.conf",
@@ -122,6 +130,8 @@ static const char *not_data(const char *name) {
     for (size_t i = 0; i < sizeof backups / sizeof *backups; i++)
         if (ends_in(name, backups[i]))
             return "a backup by its name";
+    if (running_text)
+        return NULL;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strlen(texts[i]) == stem && !strncasecmp(name, texts[i], stem) &&
             (!name[stem] || ends_in(name, ".md") || ends_in(name, ".txt") ||
@@ -161,7 +171,7 @@ static bcl_status read_folder(bcl_corpus *corpus, const char *path,
     any_brat |= options->format == BCL_FORMAT_BRAT;
     for (size_t i = 0; i < count; i++) {
         struct stat st;
-        const char *why = not_data(names[i]);
+        const char *why = bcl_name_is_no_data(names[i], false);
         free(child);
         free(twin);
         child = twin = NULL;
@@ -233,6 +243,34 @@ out:
     return status;
 }
 
+bcl_status bcl_corpus_read_text(bcl_corpus **out, const char *name, char *text, size_t size,
+                                const bcl_corpus_options *options) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *corpus = NULL;
+    bcl_reader r = {.options = options};
+    BCL_TRY(check_options(options));
+    BCL_NEW(corpus, 1);
+    r.corpus = corpus;
+    BCL_TRY(add_source(&r, name));
+    BCL_TRY(bcl_text_check_kind(text, size, name));
+    corpus->files[r.file].bytes = size;
+    status = bcl_reader_keep(&r, text);
+    char *kept = text;
+    text = NULL;
+    BCL_TRY(status);
+    BCL_TRY(read_text(&r, kept, size, NULL));
+    BCL_TRY(note_file(&r, 0));
+    BCL_TRY(bcl_corpus_note_odd(corpus));
+    BCL_TRY(bcl_corpus_map(corpus, options->map));
+    *out = corpus;
+    corpus = NULL;
+out:
+    bcl_column_layout_free(&r.layout);
+    bcl_corpus_free(corpus);
+    free(text);
+    return status;
+}
+
 bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t count,
                            const bcl_corpus_options *options) {
     static const bcl_corpus_options defaults = {0};
@@ -254,6 +292,7 @@ bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t co
                  "%s%s: found no sentence, expected lines with a word and its tag", paths[0],
                  count > 1 ? " and the other paths" : "");
     BCL_TRY(list_odd_tags(corpus));
+    BCL_TRY(bcl_corpus_note_layouts(corpus));
     BCL_TRY(bcl_corpus_note_odd(corpus));
     BCL_TRY(bcl_corpus_map(corpus, options->map));
     *out = corpus;

@@ -38,6 +38,21 @@ bcl_status bcl_reader_keep(bcl_reader *r, char *text) {
     return status;
 }
 
+bcl_status bcl_reader_clean_tag(bcl_reader *r, bcl_field *tag) {
+    bcl_status status = BCL_OK;
+    *tag = bcl_strip(*tag);
+    if (bcl_drop_invisible(tag)) {
+        *tag = bcl_strip(*tag);
+        BCL_TRY(bcl_reader_odd(r, BCL_ODD_INVISIBLE));
+    }
+    tag->text[tag->size] = 0;
+    if (!tag->size || tag->size != strcspn(tag->text, "\t\n\r"))
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found the tag \"%.*s\", expected one line of text",
+                 r->path, r->line, bcl_shown(*tag), tag->text);
+out:
+    return status;
+}
+
 /* A tag that this file did not have among its last: its numbers, and whether it is one at all. */
 static bcl_status look_up(bcl_reader *r, bcl_seen_tag *seen, bcl_field tag) {
     bcl_status status = BCL_OK;
@@ -168,8 +183,7 @@ bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const cha
     return BCL_OK;
 }
 
-/* What is no text, by its first bytes, and what to do about it. */
-static bcl_status check_kind(const char *data, size_t size, const char *path) {
+bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) {
     static const struct {
         const char *begin, *name, *what;
     } kinds[] = {
@@ -198,7 +212,7 @@ bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
     char *data = NULL;
     BCL_TRY(bcl_file_read_limited(
         &data, size, path, options->max_file_size ? options->max_file_size : BCL_MAX_FILE_SIZE));
-    BCL_TRY(check_kind(data, *size, path));
+    BCL_TRY(bcl_text_check_kind(data, *size, path));
     *text = data;
     data = NULL;
 out:

@@ -94,6 +94,9 @@ bool bcl_column_layout_knows(const bcl_reader *r, bcl_field tag);
 bcl_status bcl_reader_odd(bcl_reader *r, bcl_odd kind);
 /* A word and its tag, ended by NULs, in memory that the file keeps. */
 bcl_status bcl_reader_token(bcl_reader *r, const char *word, bcl_field tag);
+/* Takes what nobody sees off a tag in its own memory, as bcl_reader_odd counts, and refuses one of
+ * nothing or of several lines. It ends in a NUL afterwards. */
+bcl_status bcl_reader_clean_tag(bcl_reader *r, bcl_field *tag);
 /* The word that was added last goes on where the one before it ends. */
 bcl_status bcl_reader_glue(bcl_reader *r);
 /* The file keeps the text, whatever comes. */

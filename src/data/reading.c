@@ -127,6 +127,7 @@ bcl_status bcl_corpora_read(bcl_tag_map **map, bcl_corpus **corpora, const bcl_t
     for (size_t i = 0; i < count; i++)
         if (paths[i].count)
             BCL_TRY(bcl_corpus_read(&corpora[i], paths[i].items, paths[i].count, &options));
+    BCL_TRY(bcl_corpora_note_layouts(corpora, count));
     BCL_TRY(map_known(*map, corpora, count, reading));
 out:
     bcl_strings_free(names, names ? options.tag_name_count : 0);

@@ -87,21 +87,6 @@ static bcl_field put_text(char **at, const char *text) {
     return f;
 }
 
-static bcl_status put_tag(bcl_reader *r, bcl_field *tag) {
-    bcl_status status = BCL_OK;
-    *tag = bcl_strip(*tag);
-    if (bcl_drop_invisible(tag)) {
-        *tag = bcl_strip(*tag);
-        BCL_TRY(bcl_reader_odd(r, BCL_ODD_INVISIBLE));
-    }
-    tag->text[tag->size] = 0;
-    if (!tag->size || tag->size != strcspn(tag->text, "\t\n\r"))
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found the tag \"%.*s\", expected one line of text",
-                 r->path, r->line, bcl_shown(*tag), tag->text);
-out:
-    return status;
-}
-
 static bcl_status read_words(bcl_reader *r, const cJSON *words, const cJSON *tags) {
     static char outside[] = "O";
     bcl_status status = BCL_OK;
@@ -132,7 +117,7 @@ static bcl_status read_words(bcl_reader *r, const cJSON *words, const cJSON *tag
         if (tag) {
             BCL_TRY(tag_text(r, &text, tag, tags->string));
             t = put_text(&at, text);
-            BCL_TRY(put_tag(r, &t));
+            BCL_TRY(bcl_reader_clean_tag(r, &t));
         }
         const bcl_field w = put_text(&at, word->valuestring);
         if (!w.size)

@@ -139,6 +139,10 @@ static bcl_status make_tag(bcl_reader *r, bcl_field *out, const char *label, boo
     const size_t known = bcl_names_find(&r->corpus->raw.names, tag, out->size);
     if (known == SIZE_MAX) {
         BCL_TRY(bcl_reader_keep(r, tag));
+        bcl_field name = {tag + 2, out->size - 2};
+        BCL_TRY(bcl_reader_clean_tag(r, &name));
+        memmove(tag + 2, name.text, name.size + 1);
+        out->size = name.size + 2;
     } else { /* most are: the corpus has the text */
         free(tag);
         out->text = r->corpus->raw.names.items[known];

@@ -361,6 +361,22 @@ static void test_json_spans(void **state) {
 
 /* ---- folders ---- */
 
+static void test_labels_of_spans(void **state) {
+    (void)state;
+    static const example examples[] = {
+        {"{\"text\": \"Ana in Ulm\", \"spans\": [{\"start\": 0, \"end\": 3, \"label\": \"LOC\"}, "
+         "{\"start\": 7, \"end\": 10, \"label\": \" LOC\xE2\x80\x8B\"}]}\n",
+         "Ana/B-LOC in/O Ulm/B-LOC", NULL},
+        {"{\"text\": \"New York\", \"label\": [[0, 8, \"A\xC2\xAD\xEF\xBB\xBF B\"]]}\n",
+         "New/B-A B York/I-A B", NULL},
+    };
+    EXPECT_ALL(examples);
+    refuse_with("{\"text\": \"Ana\", \"label\": [[0, 3, \"A\\nB\"]]}\n", NULL,
+                "bad.txt:1: found the tag \"A");
+    refuse_with("{\"text\": \"Ana\", \"label\": [[0, 3, \"\xE2\x80\x8B\"]]}\n", NULL,
+                "bad.txt:1: found");
+}
+
 static void test_brat(void **state) {
     (void)state;
     free(put("annotation.conf", "[entities]\nPER\n"));
@@ -430,6 +446,47 @@ static void test_folders_leave_out_what_is_no_data(void **state) {
     assert_int_equal(bcl_corpus_odd_total(c, BCL_ODD_REFUSED), 1);
     bcl_corpus_free(c);
     free(path);
+    free(base);
+}
+
+/* ---- files that are read otherwise than others ---- */
+
+static void test_layouts_that_differ_are_named(void **state) {
+    (void)state;
+    static const char wide[] = "Ana NNP B-NP B-PER\nsees VBZ B-VP O\n", pairs[] = "Ana B-PER\n";
+    char *base = test_folder();
+    bcl_corpus *corpora[2] = {NULL};
+    bcl_tag_map *map = NULL;
+    const char *const names[] = {"a.conll", "b.conll", "c.conll", "d.jsonl", "e.conll"};
+    const char *const texts[] = {wide, wide, pairs, "{\"tokens\": [\"a\"], \"tags\": [\"O\"]}\n",
+                                 "# none\n"};
+    char *paths[5];
+    for (size_t i = 0; i < 5; i++) {
+        OK(bcl_path_join(&paths[i], base, names[i]));
+        OK(bcl_file_write(paths[i], texts[i], strlen(texts[i])));
+    }
+    OK(bcl_corpus_read(&corpora[0], (const char *const *)&base, 1, NULL));
+    assert_int_equal(bcl_corpus_note_count(corpora[0]), 1);
+    assert_non_null(strstr(bcl_corpus_note(corpora[0], 0),
+                           "c.conll: is read as conll, word column 1, tag column 2, but "));
+    assert_non_null(strstr(bcl_corpus_note(corpora[0], 0),
+                           "a.conll as conll, word column 1, tag column 4; --word-column"));
+    bcl_corpus_free(corpora[0]);
+    OK(bcl_corpus_read(&corpora[0], (const char *const *)&base, 1,
+                       &(bcl_corpus_options){.tag_column = 2}));
+    assert_int_equal(bcl_corpus_note_count(corpora[0]), 0);
+    bcl_corpus_free(corpora[0]);
+    /* corpora that belong together */
+    const bcl_texts both[] = {{(const char *const *)&paths[0], 1},
+                              {(const char *const *)&paths[2], 1}};
+    OK(bcl_corpora_read(&map, corpora, both, 2, &(bcl_reading){0}, false));
+    assert_int_equal(bcl_corpus_note_count(corpora[0]), 0);
+    assert_int_equal(bcl_corpus_note_count(corpora[1]), 1);
+    assert_non_null(strstr(bcl_corpus_note(corpora[1], 0), "c.conll: is read as"));
+    bcl_corpus_free(corpora[0]);
+    bcl_corpus_free(corpora[1]);
+    bcl_tag_map_free(map);
+    bcl_strings_free(memcpy(malloc(sizeof paths), paths, sizeof paths), 5);
     free(base);
 }
 
@@ -621,8 +678,10 @@ int main(void) {
         cmocka_unit_test(test_conllu),
         cmocka_unit_test(test_json_words),
         cmocka_unit_test(test_json_spans),
+        cmocka_unit_test(test_labels_of_spans),
         cmocka_unit_test(test_brat),
         cmocka_unit_test(test_folders_leave_out_what_is_no_data),
+        cmocka_unit_test(test_layouts_that_differ_are_named),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_keeps_going),
         cmocka_unit_test(test_notes),

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static char path[256], copy[300];
     const char *paths[] = {path}, *copies[] = {copy};
     bcl_corpus *corpus = NULL, *again = NULL;
-    bcl_corpus_options options = {.keep_going = size && data[0] & 1};
+    bcl_corpus_options options = {.keep_going = size && data[0] & 1,
+                                  .words_only = size > 1 && data[1] & 1};
     if (!*path) {
         const char *folder = getenv("TMPDIR"); /* in memory it is many times as fast */
         snprintf(path, sizeof path, "%s/bertcl-fuzz-%ld", folder ? folder : "/tmp", (long)getpid());
