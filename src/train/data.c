@@ -1,4 +1,5 @@
 /* From files to what the model trains on: corpora, the split, labels, pieces. */
+#include "data/data.h"
 #include "train/run.h"
 
 #include <math.h>
@@ -64,13 +65,6 @@ out:
     return status;
 }
 
-static bool is_among(const char *name, char *const *names, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
-}
-
 /* seen (tags of the corpus): whether a word of these sentences has it. */
 static void mark_tags(bool *seen, const bcl_corpus *corpus, const uint32_t *rows, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -90,10 +84,8 @@ static bcl_status add_unseen(bcl_string *out, const bcl_run_data *d, const bool 
     mark_tags(here, corpus, rows, count);
     for (size_t i = 0; i < bcl_corpus_tag_count(corpus); i++) {
         const char *tag = bcl_corpus_tag(corpus, i);
-        bool seen = !here[i];
-        for (size_t k = 0; !seen && k < bcl_corpus_tag_count(d->corpus); k++)
-            seen = trained[k] && !strcmp(bcl_corpus_tag(d->corpus, k), tag);
-        if (!seen)
+        const size_t known = bcl_names_find(&d->corpus->mapped.names, tag, strlen(tag));
+        if (here[i] && (known == SIZE_MAX || !trained[known]))
             BCL_TRY(bcl_string_addf(out, "%s%s", out->size ? ", " : "", tag));
     }
 out:
@@ -141,24 +133,24 @@ out:
 static bcl_status choose_labels(bcl_run_data *d, const bcl_run_options *o, bcl_config *config) {
     bcl_status status = BCL_OK;
     const bcl_corpus *corpora[3] = {d->corpus, d->test_corpus, d->dev_corpus};
-    char **labels = NULL;
-    size_t capacity = 0, count = 0;
+    bcl_names labels = {0}, own = {0};
+    uint32_t id;
     bool covered = true;
+    for (int i = 0; i < config->labels; i++)
+        BCL_TRY(
+            bcl_names_intern(&id, &own, config->label_names[i], strlen(config->label_names[i])));
     for (int c = 0; c < 3; c++)
         for (size_t i = 0; corpora[c] && i < bcl_corpus_tag_count(corpora[c]); i++) {
             const char *tag = bcl_corpus_tag(corpora[c], i);
-            covered = covered && is_among(tag, config->label_names, (size_t)config->labels);
-            if (is_among(tag, labels, count))
-                continue;
-            BCL_TRY(bcl_grow(&labels, &capacity, count + 1, sizeof *labels));
-            BCL_TRY(bcl_strdup(&labels[count], tag));
-            count++;
+            covered = covered && bcl_names_find(&own, tag, strlen(tag)) != SIZE_MAX;
+            BCL_TRY(bcl_names_intern(&id, &labels, tag, strlen(tag)));
         }
     BCL_TRY(check_tags(d, o, covered));
     if (!covered)
-        BCL_TRY(bcl_config_set_labels(config, (const char *const *)labels, count));
+        BCL_TRY(bcl_config_set_labels(config, (const char *const *)labels.items, labels.count));
 out:
-    bcl_strings_free(labels, count);
+    bcl_names_free(&labels);
+    bcl_names_free(&own);
     return status;
 }
 
