@@ -109,6 +109,8 @@ typedef struct bcl_cli_reading {
             .choices = BCL_CHOICES_MAP_PRESET, .given = &(r).given[7]                              \
     }
 bcl_reading bcl_cli_reading_of(const bcl_cli_reading *reading);
+/* A note on data, as a line on stderr. */
+void bcl_cli_tell(const char *note);
 /* bcl_corpora_read, and its notes on stderr unless `quiet`. */
 bcl_status bcl_cli_read(bcl_tag_map **map, bcl_corpus **corpora, const bcl_texts *paths,
                         size_t count, const bcl_cli_reading *reading, bool keep_going, bool quiet);

@@ -2,6 +2,7 @@
 #include "cli/predict.h"
 #include "util/printable.h"
 
+#include "data/reading.h"
 #include "session/session.h"
 
 #include <signal.h>
@@ -127,6 +128,8 @@ static bcl_status open_tagger(job *j) {
     o->byte_offsets = j->byte_offsets;
     o->tagger = j->input.tagger = j->tagger;
     j->input.output = o;
+    j->input.quiet = j->quiet;
+    j->input.sure = j->source != NULL;
 out:
     return status;
 }
@@ -171,6 +174,9 @@ static bcl_status run(job *j) {
     while (strcmp(j->format, formats[j->output.format]))
         j->output.format++;
     choose_source(j);
+    j->paths.running_text =
+        j->input.source == BCL_SOURCE_TEXT || j->input.source == BCL_SOURCE_DOCUMENT;
+    j->paths.quiet = j->quiet;
     BCL_TRY(bcl_predict_paths_list(&j->paths, &j->files, j->out, j->output.format));
     BCL_TRY(open_tagger(j));
     if ((status = read_all(j))) {
@@ -198,10 +204,8 @@ static int check(const job *j) {
         return bcl_cli_usage(&command, "--words and --document exclude each other");
     if (j->source && (j->words || j->document))
         return bcl_cli_usage(&command, "--input-format excludes --words and --document");
-    if (j->input.word_column != 1 && !conll)
+    if (j->input.word_column && !conll)
         return bcl_cli_usage(&command, "--word-column is for --input-format conll");
-    if (!j->input.word_column)
-        return bcl_cli_usage(&command, "--word-column: found 0, expected 1, 2, … or -1, -2, …");
     if (j->input.field && (!j->source || strcmp(j->source, "jsonl")))
         return bcl_cli_usage(&command, "--field is for --input-format jsonl");
     if (j->stride && strcmp(j->long_texts, "window"))
@@ -214,8 +218,7 @@ static int check(const job *j) {
 }
 
 int bcl_cli_predict(int argc, char **argv) {
-    job j = {
-        .format = "jsonl", .long_texts = "truncate", .precision = "fp32", .input.word_column = 1};
+    job j = {.format = "jsonl", .long_texts = "truncate", .precision = "fp32"};
     const bcl_option options[] = {
         {BCL_OPTION_TEXT, "model", &j.model, "DIR",
          "Hugging Face folder with a token classifier, or ORG/NAME[@REVISION]: see docs/models.md",
@@ -225,11 +228,10 @@ int bcl_cli_predict(int argc, char **argv) {
          "files are running text, split into sentences", .min = 0},
         {BCL_OPTION_TEXT, "input-format", &j.source, "text|words|document|conll|jsonl",
          "what files are: a text a line (default), as --words, as --document, a word a line, or a "
-         "JSON object a line",
+         "JSON object a line; without it a file that looks like another of them is an error",
          .choices = "text|words|document|conll|jsonl"},
-        {BCL_OPTION_INT, "word-column", &j.input.word_column, "N",
-         "the words' column of a CoNLL file; negative: from the end; default 1", .min = -1e6,
-         .max = 1e6},
+        {BCL_OPTION_TEXT, "word-column", &j.input.word_column, "N|NAME",
+         "of a CoNLL file: " BCL_HELP_WORD_COLUMN "; default: found", .min = 0},
         {BCL_OPTION_TEXT, "field", &j.input.field, "NAME",
          "of JSON objects: a text or an array of words; default: text, tokens, words or sentence",
          .min = 0},

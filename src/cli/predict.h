@@ -83,13 +83,15 @@ typedef enum bcl_predict_source {
 /* Zero-initialise; what stands above the line is the caller's to set. */
 typedef struct bcl_predict_input {
     bcl_predict_source source;
-    const char *field;   /* of records; NULL: text, tokens, words or sentence */
-    int64_t word_column; /* from 1; negative: from the end */
+    const char *field;       /* of records; NULL: text, tokens, words or sentence */
+    const char *word_column; /* a number or a name; NULL: found */
+    bool sure;               /* the source was named: what looks like another is no error */
+    bool quiet;
     bcl_tagger *tagger;
     bcl_predict_output *output;
     /* ---- */
     bcl_json_words list;
-    const char **words; /* of a sentence or record */
+    const char **words; /* of a record */
     size_t *sizes;
     size_t word_count, words_capacity, sizes_capacity;
     uint64_t texts; /* handed to the tagger */
@@ -98,16 +100,15 @@ typedef struct bcl_predict_input {
     const char *name;
     bcl_string buffer;
     size_t at, searched; /* the next line, and how far no newline was found */
-    bool ended;
+    bool ended, known;   /* known: what kind of file it is */
     uint64_t line;
     size_t column,
         next_column; /* bytes of the line in front of what was read last, and behind it */
     /* the document at hand */
     bcl_string document_text;
     size_t document_from, document_points;
-    /* the sentence at hand */
-    bcl_string lines, sentence; /* see bcl_predict_keep_lines; words, a NUL behind each */
-    size_t columns;             /* of the last word line */
+    /* the CoNLL file at hand */
+    bcl_string lines; /* see bcl_predict_keep_lines */
 } bcl_predict_input;
 
 /* path NULL or "-": standard input. */
@@ -116,7 +117,11 @@ void bcl_predict_input_free(bcl_predict_input *input);
 
 /* ---- predict_files.c ---- */
 
+/* Zero-initialise; what stands above the line is the caller's to set. */
 typedef struct bcl_predict_paths {
+    bool running_text; /* any file of a folder may be a text, a README too */
+    bool quiet;
+    /* ---- */
     char **items;   /* (count) files; "-" is standard input */
     char **targets; /* (count) what each is written to; NULL without `out` */
     size_t count, capacity;
@@ -126,8 +131,15 @@ bcl_status bcl_predict_paths_list(bcl_predict_paths *paths, const bcl_list *give
                                   bcl_predict_format format);
 void bcl_predict_paths_free(bcl_predict_paths *paths);
 
-/* ---- predict_conll.c: lines of words ---- */
-bcl_status bcl_predict_conll_line(bcl_predict_input *j, const char *line, size_t size);
-bcl_status bcl_predict_conll_end(bcl_predict_input *j);
+/* All of the file at hand goes to `buffer`, a NUL behind it. */
+bcl_status bcl_predict_read_whole(bcl_predict_input *input);
+
+/* ---- predict_kind.c ---- */
+/* Looks at the first lines of a file: archives, and what is no text where texts are expected, are
+ * errors; a byte order mark is taken off. */
+bcl_status bcl_predict_begin_text(bcl_predict_input *input, const char **line, size_t *size);
+
+/* ---- predict_conll.c: lines of words, a whole file ---- */
+bcl_status bcl_predict_conll(bcl_predict_input *input);
 
 #endif

@@ -1,140 +1,93 @@
-/* CoNLL files to predict: words of one column; every line comes back with its label behind it. */
+/* CoNLL files to predict: read as corpora are (src/data), all but the tags; every line comes back,
+ * words with their label behind. */
 #include "cli/predict.h"
+#include "data/reader.h"
+#include "util/printable.h"
 
-typedef struct columns {
-    const char *word, *last;
-    size_t word_size, last_size, count;
-} columns;
+typedef struct lines {
+    char *at, *end;
+    size_t number; /* of the line at `at`, from 1 */
+    bool word;     /* the last line that was kept is one */
+} lines;
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-/* The next column of a line: between TABs if it has one, else between spaces. */
-static bool next_column(const char **at, const char *end, bool tabs, const char **from,
-                        size_t *size) {
-    const char *p = *at;
-    while (!tabs && p < end && is_blank(*p))
-        p++;
-    if (p >= end)
-        return false;
-    *from = p;
-    while (p < end && (tabs ? *p != '\t' : !is_blank(*p)))
-        p++;
-    *size = (size_t)(p - *from);
-    *at = p < end ? p + 1 : p;
-    while (tabs && *size && is_blank((*from)[*size - 1]))
-        --*size;
-    return true;
-}
-
-/* wanted: the word's column, from 1 or, negative, from the end. */
-static columns split(const char *line, size_t size, int64_t wanted) {
-    const bool tabs = memchr(line, '\t', size) != NULL;
-    columns c = {0};
-    const char *at = line, *end = line + size, *from;
-    for (size_t n; next_column(&at, end, tabs, &from, &n);) {
-        c.last = from;
-        c.last_size = n;
-        c.count++;
-    }
-    const int64_t number = wanted < 0 ? (int64_t)c.count + 1 + wanted : wanted;
-    at = line;
-    for (int64_t i = 1; next_column(&at, end, tabs, &from, &size); i++)
-        if (i == number) {
-            c.word = from;
-            c.word_size = size;
-        }
-    return c;
-}
-
-static bool looks_like_a_tag(const char *text, size_t size) {
-    return (size == 1 && *text == 'O') || (size > 2 && strchr("BIESLUMW", *text) && text[1] == '-');
-}
-
-/* A line that begins with '#' is a word if it has the other lines' columns, and either a tag, or
- * stands within a sentence. */
-static bool is_comment(const bcl_predict_input *j, const char *line, size_t size,
-                       const columns *c) {
-    if (line[0] != '#' || size == 1)
-        return false;
-    if (c->count != j->columns)
-        return true;
-    const bool spaces = !memchr(line, '\t', size);
-    return !looks_like_a_tag(c->last, c->last_size) && spaces && !j->word_count;
-}
-
-static bcl_status keep(bcl_predict_input *j, char kind, const char *line, size_t size) {
+/* The line as it was, without white space behind and byte order marks in front. */
+static bcl_status keep(bcl_predict_input *j, lines *l, char kind) {
     bcl_status status = BCL_OK;
+    bcl_field line = bcl_skip_marks(bcl_cut_line(l->at, l->end, &l->at));
+    l->number++;
+    l->word = kind == BCL_LINE_WORD;
     if (!j->output->keeps_lines)
         return status;
+    while (line.size && strchr(" \t\r\v\f", line.text[line.size - 1]))
+        line.size--;
     BCL_TRY(bcl_string_add(&j->lines, &kind, 1));
-    BCL_TRY(bcl_string_add(&j->lines, line, size));
+    BCL_TRY(bcl_string_add(&j->lines, line.text, line.size));
     BCL_TRY(bcl_string_add(&j->lines, "\n", 1));
 out:
     return status;
 }
 
-/* Words point into `sentence`, which has stopped moving. */
-static bcl_status send(bcl_predict_input *j) {
+static bcl_status send(bcl_predict_input *j, const bcl_corpus *corpus, size_t i, lines *l) {
     bcl_status status = BCL_OK;
-    const char *at = j->sentence.data;
-    BCL_TRY(bcl_grow(&j->words, &j->words_capacity, j->word_count, sizeof *j->words));
-    for (size_t i = 0; i < j->word_count; i++, at += strlen(at) + 1)
-        j->words[i] = at;
+    const bcl_sentence s = bcl_corpus_sentence(corpus, i);
+    for (size_t k = 0; k < s.size; k++) {
+        while (l->number < bcl_corpus_line(corpus, i, k))
+            BCL_TRY(keep(j, l, BCL_LINE_OTHER));
+        BCL_TRY(keep(j, l, BCL_LINE_WORD));
+    }
     if (j->output->keeps_lines)
         BCL_TRY(bcl_predict_keep_lines(j->output, &j->lines));
     j->texts++;
-    BCL_TRY(bcl_tagger_add_words(j->tagger, j->words, NULL, j->word_count, NULL));
-    j->sentence.size = j->word_count = 0;
+    BCL_TRY(bcl_tagger_add_words(j->tagger, s.words, NULL, s.size, NULL));
 out:
     return status;
 }
 
-static bcl_status end_sentence(bcl_predict_input *j, const char *line, size_t size) {
+/* What stands behind the last sentence: at least the blank line that ends it. */
+static bcl_status send_rest(bcl_predict_input *j, lines *l) {
     bcl_status status = BCL_OK;
-    BCL_TRY(keep(j, BCL_LINE_OTHER, line, size));
-    if (j->word_count)
-        BCL_TRY(send(j));
-out:
-    return status;
-}
-
-bcl_status bcl_predict_conll_line(bcl_predict_input *j, const char *line, size_t size) {
-    static const char docstart[] = "-DOCSTART-", mark[] = "\xEF\xBB\xBF";
-    bcl_status status = BCL_OK;
-    if (size >= 3 && !memcmp(line, mark, 3)) {
-        line += 3;
-        size -= 3;
-    }
-    while (size && is_blank(line[size - 1]))
-        size--;
-    const columns c = split(line, size, j->word_column);
-    if (!c.count || (size >= sizeof docstart - 1 && !memcmp(line, docstart, sizeof docstart - 1)))
-        return end_sentence(j, line, size);
-    if (is_comment(j, line, size, &c))
-        return keep(j, BCL_LINE_OTHER, line, size);
-    if (!c.word)
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s: line %llu: found %zu columns, expected a word in column %lld", j->name,
-                 (unsigned long long)j->line, c.count, (long long)j->word_column);
-    j->columns = c.count;
-    BCL_TRY(keep(j, BCL_LINE_WORD, line, size));
-    BCL_TRY(bcl_string_add(&j->sentence, c.word, c.word_size));
-    BCL_TRY(bcl_string_add(&j->sentence, "", 1));
-    j->word_count++;
-out:
-    return status;
-}
-
-bcl_status bcl_predict_conll_end(bcl_predict_input *j) {
-    bcl_status status = BCL_OK;
-    if (j->word_count)
-        BCL_TRY(end_sentence(j, "", 0));
+    static const char blank[] = {BCL_LINE_OTHER, '\n'};
+    if (l->word && l->at == l->end && j->output->keeps_lines)
+        BCL_TRY(bcl_string_add(&j->lines, blank, sizeof blank));
+    while (l->at < l->end)
+        BCL_TRY(keep(j, l, BCL_LINE_OTHER));
     if (!j->lines.size)
         return status;
     BCL_TRY(bcl_tagger_flush(j->tagger));
     BCL_TRY(bcl_predict_other_lines(j->output, j->lines.data, j->lines.size));
 out:
+    return status;
+}
+
+bcl_status bcl_predict_conll(bcl_predict_input *j) {
+    bcl_status status = BCL_OK;
+    bcl_corpus *corpus = NULL;
+    bcl_corpus_options options;
+    char **names, *text = NULL;
+    const bcl_reading reading = {.word_column = j->word_column};
+    BCL_TRY(bcl_reading_options(&options, &names, &reading));
+    options.words_only = true;
+    BCL_TRY(bcl_predict_read_whole(j));
+    const size_t size = j->buffer.size;
+    if (bcl_are_records(j->buffer.data, size))
+        BCL_FAIL(BCL_ERROR_FORMAT,
+                 "%s: found JSON, expected lines of words; --input-format jsonl reads objects, "
+                 "--words lists of words",
+                 j->name);
+    /* The reader ends words where they stand; the lines are needed as they were. */
+    BCL_NEW(text, size + 1);
+    memcpy(text, j->buffer.data, size);
+    status = bcl_corpus_read_text(&corpus, j->name, text, size, &options);
+    text = NULL;
+    BCL_TRY(status);
+    for (size_t i = 0; i < bcl_corpus_note_count(corpus) && !j->quiet; i++)
+        bcl_cli_tell(bcl_corpus_note(corpus, i));
+    lines l = {.at = j->buffer.data, .end = j->buffer.data + size, .number = 1};
+    for (size_t i = 0; i < bcl_corpus_size(corpus); i++)
+        BCL_TRY(send(j, corpus, i, &l));
+    BCL_TRY(send_rest(j, &l));
+out:
+    bcl_corpus_free(corpus);
+    free(text);
     return status;
 }

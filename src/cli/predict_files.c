@@ -22,6 +22,18 @@ out:
     return status;
 }
 
+static bcl_status leave_out(const bcl_predict_paths *p, const char *path, const char *why) {
+    bcl_status status = BCL_OK;
+    char *note = NULL;
+    if (*bcl_path_name(path) == '.' || p->quiet)
+        return status;
+    BCL_TRY(bcl_format(&note, "%s: left out, %s", path, why));
+    bcl_cli_tell(note);
+out:
+    free(note);
+    return status;
+}
+
 /* The regular files of a folder, by name; those that begin with a dot are not looked at. */
 static bcl_status add_folder(bcl_predict_paths *p, const char *folder) {
     bcl_status status = BCL_OK;
@@ -31,11 +43,14 @@ static bcl_status add_folder(bcl_predict_paths *p, const char *folder) {
     struct stat about;
     BCL_TRY(bcl_directory_list(&names, &count, folder));
     for (size_t i = 0; i < count; i++) {
-        if (names[i][0] == '.')
-            continue;
+        const char *why = bcl_name_is_no_data(names[i], p->running_text);
         free(path);
         path = NULL;
         BCL_TRY(bcl_path_join(&path, folder, names[i]));
+        if (why) {
+            BCL_TRY(leave_out(p, path, why));
+            continue;
+        }
         if (!stat(path, &about) && S_ISREG(about.st_mode))
             BCL_TRY(add_path(p, path));
     }

@@ -55,6 +55,24 @@ out:
     return status;
 }
 
+bcl_status bcl_predict_read_whole(bcl_predict_input *j) {
+    bcl_status status = BCL_OK;
+    size_t seen = 0;
+    /* What holds a NUL is no text, and may have no end. */
+    while (!j->ended &&
+           !(j->buffer.size > seen && memchr(j->buffer.data + seen, 0, j->buffer.size - seen))) {
+        seen = j->buffer.size;
+        BCL_TRY(read_more(j));
+        if (j->buffer.size > BCL_MAX_FILE_SIZE)
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: found more than %llu bytes, expected at most that many",
+                     j->name, (unsigned long long)BCL_MAX_FILE_SIZE);
+    }
+    BCL_TRY(bcl_grow(&j->buffer.data, &j->buffer.capacity, j->buffer.size + 1, 1));
+    j->buffer.data[j->buffer.size] = 0;
+out:
+    return status;
+}
+
 /* A code point at the end of text[0..size) that may go on behind it: its bytes. */
 static size_t open_point(const char *text, size_t size) {
     size_t n = 0;
@@ -252,15 +270,13 @@ static bcl_status add_line(bcl_predict_input *j, const char *line, size_t size) 
         BCL_TRY(bcl_string_add(&j->document_text, line, size));
         return split_document(j, false);
     }
-    if (line[size - 1] == '\n')
+    if (size && line[size - 1] == '\n')
         size--;
     if (size && line[size - 1] == '\r')
         size--;
     switch (j->source) {
     case BCL_SOURCE_WORDS:
         return add_words(j, line, size);
-    case BCL_SOURCE_CONLL:
-        return bcl_predict_conll_line(j, line, size);
     case BCL_SOURCE_RECORDS:
         return add_record(j, line, size);
     default:
@@ -274,9 +290,9 @@ out:
 static void begin_file(bcl_predict_input *j) {
     j->buffer.size = j->at = j->searched = 0;
     j->document_text.size = j->document_from = j->document_points = 0;
-    j->lines.size = j->sentence.size = j->word_count = j->columns = 0;
+    j->lines.size = 0;
     j->line = j->next_column = 0;
-    j->ended = false;
+    j->ended = j->known = false;
 }
 
 bcl_status bcl_predict_read(bcl_predict_input *j, const char *path) {
@@ -291,18 +307,21 @@ bcl_status bcl_predict_read(bcl_predict_input *j, const char *path) {
     BCL_TRY(bcl_grow(&o->files, &o->files_capacity, o->file_count + 1, sizeof *o->files));
     o->files[o->file_count++] = (bcl_predict_file){
         standard_input && j->source != BCL_SOURCE_DOCUMENT ? NULL : j->name, j->texts};
+    if (j->source == BCL_SOURCE_CONLL) {
+        BCL_TRY(bcl_predict_conll(j));
+        goto out;
+    }
     for (;;) {
         const char *line = NULL;
         size_t size = 0;
         BCL_TRY(next_line(j, &line, &size));
         if (!size)
             break;
+        BCL_TRY(bcl_predict_begin_text(j, &line, &size));
         BCL_TRY(add_line(j, line, size));
     }
     if (j->source == BCL_SOURCE_DOCUMENT)
         BCL_TRY(split_document(j, true));
-    if (j->source == BCL_SOURCE_CONLL)
-        BCL_TRY(bcl_predict_conll_end(j));
 out:
     if (!standard_input)
         close(j->fd);
@@ -316,5 +335,4 @@ void bcl_predict_input_free(bcl_predict_input *j) {
     bcl_string_free(&j->buffer);
     bcl_string_free(&j->document_text);
     bcl_string_free(&j->lines);
-    bcl_string_free(&j->sentence);
 }

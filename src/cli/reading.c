@@ -9,7 +9,7 @@ bcl_reading bcl_cli_reading_of(const bcl_cli_reading *reading) {
     return r;
 }
 
-static void tell(const char *note) {
+void bcl_cli_tell(const char *note) {
     fputs("data: ", stderr);
     bcl_printable_put(stderr, note, strlen(note));
     fputc('\n', stderr);
@@ -22,7 +22,7 @@ bcl_status bcl_cli_read(bcl_tag_map **map, bcl_corpus **corpora, const bcl_texts
     BCL_TRY(bcl_corpora_read(map, corpora, paths, count, &r, keep_going));
     for (size_t i = 0; i < count && !quiet; i++)
         for (size_t k = 0; corpora[i] && k < bcl_corpus_note_count(corpora[i]); k++)
-            tell(bcl_corpus_note(corpora[i], k));
+            bcl_cli_tell(bcl_corpus_note(corpora[i], k));
 out:
     return status;
 }
@@ -31,5 +31,5 @@ void bcl_cli_tell_dataset(const bcl_dataset *data, const char *name, bool quiet)
     char notes[BCL_DATASET_NOTES][BCL_DATASET_NOTE];
     const size_t n = quiet ? 0 : bcl_dataset_notes(data, name, notes);
     for (size_t i = 0; i < n; i++)
-        tell(notes[i]);
+        bcl_cli_tell(notes[i]);
 }

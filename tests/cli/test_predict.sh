@@ -112,7 +112,7 @@ check "conll: as words" "$(printf '["ab","#","cd"]\n' | predict --words --format
 has "conll: text" '"text": "X X Y"' "$(predict --input-format conll --word-column 2 "$tmp/in.conll")"
 has "conll: from the end" '"text": "X X Y"' "$(predict --input-format conll --word-column -2 "$tmp/in.conll")"
 check "conll: spaces" 'ab O' "$(printf 'ab\n' | predict --input-format conll --format conll --min-score 1 | head -1 | sed 's/\t/ /')"
-refuse "conll: no such column" 1 "standard input: line 2: found 1 columns, expected a word in column 2" --input-format conll --word-column 2 < <(printf 'ab c\nd\n')
+refuse "conll: no such column" 1 "standard input:2: found 1 columns, expected the word in column 2" --input-format conll --word-column 2 < <(printf 'ab c\nd\n')
 refuse "word column of texts" 2 "is for --input-format conll" --word-column 2 </dev/null
 
 # JSON objects
