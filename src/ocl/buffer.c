@@ -40,6 +40,8 @@ void bcl_buffer_free(bcl_device *d, cl_mem *buffer) {
         clGetMemObjectInfo(*buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
         d->allocated -= bytes;
     }
+    if (d)
+        d->buffers_freed++;
     clReleaseMemObject(*buffer);
     *buffer = NULL;
 }

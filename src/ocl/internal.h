@@ -1,10 +1,17 @@
 /* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
- * selftest, program, profile, buffer, auxiliary, and at the bottom cache, traits, vendors and
- * error. */
+ * selftest, program, launch, profile, buffer, auxiliary, and at the bottom cache, traits, vendors
+ * and error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
 #include "ocl/ocl.h"
+
+/* A kernel object for the launches with the same buffers, and the arguments that it has. */
+typedef struct bcl_call {
+    cl_kernel kernel;
+    bcl_arg *args; /* (argument_count) */
+    bool set;      /* all of them */
+} bcl_call;
 
 struct bcl_kernel {
     bcl_device *device;
@@ -12,6 +19,9 @@ struct bcl_kernel {
     cl_kernel kernel;
     cl_uint argument_count;
     char *file, *name, *options;
+    bcl_call *sites;
+    size_t site_count, site_capacity, site; /* site: the next one, if launches come as before */
+    uint64_t buffers_freed;                 /* the device's, when the sites were set */
     uint64_t launches; /* with the profile on: counted as the events are read */
     double ms;
 };
@@ -49,7 +59,8 @@ struct bcl_device {
     bcl_kernel **kernels;
     size_t kernel_count, kernel_capacity;
     uint64_t allocated; /* bytes in buffers */
-    bool wide;          /* takes the kernels of CPUs */
+    uint64_t buffers_freed;
+    bool wide; /* takes the kernels of CPUs */
     bool profile;
     bcl_pending *pending;
     size_t pending_count, pending_capacity;
@@ -73,6 +84,7 @@ bcl_status bcl_device_self_test(bcl_device *device);
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile);
 void bcl_kernel_free(bcl_kernel *kernel);
+void bcl_calls_free(bcl_kernel *kernel);
 /* Queues a kernel, its arguments set, where it is to go. *event is set only without a second queue;
  * it may be NULL. */
 cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *global,

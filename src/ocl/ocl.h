@@ -62,9 +62,14 @@ typedef struct bcl_kernel bcl_kernel;
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *device, const char *file, const char *name,
                           const char *options);
 
+typedef enum bcl_arg_kind {
+    BCL_ARG_VALUE,
+    BCL_ARG_BUFFER,
+    BCL_ARG_LOCAL /* local memory of `size` bytes */
+} bcl_arg_kind;
 typedef struct bcl_arg {
     size_t size;
-    bool local; /* local memory of `size` bytes */
+    bcl_arg_kind kind;
     union {
         cl_mem mem;
         cl_int i;
@@ -74,7 +79,7 @@ typedef struct bcl_arg {
     } value;
 } bcl_arg;
 static inline bcl_arg bcl_mem(cl_mem x) {
-    return (bcl_arg){.size = sizeof x, .value.mem = x};
+    return (bcl_arg){.size = sizeof x, .kind = BCL_ARG_BUFFER, .value.mem = x};
 }
 static inline bcl_arg bcl_int(int x) {
     return (bcl_arg){.size = sizeof(cl_int), .value.i = x};
@@ -86,7 +91,7 @@ static inline bcl_arg bcl_float(float x) {
     return (bcl_arg){.size = sizeof(cl_float), .value.f = x};
 }
 static inline bcl_arg bcl_local(size_t bytes) {
-    return (bcl_arg){.size = bytes, .local = true};
+    return (bcl_arg){.size = bytes, .kind = BCL_ARG_LOCAL};
 }
 
 typedef struct bcl_grid {
@@ -94,8 +99,9 @@ typedef struct bcl_grid {
     size_t local[3];  /* work-items of a group; 0 counts as 1 */
 } bcl_grid;
 
-/* Sets the arguments by a running index, checks their number against the kernel's, queues. An empty
- * grid (groups[0] == 0) is an error of the caller. Not to be called from two threads at once. */
+/* Sets those of the arguments, by a running index, that differ from the last launch with the same
+ * buffers, checks their number against the kernel's, queues. An empty grid (groups[0] == 0) is an
+ * error of the caller. Not to be called from two threads at once. */
 bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, size_t count);
 #define BCL_LAUNCH(kernel, grid, ...)                                                              \
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \

@@ -1,5 +1,4 @@
-/* Kernels: found in cl/, compiled once a device and set of options, and launched.
- */
+/* Kernels: found in cl/, and compiled once a device and set of options. */
 #include "ocl/cache.h"
 #include "ocl/kernels.h"
 
@@ -101,6 +100,7 @@ out:
 void bcl_kernel_free(bcl_kernel *k) {
     if (!k)
         return;
+    bcl_calls_free(k);
     if (k->kernel)
         clReleaseKernel(k->kernel);
     if (k->program)
@@ -154,34 +154,5 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
 out:
     if (status)
         bcl_kernel_free(k);
-    return status;
-}
-
-bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t count) {
-    bcl_status status = BCL_OK;
-    bcl_device *d = k->device;
-    cl_event event = NULL;
-    size_t global[3], local[3];
-    if (count != k->argument_count)
-        return bcl_fail(BCL_ERROR_DEVICE, "cl/%s: %s takes %u arguments, %zu were given", k->file,
-                        k->name, k->argument_count, count);
-    for (size_t i = 0; i < count; i++) {
-        cl_int code = clSetKernelArg(k->kernel, (cl_uint)i, args[i].size,
-                                     args[i].local ? NULL : (const void *)&args[i].value);
-        if (code != CL_SUCCESS)
-            return bcl_cl_fail(code, "cl/%s: %s: argument %zu of %zu bytes", k->file, k->name, i,
-                               args[i].size);
-    }
-    for (int i = 0; i < 3; i++) {
-        local[i] = grid.local[i] ? grid.local[i] : 1;
-        global[i] = (grid.groups[i] || !i ? grid.groups[i] : 1) * local[i];
-    }
-    cl_int code = bcl_device_enqueue(d, k->kernel, global, local, d->profile ? &event : NULL);
-    if (code != CL_SUCCESS)
-        return bcl_cl_fail(code, "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id,
-                           k->file, k->name, global[0] / local[0], global[1] / local[1],
-                           global[2] / local[2], local[0], local[1], local[2]);
-    if (event)
-        status = bcl_profile_launch(d, k, event);
     return status;
 }
