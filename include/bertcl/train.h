@@ -94,6 +94,7 @@ typedef struct bcl_run_options {
     int64_t patience;      /* epochs without a better dev score that end the run; 0: no end */
     double min_delta;      /* min-delta: what is less is not better, for patience */
     int64_t save_every;    /* save-every: steps between checkpoints; 0: at the ends of epochs */
+    int64_t histograms;    /* histograms: steps between histograms of the gradients; 0: none */
     int64_t eval_batch;    /* eval-batch: sentences of a batch in evaluation; 0: by tokens */
     const char *precision; /* "fp32" or "bf16", see bcl_session_options */
 

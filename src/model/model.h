@@ -181,6 +181,8 @@ typedef struct bcl_update_rules {
 } bcl_update_rules;
 /* After bcl_model_train_begin; without it all are updated alike. */
 bcl_status bcl_model_set_rules(bcl_model *model, const bcl_update_rules *rules);
+/* False for what these rules freeze: it has no gradient. */
+bool bcl_model_trains(const bcl_model *model, const bcl_named *named);
 
 /* Dropout rates and the numbers that the masks come from. */
 typedef struct bcl_dropout_state {

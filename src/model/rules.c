@@ -14,6 +14,11 @@ static double rate_of(const bcl_update_rules *r, int layer, int L) {
     return layer == L ? r->head_rate : pow(r->layer_decay, L - layer);
 }
 
+bool bcl_model_trains(const bcl_model *m, const bcl_named *n) {
+    return m->frozen < 0 || (n->parameter != BCL_WORDS &&
+                             layer_of(&m->layout, n->parameter, m->config.layers) >= m->frozen);
+}
+
 bcl_status bcl_model_set_rules(bcl_model *m, const bcl_update_rules *r) {
     bcl_status status = BCL_OK;
     const bcl_layout *l = &m->layout;

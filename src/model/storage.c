@@ -1,22 +1,33 @@
 /* Parameters to files, and the optimizer's state to and from them. */
 #include "model/internal.h"
 
-/* Rows of the word embedding, or of its gradient, of which there are only those of words that
- * occur. */
-static bcl_status read_words(bcl_model *m, bool gradient, size_t first, size_t rows, float *out) {
+/* Rows of the word embedding's gradient: there are only those of words that occur, and of these the
+ * ones that the newest step has written are its own; the others are zero. */
+static bcl_status read_word_gradients(bcl_model *m, size_t first, size_t rows, float *out) {
     bcl_status status = BCL_OK;
-    const size_t C = (size_t)m->config.hidden, row = C * sizeof(float);
-    if (!gradient)
-        return bcl_buffer_read(m->device, m->words.buffer, first * row, out, rows * row, true);
+    const size_t C = (size_t)m->config.hidden, row = C * sizeof(float), R = (size_t)m->rows;
+    int32_t *steps = NULL, newest = -1;
+    BCL_NEW(steps, R);
+    BCL_TRY(bcl_buffer_read(m->device, m->row_step.buffer, 0, steps, R * sizeof *steps, true));
+    for (size_t i = 0; i < R; i++)
+        newest = steps[i] > newest ? steps[i] : newest;
     memset(out, 0, rows * row);
     for (size_t i = 0; i < rows; i++) {
         const int32_t slot = m->slot_of[first + i];
-        if (slot >= 0)
+        if (slot >= 0 && steps[slot] == newest)
             BCL_TRY(bcl_buffer_read(m->device, m->row_g.buffer, (size_t)slot * row, out + i * C,
                                     row, true));
     }
 out:
+    free(steps);
     return status;
+}
+
+static bcl_status read_words(bcl_model *m, bool gradient, size_t first, size_t rows, float *out) {
+    const size_t row = (size_t)m->config.hidden * sizeof(float);
+    return gradient
+               ? read_word_gradients(m, first, rows, out)
+               : bcl_buffer_read(m->device, m->words.buffer, first * row, out, rows * row, true);
 }
 
 static bcl_status read_rows(bcl_model *m, const bcl_named *n, bool gradient, size_t first,

@@ -1,4 +1,4 @@
-/* The report's parts on what a run did: figures, curves, settings, data, devices, lineage. */
+/* The report's parts on what a run did: figures, curves, settings, data, lineage. */
 #include "track/page_run.h"
 
 #include <math.h>
@@ -146,9 +146,11 @@ out:
     return status;
 }
 
-#define GRID                                                                                       \
-    "<div style=\"display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%%, "       \
-    "24rem), 1fr)); gap: 1rem\">\n"
+/* Charts beside each other where there is room. */
+bcl_status bcl_page_grid_open(bcl_string *out) {
+    return put(out, "<div style=\"display: grid; grid-template-columns: repeat(auto-fit, "
+                    "minmax(min(100%, 24rem), 1fr)); gap: 1rem\">\n");
+}
 
 bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t count) {
     bcl_status status = BCL_OK;
@@ -157,7 +159,8 @@ bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t cou
         any = any || runs[i].series_count;
     if (!any)
         return put(out, "<p class=\"soft\">There are no metrics yet.</p>\n");
-    BCL_TRY(bcl_string_addf(out, "<h2>Curves</h2>\n" GRID));
+    BCL_TRY(put(out, "<h2>Curves</h2>\n"));
+    BCL_TRY(bcl_page_grid_open(out));
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
         BCL_TRY(add_curve(out, &curves[i], runs, count));
     BCL_TRY(put(out,
@@ -308,59 +311,12 @@ bcl_status bcl_page_data(bcl_string *out, const bcl_page_run *run) {
                                 cJSON_GetNumberValue(bcl_page_get(input, "sentences")),
                                 cJSON_GetNumberValue(bcl_page_get(input, "words")),
                                 cJSON_GetArraySize(bcl_page_get(input, "files"))));
-        BCL_TRY(bcl_string_addf(out, GRID));
+        BCL_TRY(bcl_page_grid_open(out));
         BCL_TRY(add_tag_chart(out, input));
         BCL_TRY(add_length_chart(out, input));
         BCL_TRY(put(out, "</div>\n"));
         BCL_TRY(add_tags(out, input));
     }
-out:
-    return status;
-}
-
-/* ---- devices ---- */
-
-bcl_status bcl_page_devices(bcl_string *out, const bcl_page_run *run) {
-    static const char *const titles[] = {"Device", ""};
-    static const struct {
-        const char *path, *name;
-    } rows[] = {{"device", "device"}, {"gemm", "matrix products"}, {"precision", "precision"}};
-    bcl_status status = BCL_OK;
-    const cJSON *list = bcl_page_get(run->results, "devices"), *device, *item;
-    if (!list)
-        list = bcl_page_get(run->run, "devices");
-    BCL_TRY(put(out, "<h2>Devices</h2>\n"));
-    if (cJSON_GetArraySize(list) && cJSON_IsObject(list->child)) {
-        /* one row a device, with all that is known of it: id, share, tokens/s, … */
-        BCL_TRY(put(out, "<div class=\"scroll\"><table>\n<tr>"));
-        cJSON_ArrayForEach(item, list->child) if (!cJSON_IsObject(item))
-            BCL_TRY(bcl_page_cell(out, "th", cJSON_IsNumber(item), item->string));
-        BCL_TRY(put(out, "</tr>\n"));
-        cJSON_ArrayForEach(device, list) {
-            BCL_TRY(put(out, "<tr>"));
-            cJSON_ArrayForEach(item, list->child) {
-                char *text = NULL;
-                const cJSON *value = cJSON_GetObjectItemCaseSensitive(device, item->string);
-                if (cJSON_IsObject(item))
-                    continue;
-                if (value)
-                    BCL_TRY(bcl_page_value(&text, value));
-                status = bcl_page_cell(out, "td", cJSON_IsNumber(value), text ? text : "");
-                free(text);
-                BCL_TRY(status);
-            }
-            BCL_TRY(put(out, "</tr>\n"));
-        }
-        BCL_TRY(bcl_page_table_close(out));
-    }
-    BCL_TRY(bcl_page_table_open(out, titles, 2, 2));
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        BCL_TRY(bcl_page_row(out, rows[i].name, bcl_page_get(run->run, rows[i].path)));
-    BCL_TRY(
-        bcl_page_row(out, "training (tokens/s)", bcl_page_get(run->results, "train/tokens_per_s")));
-    BCL_TRY(bcl_page_row(out, "host", bcl_page_get(run->track, "host/name")));
-    BCL_TRY(bcl_page_row(out, "processors", bcl_page_get(run->track, "host/cpus")));
-    BCL_TRY(bcl_page_table_close(out));
 out:
     return status;
 }

@@ -47,14 +47,16 @@ bcl_status bcl_page_row(bcl_string *out, const char *name, const cJSON *value);
 bcl_status bcl_page_table_open(bcl_string *out, const char *const *titles, size_t count,
                                size_t texts);
 bcl_status bcl_page_table_close(bcl_string *out);
+bcl_status bcl_page_grid_open(bcl_string *out); /* of charts; "</div>" closes it */
 
 /* page_parts.c: each adds a section, or nothing where the run has nothing of it */
 bcl_status bcl_page_figures(bcl_string *out, const bcl_page_run *run);
 bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t count);
 bcl_status bcl_page_settings(bcl_string *out, const bcl_page_run *run);
 bcl_status bcl_page_data(bcl_string *out, const bcl_page_run *run);
-bcl_status bcl_page_devices(bcl_string *out, const bcl_page_run *run);
 bcl_status bcl_page_lineage(bcl_string *out, const bcl_page_run *run);
+/* page_devices.c */
+bcl_status bcl_page_devices(bcl_string *out, const bcl_page_run *run);
 /* page_scores.c */
 bcl_status bcl_page_scores(bcl_string *out, const bcl_page_run *run);
 bcl_status bcl_page_errors(bcl_string *out, const bcl_page_run *run);

@@ -108,13 +108,14 @@ static bcl_status perform(long *code, bcl_server *server, const char *url, const
     return *code >= 400 ? refused(url, *code, body) : BCL_OK;
 }
 
+/* A name and a password go before a token, as with MLflow's own client. */
 static struct curl_slist *headers_of(const bcl_server *server, const char *type) {
-    char line[4096];
+    char *line = NULL;
     struct curl_slist *list = curl_slist_append(NULL, type);
-    if (server->token) {
-        snprintf(line, sizeof line, "Authorization: Bearer %s", server->token);
+    if (server->token && !server->user &&
+        !bcl_format(&line, "Authorization: Bearer %s", server->token))
         list = curl_slist_append(list, line);
-    }
+    free(line);
     return curl_slist_append(list, "Expect:");
 }
 

@@ -1,6 +1,8 @@
-/* TensorBoard's event files: TFRecords (length, its checksum, data, its checksum) of protocol
- * buffers, of which a handful of fields are needed. Sources: tensorflow/core/lib/io/record_writer,
- * tensorflow/core/util/event.proto, tensorflow/core/framework/{summary,tensor}.proto. */
+/* TensorBoard's event files: scalars of metrics.jsonl, the options as text, histograms of
+ * histograms.jsonl. A record is its length, that one's checksum, an event, its checksum. Sources:
+ * tensorflow/core/lib/io/record_writer, tensorflow/core/util/event.proto,
+ * tensorflow/core/framework/{summary,tensor,histogram}.proto. */
+#include "track/event_file.h"
 #include "track/tracker.h"
 
 #include <math.h>
@@ -11,104 +13,24 @@ struct bcl_tensorboard {
     char *folder, *path;
     FILE *file;
     bcl_points points;
-    bcl_last_steps steps; /* by tag */
+    bcl_last_steps steps;  /* by tag; of all histograms together HISTOGRAMS */
+    int64_t newest;        /* step of metrics.jsonl */
+    off_t histograms_read; /* bytes of histograms.jsonl */
     bcl_string event, summary, value;
 };
-
-/* ---- checksums ---- */
-
-static uint32_t crc32c(const unsigned char *data, size_t size) {
-    static uint32_t table[256];
-    uint32_t crc = 0xFFFFFFFFu;
-    if (!table[1])
-        for (uint32_t i = 256; i-- > 0;) { /* table[1] last: it tells that all are there */
-            uint32_t c = i;
-            for (int k = 0; k < 8; k++)
-                c = c & 1 ? c >> 1 ^ 0x82F63B78u : c >> 1;
-            table[i] = c;
-        }
-    for (size_t i = 0; i < size; i++)
-        crc = table[(crc ^ data[i]) & 255] ^ crc >> 8;
-    return ~crc;
-}
-
-static uint32_t masked(const void *data, size_t size) {
-    const uint32_t crc = crc32c(data, size);
-    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
-}
-
-static void put_little(unsigned char *out, uint64_t x, int bytes) {
-    for (int i = 0; i < bytes; i++)
-        out[i] = (unsigned char)(x >> 8 * i);
-}
-
-static uint64_t get_little(const unsigned char *in, int bytes) {
-    uint64_t x = 0;
-    for (int i = bytes; i-- > 0;)
-        x = x << 8 | in[i];
-    return x;
-}
-
-/* ---- protocol buffers ---- */
-
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-static bcl_status put_varint(bcl_string *out, uint64_t x) {
-    char bytes[10];
-    size_t n = 0;
-    do {
-        bytes[n++] = (char)((x & 127) | (x > 127 ? 128 : 0));
-        x >>= 7;
-    } while (x);
-    return bcl_string_add(out, bytes, n);
-}
-
-static bcl_status put_bytes(bcl_string *out, int field, const void *data, size_t size) {
-    bcl_status status = BCL_OK;
-    BCL_TRY(put_varint(out, (uint64_t)(field << 3 | BYTES)));
-    BCL_TRY(put_varint(out, size));
-    BCL_TRY(bcl_string_add(out, data, size));
-out:
-    return status;
-}
-
-static bcl_status put_text(bcl_string *out, int field, const char *text) {
-    return put_bytes(out, field, text, strlen(text));
-}
-
-static bcl_status put_number(bcl_string *out, int field, uint64_t x) {
-    const bcl_status status = put_varint(out, (uint64_t)(field << 3 | VARINT));
-    return status ? status : put_varint(out, x);
-}
-
-static bcl_status put_double(bcl_string *out, int field, double x) {
-    unsigned char bytes[8];
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    put_little(bytes, bits, 8);
-    const bcl_status status = put_varint(out, (uint64_t)(field << 3 | FIXED64));
-    return status ? status : bcl_string_add(out, bytes, 8);
-}
-
-static bcl_status put_float(bcl_string *out, int field, float x) {
-    unsigned char bytes[4];
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    put_little(bytes, bits, 4);
-    const bcl_status status = put_varint(out, (uint64_t)(field << 3 | FIXED32));
-    return status ? status : bcl_string_add(out, bytes, 4);
-}
 
 /* ---- events ---- */
 
 enum { EVENT_TIME = 1, EVENT_STEP = 2, EVENT_VERSION = 3, EVENT_SUMMARY = 5 };
-enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_TENSOR = 8, VALUE_METADATA = 9 };
+enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_HISTOGRAM = 5, VALUE_TENSOR = 8 };
+enum { VALUE_METADATA = 9 };
+#define HISTOGRAMS "gradients/" /* their tags begin so */
 
 static bcl_status write_record(bcl_tensorboard *b, const bcl_string *data) {
     unsigned char head[12], tail[4];
-    put_little(head, data->size, 8);
-    put_little(head + 8, masked(head, 8), 4);
-    put_little(tail, masked(data->data, data->size), 4);
+    bcl_little_put(head, data->size, 8);
+    bcl_little_put(head + 8, bcl_record_sum(head, 8), 4);
+    bcl_little_put(tail, bcl_record_sum(data->data, data->size), 4);
     if (fwrite(head, 1, sizeof head, b->file) != sizeof head ||
         fwrite(data->data, 1, data->size, b->file) != data->size ||
         fwrite(tail, 1, sizeof tail, b->file) != sizeof tail)
@@ -118,14 +40,21 @@ static bcl_status write_record(bcl_tensorboard *b, const bcl_string *data) {
 
 static bcl_status begin_event(bcl_tensorboard *b) {
     b->event.size = b->summary.size = b->value.size = 0;
-    return put_double(&b->event, EVENT_TIME, bcl_unix_time());
+    return bcl_proto_double(&b->event, EVENT_TIME, bcl_unix_time());
+}
+
+/* The value is one of the event's. */
+static bcl_status add_value(bcl_tensorboard *b) {
+    const bcl_status status =
+        bcl_proto_bytes(&b->summary, SUMMARY_VALUE, b->value.data, b->value.size);
+    b->value.size = 0;
+    return status;
 }
 
 static bcl_status end_event(bcl_tensorboard *b, int64_t step) {
     bcl_status status = BCL_OK;
-    BCL_TRY(put_number(&b->event, EVENT_STEP, (uint64_t)step));
-    BCL_TRY(put_bytes(&b->summary, SUMMARY_VALUE, b->value.data, b->value.size));
-    BCL_TRY(put_bytes(&b->event, EVENT_SUMMARY, b->summary.data, b->summary.size));
+    BCL_TRY(bcl_proto_number(&b->event, EVENT_STEP, (uint64_t)step));
+    BCL_TRY(bcl_proto_bytes(&b->event, EVENT_SUMMARY, b->summary.data, b->summary.size));
     BCL_TRY(write_record(b, &b->event));
 out:
     return status;
@@ -134,7 +63,7 @@ out:
 static bcl_status write_version(bcl_tensorboard *b) {
     bcl_status status = BCL_OK;
     BCL_TRY(begin_event(b));
-    BCL_TRY(put_text(&b->event, EVENT_VERSION, "brain.Event:2"));
+    BCL_TRY(bcl_proto_text(&b->event, EVENT_VERSION, "brain.Event:2"));
     BCL_TRY(write_record(b, &b->event));
 out:
     return status;
@@ -147,8 +76,6 @@ static void tag_of(char out[80], const char *key) {
         snprintf(out, 80, "eval/%s", key + 5);
     else if (!strncmp(key, "dev_", 4))
         snprintf(out, 80, "dev/%s", key + 4);
-    else if (!strncmp(key, "dev_", 4))
-        snprintf(out, 80, "dev/%s", key + 4);
     else
         snprintf(out, 80, "train/%s", key);
 }
@@ -158,12 +85,14 @@ static bcl_status on_point(void *context, int64_t step, const char *key, double 
     bcl_status status = BCL_OK;
     char tag[80];
     tag_of(tag, key);
+    b->newest = step > b->newest ? step : b->newest;
     int64_t *last = bcl_last_step(&b->steps, tag);
     if (!last || step <= *last)
         return status;
     BCL_TRY(begin_event(b));
-    BCL_TRY(put_text(&b->value, VALUE_TAG, tag));
-    BCL_TRY(put_float(&b->value, VALUE_SIMPLE, (float)value));
+    BCL_TRY(bcl_proto_text(&b->value, VALUE_TAG, tag));
+    BCL_TRY(bcl_proto_float(&b->value, VALUE_SIMPLE, (float)value));
+    BCL_TRY(add_value(b));
     BCL_TRY(end_event(b, step));
     *last = step;
 out:
@@ -175,21 +104,22 @@ static bcl_status write_text(bcl_tensorboard *b, const char *tag, const char *te
     bcl_status status = BCL_OK;
     bcl_string part = {0}, inner = {0};
     BCL_TRY(begin_event(b));
-    BCL_TRY(put_text(&b->value, VALUE_TAG, tag));
-    BCL_TRY(put_number(&part, 1, 7));  /* dtype: DT_STRING */
-    BCL_TRY(put_number(&inner, 1, 1)); /* size of the one dimension */
+    BCL_TRY(bcl_proto_text(&b->value, VALUE_TAG, tag));
+    BCL_TRY(bcl_proto_number(&part, 1, 7));  /* dtype: DT_STRING */
+    BCL_TRY(bcl_proto_number(&inner, 1, 1)); /* size of the one dimension */
     bcl_string shape = {0};
-    status = put_bytes(&shape, 2, inner.data, inner.size);
+    status = bcl_proto_bytes(&shape, 2, inner.data, inner.size);
     if (!status)
-        status = put_bytes(&part, 2, shape.data, shape.size);
+        status = bcl_proto_bytes(&part, 2, shape.data, shape.size);
     bcl_string_free(&shape);
     BCL_TRY(status);
-    BCL_TRY(put_text(&part, 8, text));
-    BCL_TRY(put_bytes(&b->value, VALUE_TENSOR, part.data, part.size));
+    BCL_TRY(bcl_proto_text(&part, 8, text));
+    BCL_TRY(bcl_proto_bytes(&b->value, VALUE_TENSOR, part.data, part.size));
     part.size = inner.size = 0;
-    BCL_TRY(put_text(&inner, 1, "text"));                 /* plugin_name */
-    BCL_TRY(put_bytes(&part, 1, inner.data, inner.size)); /* plugin_data */
-    BCL_TRY(put_bytes(&b->value, VALUE_METADATA, part.data, part.size));
+    BCL_TRY(bcl_proto_text(&inner, 1, "text"));                 /* plugin_name */
+    BCL_TRY(bcl_proto_bytes(&part, 1, inner.data, inner.size)); /* plugin_data */
+    BCL_TRY(bcl_proto_bytes(&b->value, VALUE_METADATA, part.data, part.size));
+    BCL_TRY(add_value(b));
     BCL_TRY(end_event(b, 0));
 out:
     bcl_string_free(&part);
@@ -223,50 +153,85 @@ out:
     return status;
 }
 
+/* ---- histograms ---- */
+
+static bcl_status add_doubles(bcl_string *out, int field, const cJSON *list) {
+    bcl_status status = BCL_OK;
+    double *x = NULL;
+    size_t n = 0;
+    const cJSON *item;
+    BCL_NEW(x, (size_t)cJSON_GetArraySize(list));
+    cJSON_ArrayForEach(item, list) x[n++] = item->valuedouble;
+    BCL_TRY(bcl_proto_doubles(out, field, x, n));
+out:
+    free(x);
+    return status;
+}
+
+static bcl_status add_histogram(bcl_tensorboard *b, const cJSON *h) {
+    static const char *const figures[] = {"least", "greatest", "count", "sum", "squares"};
+    bcl_status status = BCL_OK;
+    char tag[80];
+    bcl_string proto = {0};
+    snprintf(tag, sizeof tag, HISTOGRAMS "%s", h->string);
+    for (int i = 0; i < 5; i++)
+        BCL_TRY(bcl_proto_double(
+            &proto, i + 1, cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(h, figures[i]))));
+    BCL_TRY(add_doubles(&proto, 6, cJSON_GetObjectItemCaseSensitive(h, "limits")));
+    BCL_TRY(add_doubles(&proto, 7, cJSON_GetObjectItemCaseSensitive(h, "counts")));
+    BCL_TRY(bcl_proto_text(&b->value, VALUE_TAG, tag));
+    BCL_TRY(bcl_proto_bytes(&b->value, VALUE_HISTOGRAM, proto.data, proto.size));
+    BCL_TRY(add_value(b));
+out:
+    bcl_string_free(&proto);
+    return status;
+}
+
+/* A line of histograms.jsonl is one event, so that a step's are there or not. *later: of a step
+ * that metrics.jsonl does not have yet. */
+static bcl_status add_histograms(bcl_tensorboard *b, const char *line, bool *later) {
+    bcl_status status = BCL_OK;
+    cJSON *json = cJSON_Parse(line);
+    const cJSON *h, *step = cJSON_GetObjectItemCaseSensitive(json, "step");
+    int64_t *last = bcl_last_step(&b->steps, HISTOGRAMS);
+    const int64_t at = cJSON_IsNumber(step) ? (int64_t)step->valuedouble : -1;
+    *later = at > b->newest;
+    if (*later || !last || at <= *last) /* no JSON: the same */
+        goto out;
+    BCL_TRY(begin_event(b));
+    cJSON_ArrayForEach(h, cJSON_GetObjectItemCaseSensitive(json, "gradients"))
+        BCL_TRY(add_histogram(b, h));
+    BCL_TRY(end_event(b, at));
+    *last = at;
+out:
+    cJSON_Delete(json);
+    return status;
+}
+
+static bcl_status update_histograms(bcl_tensorboard *b) {
+    bcl_status status = BCL_OK;
+    char *path = NULL, *line = NULL;
+    size_t capacity = 0;
+    FILE *file = NULL;
+    bool later = false;
+    BCL_TRY(bcl_path_join(&path, b->folder, "histograms.jsonl"));
+    if (!(file = fopen(path, "rb")) || fseeko(file, b->histograms_read, SEEK_SET))
+        goto out; /* none were asked for */
+    for (ssize_t n; (n = getline(&line, &capacity, file)) > 0 && line[n - 1] == '\n';) {
+        BCL_TRY(add_histograms(b, line, &later));
+        if (later)
+            break;
+        b->histograms_read += n;
+    }
+out:
+    if (file)
+        fclose(file);
+    free(line);
+    free(path);
+    return status;
+}
+
 /* ---- reading back: what is in the file already ---- */
-
-/* One field; false at the end or where the bytes make no sense. */
-static bool get_varint(const unsigned char **p, const unsigned char *end, uint64_t *x) {
-    *x = 0;
-    for (int shift = 0; *p < end && shift < 64; shift += 7) {
-        const unsigned char byte = *(*p)++;
-        *x |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-static bool get_field(const unsigned char **p, const unsigned char *end, int *field,
-                      uint64_t *number, const unsigned char **data, size_t *size) {
-    uint64_t key, n = 0;
-    *data = NULL;
-    *size = 0;
-    *number = 0;
-    if (!get_varint(p, end, &key))
-        return false;
-    *field = (int)(key >> 3);
-    switch (key & 7) {
-    case VARINT:
-        return get_varint(p, end, number);
-    case FIXED64:
-    case FIXED32:
-        n = (key & 7) == FIXED64 ? 8 : 4;
-        break;
-    case BYTES:
-        if (!get_varint(p, end, &n))
-            return false;
-        break;
-    default:
-        return false;
-    }
-    if (n > (uint64_t)(end - *p))
-        return false;
-    *data = *p;
-    *size = (size_t)n;
-    *p += n;
-    return true;
-}
 
 /* The step and the tag of an event with one value; false for others. */
 static bool read_event(const unsigned char *p, size_t size, int64_t *step, char tag[80]) {
@@ -275,17 +240,17 @@ static bool read_event(const unsigned char *p, size_t size, int64_t *step, char 
     uint64_t number;
     *step = 0;
     tag[0] = 0;
-    while (get_field(&p, end, &field, &number, &data, &size)) {
+    while (bcl_proto_next(&p, end, &field, &number, &data, &size)) {
         if (field == EVENT_STEP)
             *step = (int64_t)number;
         if (field != EVENT_SUMMARY || !data)
             continue;
         const unsigned char *q = data, *q_end = data + size, *value, *text;
         size_t n, text_size;
-        while (get_field(&q, q_end, &field, &number, &value, &n)) {
+        while (bcl_proto_next(&q, q_end, &field, &number, &value, &n)) {
             const unsigned char *r = value;
             while (field == SUMMARY_VALUE && value &&
-                   get_field(&r, value + n, &field, &number, &text, &text_size)) {
+                   bcl_proto_next(&r, value + n, &field, &number, &text, &text_size)) {
                 if (field == VALUE_TAG && text && text_size < 80) {
                     memcpy(tag, text, text_size);
                     tag[text_size] = 0;
@@ -309,12 +274,14 @@ static bcl_status read_back(bcl_tensorboard *b, int64_t most) {
     BCL_TRY(bcl_map_open(&map, b->path));
     while (map.size - at >= 16) {
         const unsigned char *p = map.data + at;
-        const uint64_t size = get_little(p, 8);
-        if (masked(p, 8) != (uint32_t)get_little(p + 8, 4) || size > map.size - at - 16 ||
-            masked(p + 12, (size_t)size) != (uint32_t)get_little(p + 12 + size, 4))
+        const uint64_t size = bcl_little_get(p, 8);
+        if (bcl_record_sum(p, 8) != (uint32_t)bcl_little_get(p + 8, 4) ||
+            size > map.size - at - 16 ||
+            bcl_record_sum(p + 12, (size_t)size) != (uint32_t)bcl_little_get(p + 12 + size, 4))
             break;
         if (read_event(p + 12, (size_t)size, &step, tag)) {
-            int64_t *last = bcl_last_step(&b->steps, tag);
+            const bool histograms = !strncmp(tag, HISTOGRAMS, strlen(HISTOGRAMS));
+            int64_t *last = bcl_last_step(&b->steps, histograms ? HISTOGRAMS : tag);
             if (step > most)
                 break;
             if (last && step > *last)
@@ -357,6 +324,8 @@ static bcl_status reopen(bcl_tensorboard *b) {
     if (*bcl_last_step(&b->steps, "options") < 0)
         BCL_TRY(write_options(b));
     b->points = (bcl_points){0};
+    b->newest = most;
+    b->histograms_read = 0;
 out:
     return status;
 }
@@ -407,6 +376,7 @@ bcl_status bcl_tensorboard_update(bcl_tensorboard *b) {
         BCL_TRY(reopen(b));
         BCL_TRY(bcl_points_read(&b->points, b->folder, on_point, b));
     }
+    BCL_TRY(update_histograms(b));
     if (fflush(b->file))
         status = bcl_fail_errno("%s: cannot write", b->path);
 out:

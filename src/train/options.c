@@ -117,6 +117,10 @@ static const bcl_run_option table[] = {
     {BCL_RUN_INT, "save-every", AT(save_every), "N",
      "steps between checkpoints; default: at the ends of epochs", .min = 1, .max = 1e12,
      .how = true},
+    {BCL_RUN_INT, "histograms", AT(histograms), "N",
+     "steps between histograms of all gradients, in histograms.jsonl and in TensorBoard's file; "
+     "default: none. Such a step waits for the device",
+     .min = 1, .max = 1e12, .how = true},
     {BCL_RUN_INT, "eval-batch", AT(eval_batch), "N",
      "sentences a batch in evaluation; default: by tokens. Results do not depend on it", .min = 1,
      .max = 1e6, .how = true},

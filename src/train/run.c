@@ -132,6 +132,7 @@ static bcl_status plan(bcl_run *run) {
         .accumulate = o->accumulate,
         .max_steps = o->max_steps,
         .save_every = o->save_every,
+        .histograms = o->histograms,
         .seed = (uint64_t)o->seed,
         .schedule = !strcmp(o->schedule, "linear")   ? BCL_LINEAR
                     : !strcmp(o->schedule, "cosine") ? BCL_COSINE

@@ -129,6 +129,8 @@ static bcl_status queue_step(bcl_trainer *t, int64_t step) {
         }
         if (t->job->group && fed->last)
             BCL_TRY(reduce(t, fed, !begun));
+        if (fed->last && t->histograms && (step + 1) % t->o->histograms == 0)
+            BCL_TRY(bcl_histograms_add(t->histograms, t->model, step + 1));
         if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
         BCL_TRY(bcl_pipeline_send(t->pipeline));
@@ -249,6 +251,9 @@ static bcl_status prepare(bcl_trainer *t) {
     if (t->job->checkpoint)
         BCL_TRY(restore(t));
     BCL_TRY(bcl_trainer_open_metrics(t));
+    if (t->lead && t->o->histograms)
+        BCL_TRY(bcl_histograms_open(&t->histograms, t->job->folder, bcl_model_layout(t->model),
+                                    t->state.step));
     BCL_TRY(bcl_pipeline_create(
         &t->pipeline, t->model,
         &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
@@ -355,6 +360,7 @@ out:
     if (t.metrics)
         fclose(t.metrics);
     free(t.metrics_path);
+    bcl_histograms_close(t.histograms);
     if (status) {
         bcl_evaluation_free(&out->evaluation);
         bcl_evaluation_free(&out->dev);

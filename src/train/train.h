@@ -31,6 +31,7 @@ typedef struct bcl_train_options {
     bool recompute;            /* see bcl_capacity */
     int64_t max_steps;         /* 0: all */
     int64_t save_every;        /* steps between checkpoints; 0: at the ends of epochs */
+    int64_t histograms;        /* steps between histograms of the gradients; 0: none */
     uint64_t seed;
     bcl_schedule schedule;
     double warmup; /* share of all steps */

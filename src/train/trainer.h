@@ -3,6 +3,7 @@
 #define BCL_TRAINER_H
 
 #include "model/pipeline.h"
+#include "train/histograms.h"
 #include "train/train.h"
 
 enum { BCL_UNTIMED_STEPS = 2 };
@@ -24,10 +25,11 @@ typedef struct bcl_trainer {
     bcl_flight flights[BCL_PIPELINE_SLOTS]; /* by slot */
     FILE *metrics;
     char *metrics_path;
-    bool lead;    /* the one who writes */
-    bool alone;   /* the group's other ranks have ended */
-    bool due;     /* the group wants a checkpoint */
-    bool stopped; /* one of the group was asked to end */
+    bcl_histograms *histograms; /* NULL: none are wanted, or not from this process */
+    bool lead;                  /* the one who writes */
+    bool alone;                 /* the group's other ranks have ended */
+    bool due;                   /* the group wants a checkpoint */
+    bool stopped;               /* one of the group was asked to end */
     /* speed of this process: from the end of its second step, without evaluation and saving */
     int64_t steps_here;
     double clock, timed_seconds;

@@ -12,6 +12,27 @@ train() { "$BERTCL" train --quiet --model model --data corpus.conll --lr 1e-3 --
 b() { "$BERTCL" "$@"; }
 
 check "train" 0 'report: first/report.html' train --out first --max-steps 250 --map I-OR=O --seed 5 --track tensorboard
+# histograms of gradients: the norm of each step, and the same run as without them
+check "histograms" 0 . train --out spread --max-steps 25 --map I-OR=O --seed 5 --histograms 10
+check "no histograms" 0 . train --out plain --max-steps 25 --map I-OR=O --seed 5
+cmp spread/metrics.jsonl plain/metrics.jsonl || fail "histograms change the run"
+check "histograms of what is trained" 0 . train --out frozen --max-steps 10 --map I-OR=O --histograms 10 --freeze 1
+python3 - <<'P' || failed=1
+import json
+def read(name): return [json.loads(line) for line in open(name)]
+norms = {p["step"]: p["grad_norm"] for p in read("spread/metrics.jsonl") if "grad_norm" in p}
+lines = read("spread/histograms.jsonl")
+assert [line["step"] for line in lines] == [10, 20], lines
+for line in lines:
+    tensors = line["gradients"].values()
+    assert len(tensors) > 30 and all(sum(h["counts"]) == h["count"] and len(h["counts"]) == len(h["limits"]) for h in tensors)
+    assert all(h["limits"] == sorted(h["limits"]) and h["limits"][-1] >= h["greatest"] for h in tensors)
+    norm = sum(h["squares"] for h in tensors) ** 0.5
+    assert abs(norm / norms[line["step"]] - 1) < 1e-4, (line["step"], norm, norms)
+names = read("frozen/histograms.jsonl")[0]["gradients"]
+assert names and not any("embeddings" in n or "layer.0." in n for n in names), list(names)
+P
+
 check "list" 0 'first +train +finished .* 250 ' b runs list
 check "show" 0 "command +train --quiet --model model --data corpus.conll" b runs show first
 for part in 'I-OR=O' 'seed +5' 'parent +model +1' 'model +first +1' 'training and test +corpus +1' 'predictions.conll' 'report.html' 'tokenizer +model/vocab.txt'; do
@@ -46,6 +67,19 @@ check "other reading" 0 'corpus +2' b data list # without the map it is another 
 check "a report of two" 0 . b report first second -o two.html
 grep -q '^base_model\|^pipeline_tag: token-classification' first/model/README.md || fail "no model card"
 [ "$(find first/tensorboard -type f | wc -l)" = 1 ] || fail "tensorboard: not one file"
+
+# several devices in the report: shares, speeds, and who was left out
+mkdir several && echo '{"options": {}, "device": "pocl:0"}' >several/run.json
+cat >several/results.json <<'P'
+{"devices": [{"id": "pocl:0", "name": "a <CPU>", "driver": "PoCL", "host": "here", "share": 0.625, "tokens": 1000, "tokens_per_s": 5000.4, "wait_share": 0.015, "left_out": null},
+ {"id": "intel:0", "name": "CPU", "driver": "Intel", "host": "there", "share": 0.375, "tokens": 600, "tokens_per_s": 3000, "wait_share": 0.2, "left_out": null},
+ {"id": "rusticl:0", "left_out": "its share does not pay"}]}
+P
+check "a report of several devices" 0 . b report several -o several.html
+for part in 'a &lt;CPU&gt;' '>62.5 %<' '>5000<' '>PoCL, on here<' '>20.0 %<' '>its share does not pay<' 'Share of the work' 'Speed by device'; do
+    grep -q "$part" several.html || fail "a report of several devices: no $part"
+done
+grep -qi 'nan' several.html && fail "a report of several devices: a number that is none"
 
 # killed, resumed
 (exec "$BERTCL" train --quiet --model model --data corpus.conll --out killed --lr 1e-3 --batch 2 --epochs 100000 --save-every 50 --max-steps 1000000 >/dev/null 2>&1) &
@@ -112,5 +146,37 @@ check "no server" 2 'MLFLOW_TRACKING_URI' train --out none --track mlflow
 [ -e none ] && fail "a run was begun though its options were wrong"
 check "run name exists" 1 'exists' train --out first --max-steps 3
 MLFLOW_TRACKING_URI=http://127.0.0.1:9 check "server is down" 0 'mlflow: .*runs sync' train --out offline --max-steps 3 --track mlflow
+# who asks: the header of each request; a server that says no is told and stops nothing
+cat >server.py <<'P'
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        print(self.headers.get("Authorization", "none"), file=open("asked", "a"), flush=True)
+        self.send_response(403)
+        self.end_headers()
+    do_GET = do_POST = do_PUT = answer
+    def log_message(self, *a): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+print(server.server_port, file=open("port.tmp", "w"), flush=True)
+__import__("os").rename("port.tmp", "port")
+server.serve_forever()
+P
+python3 server.py & server=$!
+until [ -e port ]; do kill -0 $server || break; sleep 0.1; done
+asks() { # NAME HEADER VARIABLE=VALUE…
+    local name=$1 header=$2
+    shift 2
+    rm -f asked
+    MLFLOW_TRACKING_URI="http://127.0.0.1:$(cat port)" check "$name" 0 'answered 403.*runs sync' env "$@" "$BERTCL" train --quiet \
+        --model model --data corpus.conll --lr 1e-3 --out "asks-$name" --max-steps 3 --track mlflow
+    [ "$(sort -u asked)" = "$header" ] || fail "$name: the server was asked with $(sort -u asked), expected $header"
+}
+asks nobody none A=b
+asks token 'Bearer a.b-c' MLFLOW_TRACKING_TOKEN=a.b-c
+long=$(printf 'x%.0s' $(seq 6000))
+asks long-token "Bearer $long" MLFLOW_TRACKING_TOKEN="$long"
+asks password "Basic $(printf 'me:pass: word' | base64)" MLFLOW_TRACKING_USERNAME=me MLFLOW_TRACKING_PASSWORD='pass: word'
+asks both "Basic $(printf 'me:p' | base64)" MLFLOW_TRACKING_USERNAME=me MLFLOW_TRACKING_PASSWORD=p MLFLOW_TRACKING_TOKEN=a.b
+kill $server; wait $server 2>/dev/null
 check "sync fails" 1 '127.0.0.1:9' env MLFLOW_TRACKING_URI=http://127.0.0.1:9 "$BERTCL" runs sync offline
 exit $failed

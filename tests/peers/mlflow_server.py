@@ -1,6 +1,6 @@
 """A real MLflow server on loopback: two runs of bertcl train --track mlflow read back by MLflow's own client, equal to the
 runs' files; the server killed in the middle of a run, which goes on, and `runs sync` afterwards, twice; answers of 500 and
-a server that hangs: nothing missing, nothing twice, no run stopped."""
+a server that hangs: nothing missing, nothing twice, no run stopped. Then a server that asks for a name and a password."""
 import collections
 import http.server
 import json
@@ -15,24 +15,14 @@ import threading
 import time
 import urllib.request
 
+from support.tracked import BERTCL, check, failures, tiny_training
+
 try:
     import mlflow
     from mlflow.tracking import MlflowClient
 except ImportError:
     print("skipped: no mlflow in this Python")
     sys.exit(77)
-
-bertcl, build, tests = (os.environ[k] for k in ("BERTCL", "BERTCL_BUILD", "BERTCL_TESTS"))
-failed = 0
-
-
-def check(ok, text):
-    global failed
-    if not ok:
-        failed = 1
-        print("FAILED", text)
-    return ok
-
 
 def free_port():
     with socket.socket() as s:
@@ -41,16 +31,16 @@ def free_port():
 
 
 class Server:
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder, *options, **env):
+        self.folder, self.port, self.options, self.env = folder, free_port(), options, dict(os.environ, **env)
         self.uri = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--artifacts-destination",
-             self.folder + "/artifacts", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"],
-            stdout=open(self.folder + "/server.log", "a"), stderr=subprocess.STDOUT, start_new_session=True)
+             self.folder + "/artifacts", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1", *self.options],
+            env=self.env, stdout=open(self.folder + "/server.log", "a"), stderr=subprocess.STDOUT, start_new_session=True)
         for _ in range(300):
             try:
                 urllib.request.urlopen(self.uri + "/health", timeout=2)
@@ -121,24 +111,44 @@ class Bad(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def check_password(tmp, start, sync):
+    """MLflow's own basic authentication: a wrong password is told and stops no run, the right one is taken."""
+    folder = tmp + "/guarded"
+    os.mkdir(folder)
+    with open(folder + "/auth.ini", "w") as f:
+        f.write(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\nadmin_username = admin\n"
+                "admin_password = a password: 2 parts\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n")
+    server = Server(folder, "--app-name", "basic-auth", MLFLOW_AUTH_CONFIG_PATH=folder + "/auth.ini",
+                    MLFLOW_FLASK_SERVER_SECRET_KEY="for this test alone")
+    os.environ.update(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD="a password: 2 parts")  # of MLflow's client
+    for name, password in ("none", None), ("wrong", "another one"), ("right", os.environ["MLFLOW_TRACKING_PASSWORD"]):
+        who = dict(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=password) if password else {}
+        process = start("guarded-" + name, 300, server.uri, **who)
+        _, err = process.communicate()
+        check(process.returncode == 0, f"{name} password: exit {process.returncode}: {err}")
+        if name == "right":  # the server takes its time to check each request
+            check(not err or "sends the rest later" in err and "answered" not in err, f"right password: {err!r}")
+            done = sync(tmp + "/guarded-right", MLFLOW_TRACKING_URI=server.uri, **who)
+            check(done.returncode == 0, f"right password: sync: {done.stderr}")
+            compare(server, tmp + "/guarded-right", "right password")
+        else:
+            check("401" in err and "runs sync" in err, f"{name} password: {err!r}")
+    server.kill()
+
+
 def main():
     with tempfile.TemporaryDirectory() as tmp:
-        model, data = tmp + "/model", tmp + "/data"
-        subprocess.run([build + "/tests/make_tiny_model", model], check=True)
-        with open(tests + "/../sample/speech 1.conll") as f, open(data, "w") as out:
-            out.writelines(f.readlines()[:3000])
+        command = tiny_training(tmp, "--epochs", "1000", "--track", "mlflow", "--model-name", "tiny")
         server = Server(tmp)
         env = dict(os.environ, BERTCL_HOME=tmp + "/home", MLFLOW_TRACKING_URI=server.uri, MLFLOW_EXPERIMENT_NAME="bertcl test")
 
-        def start(name, steps, *more, uri=None):
-            return subprocess.Popen([bertcl, "train", "--quiet", "--model", model, "--data", data, "--out", f"{tmp}/{name}", "--lr", "1e-3",
-                                     "--batch", "2", "--epochs", "1000", "--max-steps", str(steps), "--save-every", "200", "--resume",
-                                     "--track", "mlflow", "--model-name", "tiny", *more],
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                    env=dict(env, MLFLOW_TRACKING_URI=uri) if uri else env)
+        def start(name, steps, uri=server.uri, **who):
+            there = {k: v for k, v in env.items() if k not in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")}
+            return subprocess.Popen([*command, "--out", f"{tmp}/{name}", "--max-steps", str(steps)], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True, env=dict(there, MLFLOW_TRACKING_URI=uri, **who))
 
-        def sync(*runs):
-            return subprocess.run([bertcl, "runs", "sync", *runs], capture_output=True, text=True, env=env)
+        def sync(*runs, **who):
+            return subprocess.run([BERTCL, "runs", "sync", *runs], capture_output=True, text=True, env=dict(env, **who))
 
         # two runs at once
         runs = [start("one", 600), start("two", 600)]
@@ -196,8 +206,9 @@ def main():
             check(sync(f"{tmp}/bad{hang}").returncode == 0, "sync to another server")
             compare(server, f"{tmp}/bad{hang}", f"hang {hang}, synced")
         server.kill()
+        check_password(tmp, start, sync)
         print(f"{n} points of two runs and {n_cut} of one whose server was killed, equal")
-    return failed
+    return bool(failures)
 
 
 sys.exit(main())
