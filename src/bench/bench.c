@@ -2,14 +2,12 @@
 #include "bench/internal.h"
 
 #include "tune/tune.h"
+#include "util/child.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +20,7 @@ typedef struct bench {
     cJSON *rows;
     const bcl_device_info *about; /* of the device at hand */
     char current[128];            /* the row that its child is at */
+    double deadline;              /* of this device */
     bool ended;
 } bench;
 
@@ -47,12 +46,13 @@ static void add_problem(bench *b, const char *name, const char *status, const ch
 
 /* ---- the child ---- */
 
-static void measure_in_child(bench *b, int fd, double deadline) {
+static void measure_in_child(void *context, int fd) {
+    bench *b = context;
     bcl_bench_child c = {.options = b->options,
                          .about = b->about,
                          .config = &b->config,
                          .fd = fd,
-                         .deadline = deadline};
+                         .deadline = b->deadline};
     bcl_bench_row row = {.name = "open", .level = "driver", .unit = "", .precision = "fp32"};
     dup2(2, 1); /* drivers chat */
     signal(SIGINT, SIG_DFL);
@@ -91,28 +91,16 @@ static void take(bench *b, const char *frame) {
     }
 }
 
-typedef enum child_end { CLOSED, HUNG, INTERRUPTED } child_end;
-
 /* Frames end with a NUL. */
-static child_end follow(bench *b, int fd, double patience) {
+static bcl_child_news follow(bench *b, const bcl_child *child, double patience) {
     bcl_string got = {0};
-    child_end end = CLOSED;
-    for (;;) {
-        char chunk[8192];
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        const int ready = poll(&p, 1, (int)(patience * 1000) + 1);
-        if (bcl_interrupted())
-            end = INTERRUPTED;
-        else if (ready < 0 && errno == EINTR)
-            continue;
-        else if (ready <= 0)
-            end = HUNG;
-        const ssize_t n = end == CLOSED ? read(fd, chunk, sizeof chunk) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 || bcl_string_add(&got, chunk, (size_t)n))
-            break;
+    bcl_child_news news;
+    char chunk[8192];
+    size_t n;
+    while ((news = bcl_child_hear(child, chunk, sizeof chunk, &n, patience)) == BCL_CHILD_TOLD) {
         const char *nul;
+        if (bcl_string_add(&got, chunk, n))
+            break;
         while (got.size && (nul = memchr(got.data, 0, got.size))) {
             take(b, got.data);
             got.size -= (size_t)(nul + 1 - got.data);
@@ -120,55 +108,36 @@ static child_end follow(bench *b, int fd, double patience) {
         }
     }
     bcl_string_free(&got);
-    return end;
+    return news;
 }
 
 /* What a child that went down was at, as a row. */
-static void add_end(bench *b, child_end end, int code, double patience) {
-    char reason[160];
-    if (end == HUNG)
+static void add_end(bench *b, bool hung, int code, double patience) {
+    char reason[160], text[BCL_CHILD_REASON];
+    if (hung)
         snprintf(reason, sizeof reason, "no answer for %.0f s; the driver's other rows are missing",
                  patience);
-    else if (WIFSIGNALED(code))
-        snprintf(reason, sizeof reason, "%s; the driver's other rows are missing",
-                 strsignal(WTERMSIG(code)));
     else
-        snprintf(reason, sizeof reason,
-                 "ended the process with status %d; the driver's other rows are missing",
-                 WEXITSTATUS(code));
-    add_problem(b, b->current, end == HUNG ? "hung" : "crashed", reason);
+        snprintf(reason, sizeof reason, "%s; the driver's other rows are missing",
+                 bcl_child_reason(text, code));
+    add_problem(b, b->current, hung ? "hung" : "crashed", reason);
 }
 
 static bcl_status run_device(bench *b, double deadline) {
     const double patience = b->options->patience > 0 ? b->options->patience : PATIENCE_S;
-    int fds[2], code = 0;
-    if (pipe(fds))
-        return bcl_fail_errno("cannot make a pipe");
-    fflush(NULL);
-    const pid_t child = fork();
-    if (child < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return bcl_fail_errno("cannot start a process");
-    }
-    if (child == 0) {
-        close(fds[0]);
-        measure_in_child(b, fds[1], deadline);
-        _exit(0);
-    }
-    close(fds[1]);
+    bcl_child child = {0};
+    b->deadline = deadline;
+    const bcl_status status = bcl_child_start(&child, measure_in_child, b);
+    if (status)
+        return status;
     b->ended = false;
     snprintf(b->current, sizeof b->current, "open");
-    const child_end end = follow(b, fds[0], patience);
-    close(fds[0]);
-    if (end != CLOSED)
-        kill(child, SIGKILL);
-    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
-        ;
-    if (end == INTERRUPTED)
+    const bcl_child_news end = follow(b, &child, patience);
+    const int code = bcl_child_end(&child, end != BCL_CHILD_CLOSED);
+    if (end == BCL_CHILD_INTERRUPTED)
         return bcl_fail(BCL_ERROR_INTERRUPTED, "stopped while measuring; nothing was written");
     if (!b->ended)
-        add_end(b, end, code, patience);
+        add_end(b, end == BCL_CHILD_SILENT, code, patience);
     return BCL_OK;
 }
 

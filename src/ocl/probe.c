@@ -3,11 +3,9 @@
 #include "ocl/cache.h"
 #include "ocl/icd.h"
 #include "ocl/vendors.h"
+#include "util/child.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,7 +131,8 @@ out:
 }
 
 /* In the child: writes one bcl_device_info a device to the pipe. */
-static void probe_in_child(const char *icd_file, int fd) {
+static void probe_in_child(void *context, int fd) {
+    const char *icd_file = context;
     cl_device_id ids[MAX_DEVICES];
     size_t count = 0;
     char driver[48];
@@ -171,65 +170,29 @@ static void probe_in_child(const char *icd_file, int fd) {
     }
 }
 
-/* Reads until the pipe closes or the time is up; false: time is up. */
-static bool read_all(int fd, bcl_string *out, double seconds) {
-    double end = bcl_seconds() + seconds;
-    for (;;) {
-        double left = end - bcl_seconds();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
-        if (ready < 0 && errno == EINTR && !bcl_interrupted())
-            continue;
-        if (ready <= 0)
-            return false;
-        char chunk[8192];
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n <= 0)
-            return true;
-        if (bcl_string_add(out, chunk, (size_t)n))
-            return true;
-    }
-}
-
-/* A driver that answers in a process of its own. */
-typedef struct asked {
-    pid_t child;
-    int fd; /* of the pipe from it */
-} asked;
-
-static bcl_status ask_driver(asked *out, const char *icd_file) {
-    int fds[2];
-    if (pipe(fds))
-        return bcl_fail_errno("cannot make a pipe");
-    fflush(NULL);
-    out->child = fork();
-    if (out->child < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return bcl_fail_errno("cannot start a process");
-    }
-    if (out->child == 0) {
-        close(fds[0]);
-        probe_in_child(icd_file, fds[1]);
-        _exit(0);
-    }
-    close(fds[1]);
-    out->fd = fds[0];
-    return BCL_OK;
+/* Until the pipe closes or the time is up. */
+static bcl_child_news hear_all(const bcl_child *child, bcl_string *out, double seconds) {
+    const double end = bcl_seconds() + seconds;
+    bcl_child_news news;
+    char chunk[8192];
+    size_t n;
+    while ((news = bcl_child_hear(child, chunk, sizeof chunk, &n, end - bcl_seconds())) ==
+           BCL_CHILD_TOLD)
+        if (bcl_string_add(out, chunk, n))
+            return BCL_CHILD_CLOSED;
+    return news;
 }
 
 /* The driver's devices, or one with its problem. */
-static bcl_status hear_driver(const asked *a, const char *icd_file, bcl_device_info **devices,
+static bcl_status hear_driver(bcl_child *child, const char *icd_file, bcl_device_info **devices,
                               size_t *count, size_t *capacity) {
     bcl_status status = BCL_OK;
     bcl_string got = {0};
-    int code = 0;
-    bool in_time = read_all(a->fd, &got, PROBE_SECONDS);
-    close(a->fd);
-    if (!in_time)
-        kill(a->child, SIGKILL);
-    while (waitpid(a->child, &code, 0) < 0 && errno == EINTR)
-        ;
+    const bcl_child_news end = hear_all(child, &got, PROBE_SECONDS);
+    const bool in_time = end == BCL_CHILD_CLOSED;
+    const int code = bcl_child_end(child, !in_time);
+    if (end == BCL_CHILD_INTERRUPTED)
+        BCL_FAIL(BCL_ERROR_INTERRUPTED, "stopped while asking the drivers");
     size_t n = got.size / sizeof(bcl_device_info);
     BCL_TRY(bcl_grow(devices, capacity, *count + n + 1, sizeof **devices));
     if (n)
@@ -285,14 +248,14 @@ static bcl_status probe(bcl_device_info **out, size_t *out_count, const char *on
     char **files = NULL;
     size_t file_count = 0, count = 0, capacity = 0;
     bcl_device_info *devices = NULL;
-    asked *drivers = NULL;
+    bcl_child *drivers = NULL;
     BCL_TRY(bcl_icd_list(&files, &file_count));
     BCL_NEW(drivers, file_count + 1);
     for (size_t i = 0; !status && i < file_count; i++)
         if (!only || !strncmp(bcl_path_name(files[i]), only, only_size))
-            status = ask_driver(&drivers[i], files[i]);
+            status = bcl_child_start(&drivers[i], probe_in_child, files[i]);
     for (size_t i = 0; i < file_count; i++) /* those that were asked, whatever happened */
-        if (drivers[i].child > 0) {
+        if (drivers[i].pid) {
             const bcl_status heard =
                 hear_driver(&drivers[i], files[i], &devices, &count, &capacity);
             status = status ? status : heard;

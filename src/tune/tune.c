@@ -1,15 +1,11 @@
 /* The tuner's parent: starts the children, follows their messages, excludes what crashed or hung,
  * and chooses. Makes no OpenCL call. */
 #include "tune/internal.h"
+#include "util/child.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static const double PATIENCE_S = 120;
 /* A plain provider is left for its parameters, or fp32 for another precision, for this gain at
@@ -24,28 +20,21 @@ const char *bcl_tune_state_name(bcl_tune_state state) {
 
 /* ---- a child ---- */
 
-typedef enum child_end { CHILD_CLOSED, CHILD_HUNG, CHILD_TIME_UP, CHILD_INTERRUPTED } child_end;
-
-static child_end follow(bcl_tune_session *s, int fd) {
+/* How a child's messages end; *time_up: there is no time left for tuning. */
+static bcl_child_news follow(bcl_tune_session *s, const bcl_child *child, bool *time_up) {
     const bcl_tune_options *o = s->options;
     bcl_tune_message m;
     for (;;) {
         const bool trying = s->current >= 0; /* else the driver is starting */
         const double patience = trying && o->patience > 0 ? o->patience : PATIENCE_S;
-        const double left = fmin(patience, bcl_tune_seconds_left(s));
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        const int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
-        if (bcl_interrupted())
-            return CHILD_INTERRUPTED;
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0)
-            return bcl_tune_seconds_left(s) <= 0 ? CHILD_TIME_UP : CHILD_HUNG;
-        const ssize_t n = read(fd, &m, sizeof m);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != (ssize_t)sizeof m)
-            return CHILD_CLOSED;
+        size_t got;
+        const bcl_child_news news =
+            bcl_child_hear(child, &m, sizeof m, &got, fmin(patience, bcl_tune_seconds_left(s)));
+        *time_up = news == BCL_CHILD_SILENT && bcl_tune_seconds_left(s) <= 0;
+        if (news != BCL_CHILD_TOLD)
+            return news;
+        if (got != sizeof m)
+            return BCL_CHILD_CLOSED;
         bcl_tune_apply(s, &m);
         if (m.kind == BCL_TUNE_TRYING && o->progress)
             o->progress(o->context, s->candidates[m.candidate].name, (size_t)m.candidate + 1,
@@ -55,13 +44,8 @@ static child_end follow(bcl_tune_session *s, int fd) {
 
 /* Excludes the candidate that a child went down with. */
 static bcl_status exclude(bcl_tune_session *s, bool hung, int code) {
-    char reason[128];
-    if (hung)
-        snprintf(reason, sizeof reason, "gave no answer");
-    else if (WIFSIGNALED(code))
-        snprintf(reason, sizeof reason, "%s", strsignal(WTERMSIG(code)));
-    else
-        snprintf(reason, sizeof reason, "ended the process with status %d", WEXITSTATUS(code));
+    char text[BCL_CHILD_REASON];
+    const char *reason = hung ? "gave no answer" : bcl_child_reason(text, code);
     if (s->current < 0)
         return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: no candidate was reached: %s", s->about->id,
                         reason);
@@ -72,37 +56,26 @@ static bcl_status exclude(bcl_tune_session *s, bool hung, int code) {
     return BCL_OK;
 }
 
+static void measure(void *context, int fd) {
+    bcl_tune_measure(context, fd);
+}
+
 static bcl_status run_child(bcl_tune_session *s) {
-    int fds[2], code = 0;
-    if (pipe(fds))
-        return bcl_fail_errno("cannot make a pipe");
-    fflush(NULL);
-    const pid_t child = fork();
-    if (child < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return bcl_fail_errno("cannot start a process");
-    }
-    if (child == 0) {
-        close(fds[0]);
-        bcl_tune_measure(s, fds[1]);
-        _exit(0);
-    }
-    close(fds[1]);
+    bcl_child child = {0};
+    bool time_up = false;
+    bcl_status status = bcl_child_start(&child, measure, s);
+    if (status)
+        return status;
     s->current = -1;
-    const child_end end = follow(s, fds[0]);
-    close(fds[0]);
-    if (end != CHILD_CLOSED)
-        kill(child, SIGKILL);
-    while (waitpid(child, &code, 0) < 0 && errno == EINTR)
-        ;
-    if (end == CHILD_INTERRUPTED)
+    const bcl_child_news end = follow(s, &child, &time_up);
+    const int code = bcl_child_end(&child, end != BCL_CHILD_CLOSED);
+    if (end == BCL_CHILD_INTERRUPTED)
         return bcl_fail(BCL_ERROR_INTERRUPTED, "stopped while tuning; nothing was stored");
     if (s->broken[0])
         return bcl_fail(BCL_ERROR_DEVICE, "%s: tuning: %s", s->about->id, s->broken);
-    if (end == CHILD_TIME_UP)
+    if (time_up)
         s->ended = true;
-    return s->ended ? BCL_OK : exclude(s, end == CHILD_HUNG, code);
+    return s->ended ? BCL_OK : exclude(s, end == BCL_CHILD_SILENT, code);
 }
 
 /* ---- the choice ---- */
