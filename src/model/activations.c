@@ -199,10 +199,6 @@ static bcl_status create_moments(bcl_model *m) {
     bcl_status status = BCL_OK;
     const bcl_element type = m->layout.type;
     const int N = (int)m->layout.dense, R = m->rows, C = m->config.hidden;
-    const int F = m->config.intermediate, K = m->config.labels;
-    const int widest = F > 3 * C ? (F > K ? F : K) : (3 * C > K ? 3 * C : K);
-    /* a CPU sums in one piece */
-    const int scratch = bcl_device_wide(m->device) ? 0 : BCL_SUM_PARTS * widest;
     const struct {
         bcl_view *view;
         bcl_element type;
@@ -215,7 +211,6 @@ static bcl_status create_moments(bcl_model *m) {
         {&m->row_m, type, R, C, "the word embedding's first moments"},
         {&m->row_v, type, R, C, "the word embedding's second moments"},
         {&m->partial, BCL_ELEMENT_F32, 1, BCL_ADAM_PARTIALS, "the gradient norm"},
-        {&m->ops.scratch, BCL_ELEMENT_F32, 1, scratch, "sums in parts"},
         {&m->clip, BCL_ELEMENT_F32, 1, 2, "the gradient norm"},
         {&m->row_ids, BCL_ELEMENT_I32, R, 1, "the word list"},
         {&m->row_step, BCL_ELEMENT_I32, R, 1, "the word list"},
@@ -230,6 +225,22 @@ static bcl_status create_moments(bcl_model *m) {
     }
 out:
     return status;
+}
+
+/* Where a device has many units: room for the parts of a step's sums over the tokens, unless the
+ * model is large; then they are added up in several goes. */
+static bcl_status create_sums(bcl_model *m) {
+    enum { MOST = 2 << 20 /* floats */ };
+    const bcl_config *c = &m->config;
+    const size_t C = (size_t)c->hidden, F = (size_t)c->intermediate, K = (size_t)c->labels;
+    const size_t layer = bcl_gemm_fuses(m->ops.gemm) ? 4 * C : 9 * C + F;
+    const size_t widest = F > 3 * C ? (F > K ? F : K) : (3 * C > K ? 3 * C : K);
+    size_t columns = (size_t)c->layers * layer + 3 * C + K;
+    if (bcl_device_wide(m->device) || m->ops.sums)
+        return BCL_OK;
+    if (columns * BCL_SUM_PARTS > MOST)
+        columns = MOST / BCL_SUM_PARTS > widest ? MOST / BCL_SUM_PARTS : widest;
+    return bcl_sums_create(&m->ops.sums, m->device, columns * BCL_SUM_PARTS, 8 * c->layers + 8);
 }
 
 bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
@@ -252,6 +263,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     BCL_NEW(steps, R);
     memset(steps, 0xff, R * sizeof *steps); /* -1: never had a gradient */
     BCL_TRY(create_moments(m));
+    BCL_TRY(create_sums(m));
     BCL_TRY(bcl_buffer_write(m->device, m->row_ids.buffer, 0, ids, m->row_ids.bytes, true));
     BCL_TRY(bcl_buffer_write(m->device, m->row_step.buffer, 0, steps, m->row_step.bytes, true));
     BCL_TRY(list_no_gradient(m));

@@ -104,7 +104,7 @@ void bcl_model_free(bcl_model *m) {
         return;
     bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
                          &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
-                         &m->row_step, &m->partial, &m->clip,  &m->ops.scratch};
+                         &m->row_step, &m->partial, &m->clip};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_exchange_free(m);
@@ -115,6 +115,7 @@ void bcl_model_free(bcl_model *m) {
     }
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
         bcl_buffer_free(m->device, &views[i]->buffer);
+    bcl_sums_free(m->ops.sums);
     bcl_gemm_free(m->ops.gemm);
     bcl_layout_free(&m->layout);
     free(m->slot_of);

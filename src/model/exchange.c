@@ -77,6 +77,10 @@ out:
     return status;
 }
 
+bool bcl_model_exchanges(const bcl_model *m) {
+    return m->exchange && m->exchange->open;
+}
+
 bcl_status bcl_model_exchange_hand_out(bcl_model *m) {
     bcl_status status = BCL_OK;
     bcl_exchange *x = m->exchange;

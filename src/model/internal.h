@@ -128,6 +128,8 @@ struct bcl_model {
 };
 
 void bcl_model_exchange_free(bcl_model *m);
+/* Whether gradients are handed out as they come. */
+bool bcl_model_exchanges(const bcl_model *m);
 /* The next dense part; nothing while the exchange is not open. */
 bcl_status bcl_model_exchange_hand_out(bcl_model *m);
 

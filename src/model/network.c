@@ -209,6 +209,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     const int T = m->batch.T, L = c->layers;
     const bool dropped = dropout && dropout->classifier > 0;
     m->ops.accumulate = accumulate;
+    BCL_TRY(bcl_sums_later(&m->ops, true));
     BCL_TRY(bcl_linear_backward(&m->ops, m->a.dx, head[0].g, head[1].g, m->a.dlogits,
                                 dropped ? m->a.head : m->a.forward[L].x, head[0].p, T, c->hidden,
                                 c->labels, false));
@@ -217,6 +218,8 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
                                  dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= m->frozen && i >= 0; i--) {
         BCL_TRY(layer_backward(m, i, dropout));
+        if (bcl_model_exchanges(m))
+            BCL_TRY(bcl_sums_finish(&m->ops));
         BCL_TRY(bcl_model_exchange_hand_out(m));
     }
     if (m->frozen < 0)
@@ -225,6 +228,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
             p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
             p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows,
             (int)step, dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
+    BCL_TRY(bcl_sums_later(&m->ops, false));
     if (!m->capacity.accumulate) /* else nothing else was there */
         BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:

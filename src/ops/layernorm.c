@@ -38,13 +38,65 @@ out:
     return status;
 }
 
+/* Rows by groups that take the parameters' sums over them on their way. */
+static bool backward_in_parts(const bcl_ops *ops, const bcl_view *dgamma, const bcl_view *dbeta,
+                              int T, int C) {
+    return bcl_sums_part_rows(ops, T) && bcl_device_vector(ops->device) == 1 &&
+           dgamma->root == dbeta->root &&
+           (uint64_t)C * 4 * sizeof(float) <= bcl_device_about(ops->device)->local_memory;
+}
+
+typedef struct backward_call {
+    bcl_view dr, dh, dgamma, dbeta, dy, r, mean, rstd, gamma;
+    const bcl_batch_layout *batch;
+    int C;
+    bcl_dropout dropout;
+} backward_call;
+
+static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    bcl_view parts;
+    int at;
+    const int T = b->batch->T, C = b->C, rows = bcl_sums_part_rows(ops, T);
+    const bcl_view outputs[] = {b->dgamma, b->dbeta};
+    BCL_TRY(bcl_sums_reserve(&parts, &at, ops, outputs, 2, T, C));
+    BCL_TRY(
+        bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, bcl_sums_part_count(T, rows)), bcl_ptr(b->dr),
+                       bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),
+                       bcl_ptr(b->mean), bcl_ptr(b->rstd), bcl_ptr(b->gamma),
+                       bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples), bcl_int(T),
+                       bcl_int(C), bcl_int(rows), bcl_int(b->dh.buffer != b->dr.buffer),
+                       BCL_DROPOUT_ARGS(b->dropout), bcl_local(2 * (size_t)C * sizeof(float))));
+    BCL_TRY(bcl_sums_passed(ops));
+out:
+    return status;
+}
+
+static bcl_status launch_rows(bcl_ops *ops, const backward_call *b) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const int T = b->batch->T, C = b->C;
+    /* before dr overwrites dy */
+    BCL_TRY(
+        bcl_layernorm_parameters(ops, b->dgamma, b->dbeta, b->dy, b->r, b->mean, b->rstd, T, C));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(b->dr), bcl_ptr(b->dh),
+                       bcl_ptr(b->dy), bcl_ptr(b->r), bcl_ptr(b->mean), bcl_ptr(b->rstd),
+                       bcl_ptr(b->gamma), bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples),
+                       bcl_int(C), bcl_int(b->dh.buffer != b->dr.buffer),
+                       BCL_DROPOUT_ARGS(b->dropout)));
+out:
+    return status;
+}
+
 bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
                                            bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
                                            bcl_view rstd, bcl_view gamma,
                                            const bcl_batch_layout *batch, int C,
                                            bcl_dropout dropout) {
     bcl_status status = BCL_OK;
-    bcl_kernel *kernel;
     const int T = batch->T;
     BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_backward", BCL_OUT(dr, T, C), BCL_OUT(dh, T, C),
                          BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C), BCL_IN(dy, T, C),
@@ -54,13 +106,11 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
     bcl_operation(ops, "residual and LayerNorm backward",
                   bcl_view_traffic(dr) + bcl_view_traffic(dh) + bcl_view_traffic(dy) +
                       bcl_view_traffic(r));
-    /* before dr overwrites dy */
-    BCL_TRY(bcl_layernorm_parameters(ops, dgamma, dbeta, dy, r, mean, rstd, T, C));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(dr), bcl_ptr(dh), bcl_ptr(dy),
-                       bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(gamma),
-                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
-                       bcl_int(dh.buffer != dr.buffer), BCL_DROPOUT_ARGS(dropout)));
+    const backward_call call = {dr, dh, dgamma, dbeta, dy, r, mean, rstd, gamma, batch, C, dropout};
+    if (backward_in_parts(ops, &dgamma, &dbeta, T, C))
+        BCL_TRY(launch_parts(ops, &call));
+    else
+        BCL_TRY(launch_rows(ops, &call));
 out:
     return status;
 }

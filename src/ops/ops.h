@@ -34,19 +34,30 @@ typedef struct bcl_batch_layout {
 #undef X
 } bcl_batch_layout;
 
+/* Parts of sums over the tokens, on their way to the parameters' gradients. */
+typedef struct bcl_sums bcl_sums;
+
 /* Everything that an operation needs besides its operands. */
 typedef struct bcl_ops {
     bcl_device *device;
     bcl_gemm *gemm;
-    bcl_view scratch; /* (1,n): with it sums over the tokens are computed in parts, for which n is
-                       * BCL_SUM_PARTS times their columns; none: in one piece */
-    bool accumulate;  /* parameter gradients: += instead of = */
-    bool packed;      /* forward only: the weights that bcl_gemm_packs are packed */
-    bool auxiliary;   /* linear layers' dw and db on the auxiliary queue; only where
-                       * bcl_gemm_runs_on_auxiliary */
+    bcl_sums *sums;  /* with it sums over the tokens are computed in parts; NULL: in one piece */
+    bool accumulate; /* parameter gradients: += instead of = */
+    bool packed;     /* forward only: the weights that bcl_gemm_packs are packed */
+    bool auxiliary;  /* linear layers' dw and db on the auxiliary queue; only where
+                      * bcl_gemm_runs_on_auxiliary */
 } bcl_ops;
 
-enum { BCL_SUM_PARTS = 32 };
+/* Parts of a sum at most. */
+enum { BCL_SUM_PARTS = 128 };
+/* Room for `floats` numbers, BCL_SUM_PARTS for each column of a sum, and up to `most` sums; when
+ * it is full, what is in it is added up. */
+bcl_status bcl_sums_create(bcl_sums **out, bcl_device *device, size_t floats, int most);
+void bcl_sums_free(bcl_sums *sums);
+/* Whether sums may wait: gradients of biases and of LayerNorm are there after bcl_sums_finish
+ * only. */
+bcl_status bcl_sums_later(bcl_ops *ops, bool later);
+bcl_status bcl_sums_finish(bcl_ops *ops);
 
 /* The operation of the profile that ends a step, and what names of matrix products begin with. */
 #define BCL_OPERATION_UPDATE "Adam"

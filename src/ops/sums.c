@@ -1,123 +1,191 @@
 /* Sums over the tokens. In one piece each item adds a column from top to bottom: a CPU has few
- * units, and the rows are read once. In parts there are groups for every unit of a GPU. */
+ * units, and the rows are read once. In parts there are groups for every unit of a GPU; the parts
+ * of many sums are added up by one launch, which a whole backward pass can wait for. */
 #include "ops/sums.h"
 
 enum {
-    PARTS = BCL_SUM_PARTS, /* at most */
-    LEAST_PARTS = 4,       /* fewer are not worth a second launch */
-    LEAST_ROWS = 16        /* of a part */
+    LEAST_PARTS = 4, /* fewer are not worth a second launch */
+    LEAST_ROWS = 4,  /* of a part */
+    ENTRY = 4        /* integers of a sum in the table */
 };
 
-typedef struct sum_call {
-    bcl_ops *ops;
-    bcl_view y[2];             /* (1,N) outputs: of x alone, or dgamma and dbeta */
-    bcl_view x, r, mean, rstd; /* x (T,N), or dy and what xhat is made of */
-    int T, N, outputs;
-} sum_call;
+struct bcl_sums {
+    bcl_device *device;
+    bcl_view parts; /* (1,n) */
+    bcl_view table; /* (most,ENTRY): place in the outputs' buffer, place in parts, distance of
+                     * the parts, columns */
+    int32_t *wanted, *sent; /* the table as it is to be, and as it is on the device */
+    int most, first, count; /* sums of the table: room, the first that waits, the last's next */
+    int used /* of parts */, widest;
+    /* of all sums that wait */
+    cl_mem outputs;
+    int part_count;
+    bool accumulate;
+    bool later;
+};
 
-typedef struct sum_variant {
-    const char *name;
-    bool (*suits)(const sum_call *call);
-    bcl_status (*launch)(const sum_call *call);
-} sum_variant;
+bcl_status bcl_sums_create(bcl_sums **out, bcl_device *device, size_t floats, int most) {
+    bcl_status status = BCL_OK;
+    bcl_sums *s = NULL;
+    BCL_NEW(s, 1);
+    s->device = device;
+    s->most = most;
+    BCL_NEW(s->wanted, (size_t)most * ENTRY);
+    BCL_NEW(s->sent, (size_t)most * ENTRY);
+    BCL_TRY(bcl_view_create(&s->parts, device, BCL_ELEMENT_F32, 1, (int)floats, "sums in parts"));
+    BCL_TRY(bcl_view_create(&s->table, device, BCL_ELEMENT_I32, most, ENTRY, "sums in parts"));
+    memset(s->sent, 0xff, s->table.bytes); /* no place */
+    *out = s;
+    s = NULL;
+out:
+    bcl_sums_free(s);
+    return status;
+}
+
+void bcl_sums_free(bcl_sums *s) {
+    if (!s)
+        return;
+    bcl_buffer_free(s->device, &s->parts.buffer);
+    bcl_buffer_free(s->device, &s->table.buffer);
+    free(s->wanted);
+    free(s->sent);
+    free(s);
+}
 
 /* ---- in parts ---- */
 
-static int part_rows(int T) {
-    const int rows = (T + PARTS - 1) / PARTS;
-    return rows > LEAST_ROWS ? rows : LEAST_ROWS;
+int bcl_sums_part_count(int T, int rows) {
+    return (T + rows - 1) / rows;
 }
 
-static int part_count(int T) {
-    return (T + part_rows(T) - 1) / part_rows(T);
+int bcl_sums_part_rows(const bcl_ops *ops, int T) {
+    int rows = (T + BCL_SUM_PARTS - 1) / BCL_SUM_PARTS;
+    if (rows < LEAST_ROWS)
+        rows = LEAST_ROWS;
+    return ops->sums && bcl_sums_part_count(T, rows) >= LEAST_PARTS ? rows : 0;
 }
 
-static bool in_parts(const sum_call *c) {
-    const bcl_view *scratch = &c->ops->scratch;
-    return scratch->buffer && part_count(c->T) >= LEAST_PARTS &&
-           scratch->columns / c->outputs / c->N >= part_count(c->T);
-}
-
-static bcl_status launch_parts(const sum_call *c) {
+bcl_status bcl_sums_finish(bcl_ops *ops) {
     bcl_status status = BCL_OK;
-    bcl_kernel *parts, *finish;
-    bcl_device *device = c->ops->device;
-    const bcl_view scratch = c->ops->scratch;
-    const int count = part_count(c->T);
-    bcl_grid grid = bcl_grid_elements(c->ops, (size_t)c->N);
-    grid.groups[1] = (size_t)count;
-    BCL_TRY(BCL_OPERANDS(c->ops, "sums", BCL_OUT(scratch, 1, BCL_ANY)));
-    if (c->outputs == 1) {
-        BCL_TRY(bcl_kernel_get(&parts, device, "sums.cl", "sum_rows_parts", ""));
-        BCL_TRY(BCL_LAUNCH(parts, grid, bcl_ptr(scratch), bcl_ptr(c->x), bcl_int(c->T),
-                           bcl_int(c->N), bcl_int(part_rows(c->T))));
-    } else {
-        BCL_TRY(bcl_kernel_get(&parts, device, "sums.cl", "layernorm_parameters_parts", ""));
-        BCL_TRY(BCL_LAUNCH(parts, grid, bcl_ptr(scratch), bcl_ptr(c->x), bcl_ptr(c->r),
-                           bcl_ptr(c->mean), bcl_ptr(c->rstd), bcl_int(c->T), bcl_int(c->N),
-                           bcl_int(part_rows(c->T))));
+    bcl_sums *s = ops->sums;
+    bcl_kernel *kernel;
+    if (!s || s->first == s->count)
+        return BCL_OK;
+    const size_t from = (size_t)s->first * ENTRY, count = (size_t)(s->count - s->first);
+    const size_t bytes = count * ENTRY * sizeof *s->wanted;
+    if (memcmp(s->wanted + from, s->sent + from, bytes)) { /* once a model: no batch matters */
+        memcpy(s->sent + from, s->wanted + from, bytes);
+        BCL_TRY(bcl_buffer_write(s->device, s->table.buffer, from * sizeof *s->sent, s->sent + from,
+                                 bytes, true));
     }
-    grid.groups[1] = (size_t)c->outputs;
-    BCL_TRY(bcl_kernel_get(&finish, device, "sums.cl", "sum_parts", ""));
-    BCL_TRY(BCL_LAUNCH(finish, grid, bcl_ptr(c->y[0]), bcl_ptr(c->y[c->outputs - 1]),
-                       bcl_ptr(scratch), bcl_int(count), bcl_int(c->N),
-                       bcl_int(c->ops->accumulate)));
+    bcl_operation(ops, "sums over tokens",
+                  (double)s->used * (double)s->part_count / BCL_SUM_PARTS * sizeof(float));
+    bcl_grid grid = bcl_grid_elements(ops, (size_t)s->widest);
+    grid.groups[1] = count;
+    BCL_TRY(bcl_kernel_get(&kernel, s->device, "sums.cl", "sum_parts", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(s->outputs), bcl_ptr(s->parts), bcl_ptr(s->table),
+                       bcl_int(s->first), bcl_int(s->part_count), bcl_int(s->accumulate)));
+out:
+    s->first = s->later ? s->count : 0;
+    s->count = s->first;
+    s->used = s->widest = 0;
+    return status;
+}
+
+bcl_status bcl_sums_later(bcl_ops *ops, bool later) {
+    if (!ops->sums)
+        return BCL_OK;
+    ops->sums->later = later;
+    if (!later)
+        return bcl_sums_finish(ops);
+    /* of a pass that failed */
+    ops->sums->first = ops->sums->count = ops->sums->used = ops->sums->widest = 0;
+    return BCL_OK;
+}
+
+bcl_status bcl_sums_passed(bcl_ops *ops) {
+    return ops->sums->later ? BCL_OK : bcl_sums_finish(ops);
+}
+
+bcl_status bcl_sums_reserve(bcl_view *parts, int *at, bcl_ops *ops, const bcl_view *y, int outputs,
+                            int T, int N) {
+    bcl_status status = BCL_OK;
+    bcl_sums *s = ops->sums;
+    const int floats = BCL_SUM_PARTS * outputs * N;
+    const int part_count = bcl_sums_part_count(T, bcl_sums_part_rows(ops, T));
+    if (s->first < s->count && (s->used + floats > s->parts.columns ||
+                                s->count + outputs > s->most || s->part_count != part_count ||
+                                s->accumulate != ops->accumulate || s->outputs != y[0].root))
+        BCL_TRY(bcl_sums_finish(ops));
+    if (s->count + outputs > s->most)
+        s->first = s->count = 0;
+    for (int o = 0; o < outputs; o++) {
+        int32_t *entry = s->wanted + (s->count + o) * ENTRY;
+        entry[0] = (int32_t)(y[o].offset / sizeof(float));
+        entry[1] = s->used + o * N;
+        entry[2] = outputs * N;
+        entry[3] = N;
+        if (s->used + floats > s->parts.columns || y[o].root != y[0].root ||
+            y[o].offset / sizeof(float) > INT32_MAX)
+            BCL_FAIL(BCL_ERROR_ARGUMENT,
+                     "sums of %d times %d columns: expected outputs in one buffer, and at most %d "
+                     "numbers in parts",
+                     outputs, N, s->parts.columns);
+    }
+    *parts = s->parts;
+    *at = s->used;
+    s->count += outputs;
+    s->used += floats;
+    s->widest = s->widest > N ? s->widest : N;
+    s->outputs = y[0].root;
+    s->part_count = part_count;
+    s->accumulate = ops->accumulate;
+out:
+    return status;
+}
+
+static bcl_status sum_in_parts(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    bcl_view parts;
+    int at;
+    const int rows = bcl_sums_part_rows(ops, T);
+    bcl_grid grid = bcl_grid_elements(ops, (size_t)N);
+    grid.groups[1] = (size_t)bcl_sums_part_count(T, rows);
+    BCL_TRY(bcl_sums_reserve(&parts, &at, ops, &y, 1, T, N));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "sums.cl", "sum_rows_parts", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(parts), bcl_int(at), bcl_ptr(x), bcl_int(T),
+                       bcl_int(N), bcl_int(rows)));
+    BCL_TRY(bcl_sums_passed(ops));
 out:
     return status;
 }
 
 /* ---- in one piece ---- */
 
-static bool always(const sum_call *c) {
-    (void)c;
-    return true;
-}
-
-static bcl_status launch_whole(const sum_call *c) {
+static bcl_status sum_whole(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    const bcl_grid grid = bcl_grid_elements(c->ops, (size_t)c->N);
-    if (c->outputs == 1) {
-        BCL_TRY(bcl_kernel_get(&kernel, c->ops->device, "elementwise.cl", "sum_rows", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(c->y[0]), bcl_ptr(c->x), bcl_int(c->T),
-                           bcl_int(c->N), bcl_int(c->ops->accumulate)));
-        goto out;
-    }
-    BCL_TRY(bcl_kernel_get(&kernel, c->ops->device, "layernorm.cl", "layernorm_backward_parameters",
-                           ""));
-    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(c->y[0]), bcl_ptr(c->y[1]), bcl_ptr(c->x),
-                       bcl_ptr(c->r), bcl_ptr(c->mean), bcl_ptr(c->rstd), bcl_int(c->T),
-                       bcl_int(c->N), bcl_int(c->ops->accumulate)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_ptr(y), bcl_ptr(x),
+                       bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
 out:
     return status;
 }
 
-/* ---- the choice ---- */
-
-/* The first that suits; the last suits everything. */
-static const sum_variant variants[] = {{"in parts", in_parts, launch_parts},
-                                       {"in one piece", always, launch_whole}};
-
-static bcl_status launch(const sum_call *call) {
-    const sum_variant *v = variants;
-    while (!v->suits(call))
-        v++;
-    return v->launch(call);
-}
-
 bcl_status bcl_sum_rows(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N) {
-    return launch(&(sum_call){.ops = ops, .y = {y}, .x = x, .T = T, .N = N, .outputs = 1});
+    return bcl_sums_part_rows(ops, T) ? sum_in_parts(ops, y, x, T, N) : sum_whole(ops, y, x, T, N);
 }
 
 bcl_status bcl_layernorm_parameters(bcl_ops *ops, bcl_view dgamma, bcl_view dbeta, bcl_view dy,
                                     bcl_view r, bcl_view mean, bcl_view rstd, int T, int C) {
-    return launch(&(sum_call){.ops = ops,
-                              .y = {dgamma, dbeta},
-                              .x = dy,
-                              .r = r,
-                              .mean = mean,
-                              .rstd = rstd,
-                              .T = T,
-                              .N = C,
-                              .outputs = 2});
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    BCL_TRY(
+        bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward_parameters", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dgamma), bcl_ptr(dbeta),
+                       bcl_ptr(dy), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_int(T),
+                       bcl_int(C), bcl_int(ops->accumulate)));
+out:
+    return status;
 }

@@ -227,10 +227,10 @@ static void test_minilm(void **state) {
     setenv("BERTCL_CACHE_DIR", "", 1); /* these are for nobody else */
     if (test_device_open())
         fail_msg("the device does not open again");
-    count_minilm("mma:emulated-nvidia", 2, 161, 300);
-    count_minilm("mma:emulated-nvidia", 132, 209, 300);
-    count_minilm("tile", 2, 160, 300);
-    count_minilm("clblast", 2, 247, 1500);
+    count_minilm("mma:emulated-nvidia", 2, 135, 300);
+    count_minilm("mma:emulated-nvidia", 132, 183, 300);
+    count_minilm("tile", 2, 134, 300);
+    count_minilm("clblast", 2, 197, 1500);
 }
 
 int main(void) {
