@@ -143,6 +143,7 @@ static bcl_status train(job *j) {
     j->options.listener = bcl_train_print_event;
     j->options.context = p;
     BCL_TRY(bcl_run_open(&run, &j->options));
+    bcl_control_tell(BCL_CONTROL_OPENED, 0, "");
     const bcl_run_record *record = bcl_run_record_of(run);
     p->complete = record->complete;
     p->progress = (bcl_progress){.run = record->folder,
@@ -175,7 +176,8 @@ static int train_ranks(job *j) {
     if (j->options.device)
         return bcl_cli_usage(&command, "--device and --devices: give one of them");
     if (!bcl_train_is_rank(r))
-        return bcl_train_launch(r, j->printer.argc, j->printer.argv, j->printer.quiet);
+        return bcl_train_launch(r, j->options.out, j->printer.argc, j->printer.argv,
+                                j->printer.quiet);
     status = bcl_train_rank_begin(r, &j->options);
     if (!status)
         status = train(j);

@@ -49,8 +49,9 @@ typedef struct bcl_train_ranks {
 } bcl_train_ranks;
 /* Whether this process is one of the ranks, not who starts them. */
 bool bcl_train_is_rank(const bcl_train_ranks *ranks);
-/* Starts the ranks and returns their exit code. */
-int bcl_train_launch(bcl_train_ranks *ranks, int argc, char *const *argv, bool quiet);
+/* Starts the ranks, which write to the folder `run`, and returns their exit code. */
+int bcl_train_launch(bcl_train_ranks *ranks, const char *run, int argc, char *const *argv,
+                     bool quiet);
 /* Joins the others and sets the options' device and group. */
 bcl_status bcl_train_rank_begin(bcl_train_ranks *ranks, bcl_run_options *options);
 /* Leaves them, tells what failed, and returns the exit code. */

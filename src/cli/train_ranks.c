@@ -110,7 +110,8 @@ static bcl_status take_cores(bcl_rank_place *ranks, size_t count, const bcl_list
     return BCL_OK;
 }
 
-static bcl_status launch(int *code, bcl_train_ranks *r, int argc, char *const *argv, bool quiet) {
+static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int argc,
+                         char *const *argv, bool quiet) {
     bcl_status status = BCL_OK;
     bcl_device_info *devices = NULL;
     bcl_rank_place *ranks = NULL;
@@ -133,6 +134,7 @@ static bcl_status launch(int *code, bcl_train_ranks *r, int argc, char *const *a
                    .ranks = ranks,
                    .rank_count = count,
                    .shares = r->shares,
+                   .run = run,
                    .quiet = quiet};
     bcl_interrupt_catch();
     BCL_TRY(bcl_ranks_run(code, &l));
@@ -145,9 +147,9 @@ out:
     return status;
 }
 
-int bcl_train_launch(bcl_train_ranks *r, int argc, char *const *argv, bool quiet) {
+int bcl_train_launch(bcl_train_ranks *r, const char *run, int argc, char *const *argv, bool quiet) {
     int code = BCL_EXIT_FAILED;
-    const bcl_status status = launch(&code, r, argc, argv, quiet);
+    const bcl_status status = launch(&code, r, run, argc, argv, quiet);
     return status ? bcl_cli_error(status) : code;
 }
 
@@ -183,6 +185,16 @@ out:
     return status;
 }
 
+/* To the launcher, if it can go on without this device, else to the user. Returns the exit code. */
+static int tell_failure(bcl_status status, bool common) {
+    const bool device = status == BCL_ERROR_DEVICE || status == BCL_ERROR_DEVICE_MEMORY ||
+                        status == BCL_ERROR_NO_DEVICE;
+    if (!device || common || !bcl_control_has())
+        return bcl_cli_error(status);
+    bcl_control_tell(BCL_CONTROL_FAULT, BCL_FAULT_OF_DEVICE, bcl_message());
+    return BCL_EXIT_FAILED;
+}
+
 bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
     bcl_status status = BCL_OK;
     bcl_transport transport = {0};
@@ -192,9 +204,9 @@ bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
         BCL_TRY(find_program(&program));
         BCL_FAIL(BCL_ERROR_UNSUPPORTED, "under mpirun the program to start is %s", program);
     }
+    BCL_TRY(bcl_control_open());
     BCL_TRY(bcl_control_bind());
     BCL_TRY(bcl_transport_open(&transport));
-    BCL_TRY(bcl_control_open(transport.rank));
     BCL_TRY(choose_device(r, &transport));
     BCL_NEW(shares, (size_t)transport.size);
     if (r->shares)
@@ -208,7 +220,8 @@ bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
     options->group = bcl_group_of(r->group);
 out:
     if (status && transport.close && !r->group) { /* ends all ranks */
-        bcl_cli_error(status);
+        const int told = tell_failure(status, false);
+        bcl_control_tell(BCL_CONTROL_BYE, told, "");
         transport.close(transport.context, true);
     }
     free(shares);
@@ -216,19 +229,18 @@ out:
 }
 
 int bcl_train_rank_end(bcl_train_ranks *r, bcl_status status) {
-    int code = BCL_EXIT_OK;
-    const bool device = status == BCL_ERROR_DEVICE || status == BCL_ERROR_DEVICE_MEMORY;
-    const bool tells = r->group && bcl_group_tells(r->group);
+    int code = BCL_EXIT_OK, told = BCL_EXIT_OK;
     if (r->group && bcl_group_leaves(r->group)) {
         bcl_control_tell(BCL_CONTROL_FAULT, BCL_FAULT_IN_PEACE, bcl_group_leaves(r->group));
-    } else if (status && device && tells && !bcl_group_is_common(r->group) &&
-               getenv("BERTCL_CONTROL")) {
-        bcl_control_tell(BCL_CONTROL_FAULT, 0, bcl_message());
+    } else if (status && r->group && bcl_group_is_broken(r->group) && bcl_control_has()) {
+        bcl_control_tell(BCL_CONTROL_FAULT, BCL_FAULT_OF_OTHERS, bcl_message());
         code = BCL_EXIT_FAILED;
-    } else if (status) {
-        code = tells ? bcl_cli_error(status) : BCL_EXIT_FAILED;
+    } else if (status && r->group && bcl_group_tells(r->group)) {
+        code = told = tell_failure(status, bcl_group_is_common(r->group));
+    } else if (status) { /* another one tells */
+        code = BCL_EXIT_FAILED;
     }
-    bcl_control_tell(BCL_CONTROL_BYE, code, "");
+    bcl_control_tell(BCL_CONTROL_BYE, told, "");
     fflush(stdout);
     bcl_group_free(r->group, !status || status == BCL_ERROR_INTERRUPTED);
     r->group = NULL;

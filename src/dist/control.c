@@ -39,13 +39,13 @@ static bcl_status take_streams(void) {
     return BCL_OK;
 }
 
-bcl_status bcl_control_open(int rank) {
+bcl_status bcl_control_open(void) {
     bcl_status status = BCL_OK;
     struct sockaddr_un address;
-    const char *name = getenv("BERTCL_CONTROL");
-    own_rank = rank;
-    if (!name)
+    const char *name = getenv("BERTCL_CONTROL"), *rank = getenv("BERTCL_RANK");
+    if (!name || !rank)
         return BCL_OK;
+    own_rank = atoi(rank);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* with mpirun, which ends with the launcher */
     const socklen_t size = bcl_socket_address(&address, name);
     line = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -55,6 +55,10 @@ bcl_status bcl_control_open(int rank) {
     BCL_TRY(take_streams());
 out:
     return status;
+}
+
+bool bcl_control_has(void) {
+    return line >= 0;
 }
 
 void bcl_control_tell(bcl_control_kind kind, int64_t step, const char *text) {

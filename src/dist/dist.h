@@ -34,16 +34,19 @@ bcl_status bcl_transport_open_mpi(bcl_transport *out);
 /* ---- control.c: what a rank tells its launcher ---- */
 
 typedef enum bcl_control_kind {
-    BCL_CONTROL_HELLO,   /* rank */
-    BCL_CONTROL_ARRIVED, /* at the sum of step `step` */
-    BCL_CONTROL_SUMMED,  /* all had arrived */
-    BCL_CONTROL_WAITING, /* for the others, its own part being there */
-    BCL_CONTROL_BUSY,    /* still at work at something else */
-    BCL_CONTROL_FAULT,   /* text: why this rank's device cannot go on */
-    BCL_CONTROL_BYE      /* the rank ends with exit code `step` */
+    BCL_CONTROL_HELLO,    /* rank */
+    BCL_CONTROL_ENTERED,  /* what all ranks do together, the step-th time */
+    BCL_CONTROL_SUMMED,   /* all had come to the sum of step `step` */
+    BCL_CONTROL_WAITING,  /* for the others, its own part being there */
+    BCL_CONTROL_BUSY,     /* still at work at something else */
+    BCL_CONTROL_PATIENCE, /* what comes now may take long: tuning, a checkpoint */
+    BCL_CONTROL_OPENED,   /* the run's folder is this run's: from now on it can be resumed */
+    BCL_CONTROL_FAULT,    /* text: why this rank's device cannot go on */
+    BCL_CONTROL_BYE       /* the rank ends; step: the exit code, if it has told an error */
 } bcl_control_kind;
-/* The step of a BCL_CONTROL_FAULT where nothing failed, and all ranks end by themselves. */
-enum { BCL_FAULT_IN_PEACE = 1 };
+/* The step of a BCL_CONTROL_FAULT: the device's own; nothing failed, and all ranks end by
+ * themselves; the others cannot be reached. */
+enum { BCL_FAULT_OF_DEVICE, BCL_FAULT_IN_PEACE, BCL_FAULT_OF_OTHERS };
 
 typedef struct bcl_control_message {
     bcl_control_kind kind;
@@ -52,9 +55,11 @@ typedef struct bcl_control_message {
     char text[400];
 } bcl_control_message;
 
-/* Connects to the launcher that BERTCL_CONTROL names, and takes its standard streams for this
- * process' own; nothing without one. The process ends when the launcher does. */
-bcl_status bcl_control_open(int rank);
+/* Connects to the launcher that BERTCL_CONTROL names as rank BERTCL_RANK, and takes its standard
+ * streams for this process' own; nothing without one. The process ends when the launcher does. */
+bcl_status bcl_control_open(void);
+/* Whether there is a launcher. */
+bool bcl_control_has(void);
 void bcl_control_tell(bcl_control_kind kind, int64_t step, const char *text);
 /* Bind this process to the cores that BERTCL_CORES lists ("0-1,4"); nothing without. */
 bcl_status bcl_control_bind(void);
@@ -73,7 +78,9 @@ typedef struct bcl_ranks {
     bcl_rank_place *ranks;
     size_t rank_count;
     const char *shares; /* as given; NULL */
+    const char *run;    /* the folder that they write to */
     bool quiet;
+    int crashes; /* of mpirun, so far */
 } bcl_ranks;
 /* Runs the ranks to their end, and what is left of them again where a device fails. *code: what to
  * exit with; what was wrong was told. Blocking. */
@@ -110,6 +117,8 @@ const char *bcl_group_leaves(const bcl_group *group);
 bool bcl_group_tells(const bcl_group *group);
 /* Whether what failed fails in every rank alike. */
 bool bcl_group_is_common(const bcl_group *group);
+/* Whether what failed is that the others cannot be reached. */
+bool bcl_group_is_broken(const bcl_group *group);
 /* together: all ranks end here; else none must wait for this one. Takes NULL. */
 void bcl_group_free(bcl_group *group, bool together);
 const bcl_train_group *bcl_group_of(const bcl_group *group);

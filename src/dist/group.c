@@ -1,9 +1,9 @@
 /* What the ranks of a run do together: shares, the sum of a step's gradients behind the backward
  * pass, and one end for all. */
 #include "dist/dist.h"
-#include "dist/shares.h"
+#include "dist/ledger.h"
+#include "dist/sketch.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,15 +16,14 @@ static const double SAVE_SECONDS = 50;
 /* How often a rank that waits shows that it lives. */
 static const double SIGN_SECONDS = 0.25;
 
-/* A rank, for the results. */
-typedef struct member {
-    char id[64], name[256], driver[256], host[256];
-} member;
+/* What right devices' parameters differ by: each update is rounded once. */
+static const double DRIFT = 1e-4;
 
 /* What a rank has of a step besides gradients. */
 typedef struct sums {
     float stats[2];
     int stop;
+    int nonsense;           /* its gradients are not finite */
     double tokens, seconds; /* of its own part */
     double wall;            /* of the step before, s */
     double since_save;
@@ -34,10 +33,15 @@ struct bcl_group {
     bcl_train_group train;
     bcl_transport t;
     bcl_shares *shares;
-    member *members;  /* (size) */
-    sums *all;        /* (size) */
-    double *measured; /* scratch: tokens and seconds of each rank */
-    char *left_out;
+    bcl_ledger *ledger;
+    bcl_member *members;                 /* (size) */
+    const char **names;                  /* (size) their ids */
+    sums *all;                           /* (size) */
+    bcl_sketch *sketches;                /* (size) */
+    double *measured;                    /* scratch: tokens and seconds of each rank */
+    double gradient_square, last_square; /* of the sketches that agreed last */
+    uint64_t kind;                       /* of this rank's device */
+    int64_t entered;                     /* what all do together, how often */
     bool keep_all;
     double began, ended, saved; /* this step, the sum before; the newest checkpoint */
     int leaving;                /* the rank that goes, -1: none */
@@ -45,7 +49,24 @@ struct bcl_group {
     bool told;   /* another rank tells what failed */
     bool agreed; /* all ranks know that they end */
     bool common; /* what fails, fails everywhere */
+    bool broken; /* the others cannot be reached */
 };
+
+/* Comes to something that all ranks do together: the launcher sees who is late. */
+static void enter(bcl_group *g) {
+    bcl_control_tell(BCL_CONTROL_ENTERED, ++g->entered, "");
+}
+
+/* Passes a transport's status on. */
+static bcl_status carried(bcl_group *g, bcl_status status) {
+    g->broken = g->broken || status;
+    return status;
+}
+
+static bcl_status gather(bcl_group *g, const void *own, void *all, size_t bytes) {
+    enter(g);
+    return carried(g, g->t.gather(g->t.context, own, all, bytes));
+}
 
 static void shares_of(void *context, int64_t step, double *shares) {
     const bcl_group *g = context;
@@ -81,10 +102,22 @@ out:
     return status;
 }
 
+/* Whether there is a NaN or an infinity. */
+static bool is_nonsense(const float *x, size_t count) {
+    uint32_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    return most >= 0x7f800000;
+}
+
 /* Parts are added up in their order, each as soon as it is there: while the device computes the
  * layers below, MPI carries those above. It goes on only when it is called, hence the short naps.
  */
-static bcl_status sum_parts(bcl_group *g, bcl_model *model, int64_t step, double *ready_at) {
+static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *ready_at) {
     bcl_status status = BCL_OK;
     const struct timespec nap = {0, 200000};
     const size_t count = bcl_model_exchange_parts(model);
@@ -95,18 +128,20 @@ static bcl_status sum_parts(bcl_group *g, bcl_model *model, int64_t step, double
         if (begun < count) {
             bcl_gradient_part *part = bcl_model_exchange_part(model, begun);
             BCL_TRY(is_ready(&ready, part));
-            if (ready && part->count)
-                BCL_TRY(g->t.sum_begin(g->t.context, begun, part->values, part->count));
+            if (ready && part->count) {
+                own->nonsense = own->nonsense || is_nonsense(part->values, part->count);
+                BCL_TRY(carried(g, g->t.sum_begin(g->t.context, begun, part->values, part->count)));
+            }
             begun += ready;
-            if (ready && begun == count)
+            if (ready && begun == count) {
                 *ready_at = bcl_seconds();
-            if (ready && begun == count)
-                bcl_control_tell(BCL_CONTROL_ARRIVED, step, "");
+                enter(g);
+            }
         }
-        BCL_TRY(g->t.sum_progress(g->t.context, &done));
+        BCL_TRY(carried(g, g->t.sum_progress(g->t.context, &done)));
         if (begun == count && bcl_seconds() > told + SIGN_SECONDS) {
             told = bcl_seconds();
-            bcl_control_tell(BCL_CONTROL_WAITING, step, "");
+            bcl_control_tell(BCL_CONTROL_WAITING, 0, "");
         }
         if (!ready && begun < count)
             nanosleep(&nap, NULL);
@@ -121,7 +156,7 @@ static bcl_status sum_stats(bcl_group *g, bcl_train_part *part, sums *own) {
     float total[2] = {0, 0};
     own->stop = part->stop;
     BCL_TRY(bcl_model_exchange_stats(part->model, own->stats, false));
-    BCL_TRY(g->t.gather(g->t.context, own, g->all, sizeof *own));
+    BCL_TRY(gather(g, own, g->all, sizeof *own));
     for (int r = 0; r < g->t.size; r++) {
         total[0] += g->all[r].stats[0];
         total[1] += g->all[r].stats[1];
@@ -139,7 +174,7 @@ static void learn(bcl_group *g, bcl_train_part *part) {
         measures[r] = (bcl_share_measure){g->all[r].tokens, g->all[r].seconds};
     bcl_shares_add(g->shares, part->step, measures, g->all[0].wall);
     part->save = g->all[0].since_save > SAVE_SECONDS;
-    if (!g->keep_all && g->leaving < 0 && getenv("BERTCL_CONTROL"))
+    if (!g->keep_all && g->leaving < 0 && bcl_control_has())
         g->leaving = bcl_shares_useless(g->why, sizeof g->why, g->shares);
     if (g->leaving >= 0 && !part->stop) {
         part->stop = true; /* a checkpoint, and the others go on from it */
@@ -149,36 +184,81 @@ static void learn(bcl_group *g, bcl_train_part *part) {
     }
 }
 
-/* A device whose loss is not finite where others' are. */
-static bcl_status find_liar(bcl_group *g, int64_t step) {
+/* All ranks know which one is wrong: that one tells. */
+static void blame(bcl_group *g, int rank) {
+    g->told = rank != g->t.rank;
+    g->agreed = true;
+}
+
+/* A device whose loss or gradients are not finite where others' are. */
+static bcl_status find_nonsense(bcl_group *g, int64_t step) {
     int bad = 0, last = -1;
-    for (int r = 0; r < g->t.size; r++)
-        if (!isfinite(g->all[r].stats[0])) {
+    for (int r = g->t.size - 1; r >= 0; r--)
+        if (!isfinite(g->all[r].stats[0]) || g->all[r].nonsense) {
             bad++;
             last = r;
         }
     if (!bad || bad == g->t.size)
         return BCL_OK;
-    g->told = isfinite(g->all[g->t.rank].stats[0]);
-    g->agreed = true;
-    return bcl_fail(BCL_ERROR_DEVICE,
-                    "rank %d: its loss of step %lld is %g where the others' is finite", last,
-                    (long long)step + 1, (double)g->all[last].stats[0]);
+    blame(g, last);
+    return bcl_fail(
+        BCL_ERROR_DEVICE,
+        isfinite(g->all[last].stats[0])
+            ? "its gradients of step %lld are not finite (loss %g) where the others' are"
+            : "its loss of step %lld is not finite (%g) where the others' is",
+        (long long)step + 1, (double)g->all[last].stats[0]);
+}
+
+/* Whether the ranks' sketches agree; what: of what they are. */
+static bcl_status compare(bcl_group *g, const bcl_sketch *own, double *before, const char *what) {
+    bcl_status status = BCL_OK;
+    char text[256];
+    BCL_TRY(gather(g, own, g->sketches, sizeof *own));
+    const int wrong =
+        bcl_sketch_judge(text, sizeof text, g->sketches, g->t.size, *before, g->names);
+    *before = g->sketches[0].square;
+    if (wrong >= 0) {
+        blame(g, wrong);
+        BCL_FAIL(BCL_ERROR_DEVICE, "it computes wrong numbers: %s: %s", what, text);
+    }
+out:
+    return status;
+}
+
+static bcl_status audit(void *context, bcl_model *model, double loss, double limit) {
+    bcl_status status = BCL_OK;
+    bcl_group *g = context;
+    bcl_sketch own = {.loss = loss, .limit = limit};
+    const size_t count = bcl_model_exchange_parts(model);
+    size_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        bcl_gradient_part *part = bcl_model_exchange_part(model, i);
+        BCL_TRY(bcl_event_finish(&part->ready));
+        bcl_sketch_add(&own, first, part->values, part->count);
+        first += part->count;
+    }
+    BCL_TRY(compare(g, &own, &g->gradient_square, "a sentence that all compute"));
+out:
+    return status;
+}
+
+static void take_parameters(void *context, size_t first, const float *x, size_t count) {
+    bcl_sketch_add(context, first, x, count);
 }
 
 static bcl_status reduce(void *context, bcl_train_part *part) {
     bcl_status status = BCL_OK;
     bcl_group *g = context;
     double ready = 0;
-    BCL_TRY(sum_parts(g, part->model, part->step, &ready));
+    sums own = {.tokens = (double)part->tokens};
+    BCL_TRY(sum_parts(g, part->model, &own, &ready));
     const double now = bcl_seconds();
-    sums own = {.tokens = (double)part->tokens,
-                .seconds = ready - g->began,
-                .wall = now - (g->ended > 0 ? g->ended : g->began),
-                .since_save = now - g->saved};
+    own.seconds = ready - g->began;
+    own.wall = now - (g->ended > 0 ? g->ended : g->began);
+    own.since_save = now - g->saved;
     g->ended = now;
     BCL_TRY(sum_stats(g, part, &own));
-    BCL_TRY(find_liar(g, part->step));
+    BCL_TRY(find_nonsense(g, part->step));
     learn(g, part);
     bcl_control_tell(BCL_CONTROL_SUMMED, part->step, "");
 out:
@@ -186,49 +266,34 @@ out:
 }
 
 static bcl_status synchronize(void *context, bcl_model *model, int64_t step) {
+    bcl_status status = BCL_OK;
     bcl_group *g = context;
-    (void)model;
-    (void)step;
+    bcl_sketch own = {.kind = g->kind, .limit = DRIFT};
+    char what[80];
+    if (g->t.size > 1) {
+        snprintf(what, sizeof what, "the parameters after step %lld", (long long)step);
+        BCL_TRY(bcl_model_visit_parameters(model, take_parameters, &own));
+        BCL_TRY(compare(g, &own, &g->last_square, what));
+    }
     g->saved = bcl_seconds();
     g->ended = 0; /* what follows is no step */
-    return BCL_OK;
+out:
+    return status;
 }
 
-/* A device that was in the run before it was started again. */
-static void add_left_out(cJSON *list, const bcl_group *g) {
-    for (const char *at = g->left_out; at && *at;) {
-        const size_t id = strcspn(at, "\t"), rest = strcspn(at, "\n");
-        char text[512];
-        cJSON *item = cJSON_CreateObject();
-        snprintf(text, sizeof text, "%.*s", (int)id, at);
-        cJSON_AddStringToObject(item, "id", text);
-        snprintf(text, sizeof text, "%.*s", (int)(rest > id ? rest - id - 1 : 0), at + id + 1);
-        cJSON_AddStringToObject(item, "left_out", text);
-        cJSON_AddItemToArray(list, item);
-        at += rest + (at[rest] == '\n');
-    }
-}
-
-static cJSON *devices(void *context) {
+static bcl_status keep(void *context, char **text) {
     const bcl_group *g = context;
-    cJSON *list = cJSON_CreateArray();
-    for (int r = 0; r < g->t.size; r++) {
-        const member *m = &g->members[r];
-        const bcl_share_sum sum = bcl_shares_sum(g->shares, r);
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddStringToObject(item, "id", m->id);
-        cJSON_AddStringToObject(item, "name", m->name);
-        cJSON_AddStringToObject(item, "driver", m->driver);
-        cJSON_AddStringToObject(item, "host", m->host);
-        cJSON_AddNumberToObject(item, "share", sum.share);
-        cJSON_AddNumberToObject(item, "tokens", sum.tokens);
-        cJSON_AddNumberToObject(item, "tokens_per_s", sum.tokens_per_s);
-        cJSON_AddNumberToObject(item, "wait_share", sum.wait_share);
-        cJSON_AddNullToObject(item, "left_out");
-        cJSON_AddItemToArray(list, item);
-    }
-    add_left_out(list, g);
-    return list;
+    return bcl_ledger_keep(text, g->ledger, g->shares);
+}
+
+static bcl_status restore(void *context, const char *text) {
+    const bcl_group *g = context;
+    return bcl_ledger_restore(g->ledger, g->shares, text);
+}
+
+static struct cJSON *devices(void *context) {
+    const bcl_group *g = context;
+    return bcl_ledger_json(g->ledger, g->shares);
 }
 
 static bcl_status agree(void *context, bcl_status own) {
@@ -237,7 +302,7 @@ static bcl_status agree(void *context, bcl_status own) {
     int *all = NULL;
     const int mine = own;
     BCL_NEW(all, (size_t)g->t.size);
-    BCL_TRY(g->t.gather(g->t.context, &mine, all, sizeof mine));
+    BCL_TRY(gather(g, &mine, all, sizeof mine));
     for (int r = 0; r < g->t.size && !status; r++) {
         status = (bcl_status)all[r];
         g->told = status && r != g->t.rank;
@@ -256,8 +321,9 @@ static bool told(void *context) {
 }
 
 static bcl_status tell(void *context, void *data, size_t bytes) {
-    const bcl_group *g = context;
-    return g->t.broadcast(g->t.context, data, bytes, 0);
+    bcl_group *g = context;
+    enter(g);
+    return carried(g, g->t.broadcast(g->t.context, data, bytes, 0));
 }
 
 static void common(void *context) {
@@ -271,22 +337,46 @@ static void busy(void *context) {
     bcl_control_tell(BCL_CONTROL_BUSY, 0, "");
 }
 
+static void patience(void *context) {
+    (void)context;
+    bcl_control_tell(BCL_CONTROL_PATIENCE, 0, "");
+}
+
 static void release_all(bcl_group *g) {
     bcl_shares_free(g->shares);
+    bcl_ledger_free(g->ledger);
     free(g->members);
+    free(g->names);
+    free(g->sketches);
     free(g->all);
     free(g->measured);
-    free(g->left_out);
     free(g);
 }
 
+/* Devices of one kind, with as many cores, round alike. */
+static uint64_t kind_of(const bcl_device_info *d) {
+    char text[1024];
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    snprintf(text, sizeof text, "%s|%s|%s|%u|%ld", d->name, d->driver, d->version, d->compute_units,
+             sysconf(_SC_NPROCESSORS_ONLN));
+    for (const char *c = text; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return hash;
+}
+
 static bcl_status meet(bcl_group *g, const bcl_device_info *d) {
-    member own = {.id = ""};
+    bcl_status status = BCL_OK;
+    bcl_member own = {.id = ""};
     snprintf(own.id, sizeof own.id, "%s", d->id);
     snprintf(own.name, sizeof own.name, "%s", d->name);
     snprintf(own.driver, sizeof own.driver, "%s", d->driver);
     gethostname(own.host, sizeof own.host - 1);
-    return g->t.gather(g->t.context, &own, g->members, sizeof own);
+    BCL_TRY(gather(g, &own, g->members, sizeof own));
+    for (int r = 0; r < g->t.size; r++)
+        g->names[r] = g->members[r].id;
+    g->kind = kind_of(d);
+out:
+    return status;
 }
 
 bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
@@ -301,11 +391,12 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
     g->saved = bcl_seconds();
     BCL_TRY(bcl_shares_create(&g->shares, transport->size, options->shares));
     BCL_NEW(g->members, size);
+    BCL_NEW(g->names, size);
+    BCL_NEW(g->sketches, size);
     BCL_NEW(g->all, size);
     BCL_NEW(g->measured, 2 * size);
-    if (options->left_out)
-        BCL_TRY(bcl_strdup(&g->left_out, options->left_out));
     BCL_TRY(meet(g, options->device));
+    BCL_TRY(bcl_ledger_create(&g->ledger, g->members, transport->size, options->left_out));
     g->train = (bcl_train_group){.rank = transport->rank,
                                  .size = transport->size,
                                  .context = g,
@@ -313,7 +404,11 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
                                  .release = release,
                                  .begin = begin,
                                  .reduce = reduce,
+                                 .audit = audit,
                                  .sync = synchronize,
+                                 .keep = keep,
+                                 .restore = restore,
+                                 .patience = patience,
                                  .agree = agree,
                                  .told = told,
                                  .tell = tell,
@@ -338,6 +433,10 @@ bool bcl_group_tells(const bcl_group *g) {
 
 bool bcl_group_is_common(const bcl_group *g) {
     return g->common;
+}
+
+bool bcl_group_is_broken(const bcl_group *g) {
+    return g->broken;
 }
 
 void bcl_group_free(bcl_group *g, bool together) {

@@ -3,6 +3,7 @@
  * down. */
 #define _GNU_SOURCE
 #include "dist/dist.h"
+#include "dist/keeper.h"
 #include "dist/socket.h"
 
 #include <errno.h>
@@ -11,20 +12,21 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, OUTPUT_MAX = 1 << 16, GRACE_S = 20 };
+enum { TICK_MS = 100, OUTPUT_MAX = 1 << 16, GRACE_S = 20, MOST_CRASHES = 3 };
 
 /* What is known of a rank. */
 typedef struct peer {
     int fd; /* -1: none yet, or no more */
     pid_t pid;
-    bool seen, bye, fault;
-    int code;         /* after bye */
+    bool seen, bye, fault, dead;
+    bool patience;    /* what it does now may take long */
+    int code;         /* after bye: what it told an error with */
     double heard;     /* when it told anything last */
-    int64_t arrived;  /* steps whose sum it has reached */
+    int64_t entered;  /* how often it has met the others */
     char reason[512]; /* why it is lost; "": it is not */
 } peer;
 
@@ -33,8 +35,8 @@ typedef struct attempt {
     peer *peers;
     int listener;
     int output[2]; /* mpirun's own messages */
-    pid_t mpirun;
-    int state; /* mpirun's, once it has ended */
+    pid_t mpirun;  /* its keeper, which ends as it does when the ranks are gone */
+    int state;     /* mpirun's, once it has ended */
     bool ended, stopping;
     bool in_peace; /* who is lost leaves with the others, who still save */
     char text[OUTPUT_MAX];
@@ -43,6 +45,9 @@ typedef struct attempt {
     double moved;               /* when a rank told something last */
     double step_began, slowest; /* of the steps so far, s */
     int lost;                   /* the first rank that failed, -1: none */
+    int dead;                   /* the first one that ended without a word, -1: none */
+    bool failed;                /* a rank has told an error that is no device's */
+    bool opened;                /* the run's folder is this run's */
 } attempt;
 
 /* ---- mpirun's command line ---- */
@@ -80,6 +85,7 @@ static bcl_status add_rank(words *w, const attempt *a, size_t i, const char *add
     BCL_TRY(add(w, "1"));
     BCL_TRY(add(w, "env"));
     BCL_TRY(add(w, "BERTCL_CONTROL=%s", address));
+    BCL_TRY(add(w, "BERTCL_RANK=%zu", i));
     BCL_TRY(add(w, "BERTCL_CORES=%s", rank->cores));
     if (rank->core_count) {
         BCL_TRY(add(w, "POCL_MAX_PTHREAD_COUNT=%d", rank->core_count));
@@ -97,7 +103,8 @@ out:
     return status;
 }
 
-static bcl_status command_line(words *w, const attempt *a, const char *address, bool again) {
+static bcl_status command_line(words *w, const attempt *a, const char *address, const char *folder,
+                               bool again) {
     bcl_status status = BCL_OK;
     bcl_string list = {0};
     static const char *const start[] = {"mpirun",
@@ -110,10 +117,17 @@ static bcl_status command_line(words *w, const attempt *a, const char *address, 
                                         "--mca",
                                         "btl_vader_single_copy_mechanism",
                                         "none"};
+    /* where Open MPI puts its files */
+    static const char *const folders[] = {"orte_tmpdir_base", "btl_vader_backing_directory"};
     for (size_t i = 0; i < a->l->rank_count; i++)
         BCL_TRY(bcl_string_addf(&list, "%s%s", i ? "," : "", a->l->ranks[i].device));
     for (size_t i = 0; i < sizeof start / sizeof *start; i++)
         BCL_TRY(add(w, "%s", start[i]));
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        BCL_TRY(add(w, "--mca"));
+        BCL_TRY(add(w, "%s", folders[i]));
+        BCL_TRY(add(w, "%s", folder));
+    }
     if (!geteuid())
         BCL_TRY(add(w, "--allow-run-as-root"));
     for (size_t i = 0; i < a->l->rank_count; i++)
@@ -137,18 +151,15 @@ static bcl_status listen_at(attempt *a, char *name, size_t size) {
     return BCL_OK;
 }
 
-/* In the child: a group of its own, so that Ctrl-C comes to the launcher alone, and no life beyond
- * the launcher's. */
-static void become_mpirun(const attempt *a, char **argv) {
-    const int null = open("/dev/null", O_RDONLY);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    dup2(null, STDIN_FILENO);
-    dup2(a->output[1], STDOUT_FILENO);
-    dup2(a->output[1], STDERR_FILENO);
-    execvp(*argv, argv);
-    fprintf(stderr, "%s\n", errno == ENOENT ? "not found" : strerror(errno));
-    _exit(127);
+/* For Open MPI's files, which it leaves behind where ranks are killed: in memory, if there is such
+ * a place. */
+static bcl_status make_folder(char *out, size_t size) {
+    static unsigned count;
+    const char *given = getenv("TMPDIR"), *base = given && *given ? given : "/tmp";
+    if (!access("/dev/shm", W_OK | X_OK))
+        base = "/dev/shm";
+    snprintf(out, size, "%s/bertcl-mpi.%d.%u", base, (int)getpid(), ++count);
+    return mkdir(out, 0700) ? bcl_fail_errno("%s: cannot create folder", out) : BCL_OK;
 }
 
 /* What was left out, for the ranks' results. */
@@ -167,21 +178,20 @@ out:
 static bcl_status start(attempt *a, bool again) {
     bcl_status status = BCL_OK;
     words w = {0};
-    char name[64];
+    char name[64], folder[128];
     BCL_TRY(listen_at(a, name, sizeof name));
-    BCL_TRY(command_line(&w, a, name, again));
+    BCL_TRY(make_folder(folder, sizeof folder));
+    BCL_TRY(command_line(&w, a, name, folder, again));
     if (pipe2(a->output, O_CLOEXEC | O_NONBLOCK))
         status = bcl_fail_errno("cannot start mpirun");
     BCL_TRY(status);
-    fflush(stdout);
-    a->mpirun = fork();
-    if (!a->mpirun)
-        become_mpirun(a, w.items);
-    if (a->mpirun < 0)
-        status = bcl_fail_errno("cannot start mpirun");
+    const bcl_keeper_rest rest = {folder, a->l->run};
+    status = bcl_keeper_start(&a->mpirun, w.items, a->output[1], &rest);
     close(a->output[1]);
     a->moved = bcl_seconds();
 out:
+    if (status)
+        (void)rmdir(folder);
     bcl_strings_free(w.items, w.count);
     return status;
 }
@@ -242,11 +252,18 @@ static void take_message(attempt *a, int rank, const bcl_control_message *m) {
     peer *p = &a->peers[rank];
     const double now = bcl_seconds();
     p->heard = now;
+    p->patience = false;
     switch (m->kind) {
     case BCL_CONTROL_WAITING: /* no progress of the run */
         return;
-    case BCL_CONTROL_ARRIVED:
-        p->arrived = m->step + 1;
+    case BCL_CONTROL_ENTERED:
+        p->entered = m->step;
+        break;
+    case BCL_CONTROL_PATIENCE:
+        p->patience = true;
+        break;
+    case BCL_CONTROL_OPENED:
+        a->opened = true;
         break;
     case BCL_CONTROL_SUMMED:
         if (m->step + 1 > a->summed) {
@@ -258,18 +275,28 @@ static void take_message(attempt *a, int rank, const bcl_control_message *m) {
         break;
     case BCL_CONTROL_FAULT:
         p->fault = true;
+        if (m->step == BCL_FAULT_OF_OTHERS) { /* who is named by nobody is named by this one */
+            snprintf(p->reason, sizeof p->reason, "%s", m->text);
+            break;
+        }
         a->in_peace = m->step == BCL_FAULT_IN_PEACE;
         lose(a, rank, m->text);
         break;
     case BCL_CONTROL_BYE:
         p->bye = true;
         p->code = (int)m->step;
+        a->failed = a->failed || p->code;
         break;
     case BCL_CONTROL_HELLO:
     case BCL_CONTROL_BUSY:
         break;
     }
     a->moved = now;
+}
+
+static void reap(attempt *a) {
+    if (!a->ended && waitpid(a->mpirun, &a->state, WNOHANG) == a->mpirun)
+        a->ended = true;
 }
 
 static void hear(attempt *a, int rank) {
@@ -284,8 +311,14 @@ static void hear(attempt *a, int rank) {
     }
     close(p->fd);
     p->fd = -1;
-    if (!p->bye && !p->fault)
-        lose(a, rank, "its process has died");
+    if (p->bye || p->fault)
+        return;
+    reap(a);
+    if (a->ended && WIFSIGNALED(a->state)) /* with mpirun, which did not end with it */
+        return;
+    p->dead = true;
+    if (a->dead < 0)
+        a->dead = rank;
 }
 
 static void hear_mpirun(attempt *a) {
@@ -307,39 +340,108 @@ static void signal_ranks(const attempt *a, int number) {
             kill(a->peers[i].pid, number);
 }
 
-/* A rank that has not come to a sum long after the others is taken for hung: ten times the slowest
- * step, but at least BERTCL_WATCHDOG seconds. */
-static double limit(const attempt *a) {
-    const char *text = getenv("BERTCL_WATCHDOG");
-    const double least = text ? atof(text) : 60;
-    const double most = a->slowest * 10;
-    /* the first steps compile kernels */
-    return a->summed < 2 ? fmax(least * 10, 600) : most > least ? most : least;
-}
-
-static void watch(attempt *a) {
-    char reason[160];
-    const peer *p = a->peers;
-    size_t last = 0;
-    const double waited = bcl_seconds() - a->moved;
-    if (a->lost >= 0 || waited < limit(a))
-        return;
-    /* who has not come as far as the others, else who has been silent for longest */
-    for (size_t i = 1; i < a->l->rank_count; i++)
-        if (p[i].arrived < p[last].arrived ||
-            (p[i].arrived == p[last].arrived && p[i].heard < p[last].heard))
-            last = i;
-    snprintf(reason, sizeof reason,
-             "nothing came of it for %.0f s; the slowest step so far took %.2f s", waited,
-             a->slowest);
-    lose(a, (int)last, reason);
-}
-
 /* Where a rank is lost the others wait for it for ever. */
 static void end_all(attempt *a) {
     signal_ranks(a, SIGKILL);
     if (!a->ended)
         kill(a->mpirun, SIGTERM);
+}
+
+/* All have said that they end; a driver may hang even then. */
+static bool all_bye(const attempt *a) {
+    for (size_t i = 0; i < a->l->rank_count; i++)
+        if (!a->peers[i].bye)
+            return false;
+    return true;
+}
+
+/* Whether a signal has stopped the process. */
+static bool is_stopped(const peer *p) {
+    char path[64], line[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    FILE *f = p->fd >= 0 ? fopen(path, "r") : NULL;
+    if (!f)
+        return false;
+    const char *end = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+    fclose(f);
+    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
+/* Who holds up the others: one that is stopped, or that has not come as far as they have, or that
+ * has been silent for longest. */
+static size_t find_last(const attempt *a) {
+    const peer *p = a->peers;
+    size_t last = 0;
+    for (size_t i = 1; i < a->l->rank_count; i++) {
+        const bool stopped = is_stopped(&p[i]), was = is_stopped(&p[last]);
+        if (stopped != was ? stopped
+            : p[i].bye != p[last].bye
+                ? p[last].bye
+                : p[i].entered < p[last].entered ||
+                      (p[i].entered == p[last].entered && p[i].heard < p[last].heard))
+            last = i;
+    }
+    return last;
+}
+
+/* A rank that does not go on long after the others is taken for hung: ten times the slowest step,
+ * but at least BERTCL_WATCHDOG seconds; ten times that at what takes long. */
+static double limit(const attempt *a, const peer *last) {
+    const char *text = getenv("BERTCL_WATCHDOG");
+    const double given = text ? atof(text) : 0, least = given > 0 ? given : 60;
+    const double most = fmax(a->slowest * 10, least);
+    /* the first steps compile kernels */
+    return a->summed < 2 || last->patience ? most * 10 : most;
+}
+
+static void watch(attempt *a) {
+    char reason[200];
+    const double waited = bcl_seconds() - a->moved;
+    if (a->lost >= 0 || a->dead >= 0 || waited < 1)
+        return;
+    if (all_bye(a)) {
+        if (waited > GRACE_S)
+            end_all(a);
+        return;
+    }
+    const size_t last = find_last(a);
+    if (waited < limit(a, &a->peers[last]))
+        return;
+    snprintf(reason, sizeof reason, "%s for %.0f s; the slowest step so far took %.2f s",
+             is_stopped(&a->peers[last]) ? "its process was stopped, and nothing came of it"
+                                         : "its driver hangs: nothing came of it",
+             waited, a->slowest);
+    lose(a, (int)last, reason);
+}
+
+/* ---- who it was ---- */
+
+/* What mpirun says of the process that it saw end first: it has waited for it. The socket of one
+ * that mpirun killed then may have been heard before. */
+static int find_named(const attempt *a, char *reason, size_t size) {
+    int rank = -1, number = 0;
+    const char *at = strstr(a->text, "process rank "), *on;
+    if (at && sscanf(at, "process rank %d with PID", &rank) == 1 &&
+        (on = strstr(at, "on signal ")) && sscanf(on, "on signal %d", &number) == 1)
+        snprintf(reason, size, "its process was ended by signal %d (%s)", number,
+                 strsignal(number));
+    else if ((at = strstr(a->text, "Process name: [[")) &&
+             sscanf(at, "Process name: [[%*d,%*d],%d] Exit code: %d", &rank, &number) == 2)
+        snprintf(reason, size, "its process has exited with status %d", number);
+    return rank < (int)a->l->rank_count ? rank : -1;
+}
+
+/* A process that ended without a word, where no rank has told what is wrong. */
+static void judge(attempt *a) {
+    char reason[160] = "its process has died";
+    if (a->lost >= 0 || a->dead < 0 || a->stopping)
+        return;
+    const int named = find_named(a, reason, sizeof reason);
+    if (named >= 0 && (a->peers[named].dead || (a->peers[named].bye && !a->failed)))
+        a->dead = named;
+    else if (a->failed) /* the others were ended with the one that failed */
+        return;
+    lose(a, a->dead, reason);
 }
 
 static void poll_once(attempt *a) {
@@ -364,16 +466,6 @@ static void poll_once(attempt *a) {
             hear(a, ranks[i - 2]);
 }
 
-/* mpirun, and ranks that have outlived it. */
-static void reap(attempt *a) {
-    int state;
-    for (pid_t pid; (pid = waitpid(-1, &state, WNOHANG)) > 0;)
-        if (pid == a->mpirun) {
-            a->ended = true;
-            a->state = state;
-        }
-}
-
 static bool heard_all(const attempt *a) {
     for (size_t i = 0; i < a->l->rank_count; i++)
         if (a->peers[i].fd >= 0)
@@ -391,25 +483,21 @@ static void attend(attempt *a) {
             signal_ranks(a, bcl_interrupt_signal());
         }
         watch(a);
-        if (a->lost >= 0 && !end) {
-            end = bcl_seconds() + (a->in_peace ? 10 * GRACE_S : 1); /* mpirun ends the others */
-            if (!a->in_peace && a->peers[a->lost].fd >= 0)
+        if (!end && (a->lost >= 0 || a->dead >= 0 || a->failed)) {
+            end = bcl_seconds() + (a->in_peace ? 10 * GRACE_S : 2); /* mpirun ends the others */
+            if (a->lost >= 0 && !a->in_peace && a->peers[a->lost].fd >= 0)
                 kill(a->peers[a->lost].pid, SIGKILL);
         }
-        if (end && bcl_seconds() > end) {
+        if (end && bcl_seconds() > end)
             end_all(a);
-            if (bcl_seconds() > end + GRACE_S && !a->ended)
-                kill(a->mpirun, SIGKILL);
-        }
     }
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) /* the folder is free after this */
-        ;
     while (a->text_size < sizeof a->text - 1) {
         const size_t before = a->text_size;
         hear_mpirun(a);
         if (a->text_size == before)
             break;
     }
+    judge(a);
 }
 
 /* ---- one attempt after the other ---- */
@@ -439,28 +527,58 @@ static void drop(bcl_ranks *l, int rank) {
     l->shares = NULL; /* of other devices */
 }
 
+/* The ranks have lost each other, and nobody is to blame. */
+static bcl_status fail_unnamed(const attempt *a) {
+    if (a->lost >= 0 || a->failed || a->stopping)
+        return BCL_OK;
+    for (size_t i = 0; i < a->l->rank_count; i++)
+        if (a->peers[i].fault)
+            return bcl_fail(BCL_ERROR_IO, "%s: %s; --resume goes on", a->l->ranks[i].device,
+                            a->peers[i].reason);
+    return BCL_OK;
+}
+
+/* mpirun itself was killed, or has crashed as Open MPI 4's does now and then when a rank dies. */
+static bcl_status survive_mpirun(bool *again, const attempt *a) {
+    const int number = WIFSIGNALED(a->state) ? WTERMSIG(a->state) : 0;
+    if (!number || a->lost >= 0 || a->stopping || all_bye(a))
+        return BCL_OK;
+    if (a->l->crashes++ == MOST_CRASHES)
+        return bcl_fail(BCL_ERROR_IO, "mpirun was ended by signal %d (%s); --resume goes on",
+                        number, strsignal(number));
+    fprintf(stderr, "mpirun was ended by signal %d (%s); the devices start again\n", number,
+            strsignal(number));
+    *again = true;
+    return BCL_OK;
+}
+
 /* *again: a rank was lost, and what is left of them is to go on. */
-static bcl_status run_once(int *code, bool *again, bcl_ranks *l, bool resume) {
+static bcl_status run_once(int *code, bool *again, bool *opened, bcl_ranks *l) {
     bcl_status status = BCL_OK;
     attempt *a = NULL;
     BCL_NEW(a, 1);
     a->l = l;
-    a->lost = -1;
+    a->lost = a->dead = -1;
     a->listener = a->output[0] = -1;
     BCL_NEW(a->peers, l->rank_count);
     for (size_t i = 0; i < l->rank_count; i++)
         a->peers[i].fd = -1;
-    BCL_TRY(start(a, resume));
+    BCL_TRY(start(a, *opened)); /* never in a run that another command has begun */
     attend(a);
+    *opened = *opened || a->opened;
     *code = 0;
     *again = false;
-    if (none_seen(a))
+    if (none_seen(a) && !WIFSIGNALED(a->state))
         BCL_TRY(fail_mpirun(a));
     for (size_t i = 0; i < l->rank_count; i++)
         if (a->peers[i].bye && a->peers[i].code > *code)
             *code = a->peers[i].code;
-    if (a->stopping && !*code)
-        *code = a->lost < 0 ? 0 : 128 + bcl_interrupt_signal();
+    if (a->stopping && !*code && !all_bye(a))
+        *code = 128 + bcl_interrupt_signal();
+    BCL_TRY(survive_mpirun(again, a));
+    if (*again)
+        goto out;
+    BCL_TRY(fail_unnamed(a));
     if (a->lost < 0 || a->stopping)
         goto out;
     const char *device = l->ranks[a->lost].device;
@@ -489,10 +607,9 @@ out:
 
 bcl_status bcl_ranks_run(int *code, bcl_ranks *l) {
     bcl_status status = BCL_OK;
-    bool again = false;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    bool again = false, opened = false;
     do {
-        BCL_TRY(run_once(code, &again, l, again));
+        BCL_TRY(run_once(code, &again, &opened, l));
     } while (again);
 out:
     return status;

@@ -8,13 +8,18 @@
 enum {
     FIRST = 1,         /* the first step compiles kernels */
     MEASURED = 6,      /* steps that are decided one by one, the thread that packs waiting */
-    EVERY = 16,        /* steps between later corrections */
+    EVERY = 16,        /* steps of a window, behind which the parts may be corrected */
+    LASTING = 2,       /* windows in a row that must say so */
     AHEAD = 6,         /* steps that may be packed already */
     JUDGED = FIRST + 3 /* steps before a device is judged */
 };
 
 /* Smaller changes are noise. */
 static const double NOISE = 0.03;
+
+/* What a correction must save of a step. Below it the parts stay as they are, so that a run that is
+ * stopped and goes on mostly has the parts, and with them the bits, of one that never was. */
+static const double GAIN = 0.08;
 
 typedef struct rank_sums {
     double tokens;                        /* of all steps */
@@ -32,6 +37,8 @@ struct bcl_shares {
     int64_t decided;      /* steps below may be packed */
     int64_t seen;         /* steps that were measured */
     int64_t window_began; /* step */
+    int uneven;           /* windows in a row in which the ranks did not end together */
+    bool settled;         /* the first whole window has been taken into account */
     rank_sums *ranks;     /* (size) */
     double wall, slowest; /* sums behind FIRST: of steps, of each step's slowest rank */
     int64_t timed;        /* steps */
@@ -79,6 +86,20 @@ void bcl_shares_of(bcl_shares *s, int64_t step, double *out) {
     pthread_mutex_unlock(&s->lock);
 }
 
+bcl_shares_state bcl_shares_state_of(const bcl_shares *s) {
+    return (bcl_shares_state){s->now, s->next, s->from, !s->forced && s->decided == INT64_MAX};
+}
+
+void bcl_shares_restore(bcl_shares *s, const bcl_shares_state *state) {
+    if (s->forced || !state->known)
+        return;
+    memcpy(s->now, state->now, (size_t)s->size * sizeof *s->now);
+    memcpy(s->next, state->next, (size_t)s->size * sizeof *s->next);
+    s->from = state->from;
+    s->settled = true;
+    s->decided = INT64_MAX;
+}
+
 void bcl_shares_release(bcl_shares *s) {
     pthread_mutex_lock(&s->lock);
     s->decided = INT64_MAX;
@@ -86,9 +107,25 @@ void bcl_shares_release(bcl_shares *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Parts by the speeds of the window, from step `from` on; half of the way where they are only
- * corrected. */
-static void correct(bcl_shares *s, int64_t from, double weight) {
+/* The part of a step that other shares would save, by the speeds of the window. */
+static double gain(const bcl_shares *s) {
+    double all = 0, old = 0, slowest = 0;
+    for (int r = 0; r < s->size; r++) {
+        const rank_sums *k = &s->ranks[r];
+        if (!(k->window_seconds > 0) || !(k->window_tokens > 0))
+            return 0;
+        all += k->window_tokens / k->window_seconds;
+        old += s->next[r];
+    }
+    for (int r = 0; r < s->size; r++) {
+        const rank_sums *k = &s->ranks[r];
+        slowest = fmax(slowest, s->next[r] / old * k->window_seconds / k->window_tokens);
+    }
+    return slowest > 0 ? 1 - 1 / (all * slowest) : 0;
+}
+
+/* Parts by the speeds of the window, from step `from` on. */
+static void correct(bcl_shares *s, int64_t from) {
     double all = 0, old = 0, most = 0;
     for (int r = 0; r < s->size; r++) {
         const rank_sums *k = &s->ranks[r];
@@ -111,7 +148,7 @@ static void correct(bcl_shares *s, int64_t from, double weight) {
     for (int r = 0; r < s->size; r++) {
         rank_sums *k = &s->ranks[r];
         const double measured = k->window_tokens / k->window_seconds / all;
-        s->next[r] = fmax((1 - weight) * s->now[r] / old + weight * measured, 1e-4);
+        s->next[r] = fmax(measured, 1e-4);
     }
     s->from = from;
 }
@@ -145,14 +182,21 @@ static void add(bcl_shares *s, const bcl_share_measure *ranks, double wall) {
 
 void bcl_shares_add(bcl_shares *s, int64_t step, const bcl_share_measure *ranks, double wall) {
     pthread_mutex_lock(&s->lock);
+    if (!s->seen)
+        begin_window(s, step);
     add(s, ranks, wall);
     if (!s->forced && s->size > 1 && s->decided < INT64_MAX) {
-        correct(s, step + 1, 1);
+        correct(s, step + 1);
         begin_window(s, step + 1);
         s->decided = s->seen < MEASURED ? step + 2 : INT64_MAX;
         pthread_cond_broadcast(&s->changed);
     } else if (!s->forced && step >= s->from + AHEAD && step - s->window_began >= EVERY) {
-        correct(s, step + AHEAD, 0.5);
+        s->uneven = gain(s) > GAIN ? s->uneven + 1 : 0;
+        if (s->uneven == LASTING || !s->settled) {
+            s->uneven = 0;
+            s->settled = true;
+            correct(s, step + AHEAD);
+        }
         begin_window(s, step + 1);
     } else if (step < s->from) { /* the window is of one distribution */
         begin_window(s, s->from);
@@ -202,5 +246,8 @@ bcl_share_sum bcl_shares_sum(const bcl_shares *s, int rank) {
                            .tokens_per_s =
                                k->timed_seconds > 0 ? k->timed_tokens / k->timed_seconds : 0,
                            .wait_share = s->wall > 0 ? fmax(0, 1 - k->timed_seconds / s->wall) : 0,
-                           .share = s->next[rank] / all};
+                           .share = s->next[rank] / all,
+                           .timed_tokens = k->timed_tokens,
+                           .timed_seconds = k->timed_seconds,
+                           .wall = s->wall};
 }

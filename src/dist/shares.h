@@ -20,6 +20,17 @@ void bcl_shares_of(bcl_shares *shares, int64_t step, double *out);
 /* What the ranks (size) measured in a step that took `wall` seconds, the sum of gradients included.
  */
 void bcl_shares_add(bcl_shares *shares, int64_t step, const bcl_share_measure *ranks, double wall);
+/* What a later process goes on with. from: the step from which `next` holds, until then `now`. */
+typedef struct bcl_shares_state {
+    double *now, *next; /* (size) */
+    int64_t from;
+    bool known; /* they were measured; else there is nothing to go on with */
+} bcl_shares_state;
+/* Points into the shares. */
+bcl_shares_state bcl_shares_state_of(const bcl_shares *shares);
+/* The parts that a run of the same devices had: nothing is measured anew, and a correction comes
+ * only where it pays. Before the first step. */
+void bcl_shares_restore(bcl_shares *shares, const bcl_shares_state *state);
 /* Lets go who waits in bcl_shares_of. */
 void bcl_shares_release(bcl_shares *shares);
 /* The rank without which steps would be shorter, and the numbers in a sentence; -1: none, or not
@@ -28,10 +39,11 @@ int bcl_shares_useless(char *text, size_t size, const bcl_shares *shares);
 
 /* Over all steps but the first ones. */
 typedef struct bcl_share_sum {
-    double tokens;       /* of all steps */
-    double tokens_per_s; /* of the rank's own time; 0: not known */
-    double wait_share;   /* of the steps' time that was not its own */
-    double share;        /* of the last step's tokens */
+    double tokens;                            /* of all steps */
+    double tokens_per_s;                      /* of the rank's own time; 0: not known */
+    double wait_share;                        /* of the steps' time that was not its own */
+    double share;                             /* of the last step's tokens */
+    double timed_tokens, timed_seconds, wall; /* what these are made of */
 } bcl_share_sum;
 bcl_share_sum bcl_shares_sum(const bcl_shares *shares, int rank);
 

@@ -145,3 +145,33 @@ bcl_status bcl_model_exchange_stats(bcl_model *m, float stats[2], bool back) {
     return back ? bcl_buffer_write(m->device, m->stats.buffer, 0, stats, 2 * sizeof *stats, true)
                 : bcl_buffer_read(m->device, m->stats.buffer, 0, stats, 2 * sizeof *stats, true);
 }
+
+static bcl_status visit(bcl_model *m, bcl_view view, size_t before, float *piece, size_t most,
+                        void (*take)(void *context, size_t first, const float *x, size_t count),
+                        void *context) {
+    bcl_status status = BCL_OK;
+    const size_t all = view.bytes / sizeof(float);
+    for (size_t at = 0; at < all; at += most) {
+        const size_t n = all - at < most ? all - at : most;
+        BCL_TRY(bcl_buffer_read(m->device, view.buffer, at * sizeof *piece, piece,
+                                n * sizeof *piece, true));
+        take(context, before + at, piece, n);
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_model_visit_parameters(bcl_model *m,
+                                      void (*take)(void *context, size_t first, const float *x,
+                                                   size_t count),
+                                      void *context) {
+    bcl_status status = BCL_OK;
+    const size_t most = (size_t)1 << 20;
+    float *piece = NULL;
+    BCL_NEW(piece, most);
+    BCL_TRY(visit(m, m->dense, 0, piece, most, take, context));
+    BCL_TRY(visit(m, m->words, m->layout.dense, piece, most, take, context));
+out:
+    free(piece);
+    return status;
+}

@@ -231,6 +231,12 @@ bcl_gradient_part *bcl_model_exchange_part(const bcl_model *model, size_t i);
 bcl_status bcl_model_exchange_stats(bcl_model *model, float stats[2], bool back);
 /* What is in the parts now becomes the step's gradients. Queued. */
 bcl_status bcl_model_exchange_give_back(bcl_model *model, int64_t step);
+/* Hands all parameters to `take` in pieces: x[first..first + count) of one long vector, the same in
+ * every model of the configuration. Blocking. */
+bcl_status bcl_model_visit_parameters(bcl_model *model,
+                                      void (*take)(void *context, size_t first, const float *x,
+                                                   size_t count),
+                                      void *context);
 
 /* Queues norm, clipping and Adam. */
 bcl_status bcl_model_update(bcl_model *model, const bcl_adam *adam, int64_t step);

@@ -13,6 +13,7 @@
 #define PREFIX "checkpoint-"
 #define SUMS   "checkpoint.json"
 #define STATE  "training_state.safetensors"
+#define RANKS  "ranks" /* of its metadata */
 
 bcl_status bcl_model_files_save(const bcl_model_files *files, bcl_model *model,
                                 const char *folder) {
@@ -247,11 +248,12 @@ static const char *const state_names[STATE_NUMBERS] = {
     "best_f1", "best_step",  "metrics_size", "patience_score", "stale"};
 
 bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
-                                     const bcl_model_files *files, const bcl_train_state *state) {
+                                     const bcl_model_files *files, const bcl_train_state *state,
+                                     const char *ranks) {
     bcl_status status = BCL_OK;
     char *temporary = NULL, *folder = NULL, *path = NULL;
     char texts[STATE_NUMBERS][40];
-    const char *metadata[STATE_NUMBERS][2];
+    const char *metadata[STATE_NUMBERS + 1][2];
     double numbers[STATE_NUMBERS];
     BCL_TRY(bcl_format(&temporary, "%s/checkpoint.tmp.%ld", run, (long)getpid()));
     BCL_TRY(folder_of(&folder, run, state->step));
@@ -271,7 +273,10 @@ bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
         metadata[i][0] = state_names[i];
         metadata[i][1] = texts[i];
     }
-    BCL_TRY(bcl_model_state_save(model, path, (const char *const(*)[2])metadata, STATE_NUMBERS));
+    metadata[STATE_NUMBERS][0] = RANKS;
+    metadata[STATE_NUMBERS][1] = ranks;
+    BCL_TRY(bcl_model_state_save(model, path, (const char *const(*)[2])metadata,
+                                 STATE_NUMBERS + (ranks != NULL)));
     BCL_TRY(write_sums(temporary, state->step));
     BCL_TRY(bcl_path_rename(temporary, folder));
 out:
@@ -321,6 +326,22 @@ bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, c
     if (state->step != step_of(bcl_path_name(folder)))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found the state of step %lld, the folder's name says %lld",
                  path, (long long)state->step, (long long)step_of(bcl_path_name(folder)));
+out:
+    bcl_safetensors_close(st);
+    free(path);
+    return status;
+}
+
+bcl_status bcl_train_checkpoint_ranks(char **text, const char *folder) {
+    bcl_status status = BCL_OK;
+    bcl_safetensors *st = NULL;
+    char *path = NULL;
+    *text = NULL;
+    BCL_TRY(bcl_path_join(&path, folder, STATE));
+    BCL_TRY(bcl_safetensors_open(&st, path));
+    const char *found = bcl_safetensors_metadata(st, RANKS);
+    if (found)
+        BCL_TRY(bcl_strdup(text, found));
 out:
     bcl_safetensors_close(st);
     free(path);

@@ -318,6 +318,15 @@ static bcl_predictions words_of(const bcl_run *run, const bcl_corpus *corpus, co
                              .outside = "O"};
 }
 
+/* Whether products have operands of fewer bits than fp32's. */
+static bool rounds(const bcl_session *session) {
+    static const char *const marks[] = {"bf16", "fp16", "tf32"};
+    bool found = strcmp(bcl_session_precision(session), "fp32") != 0;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        found = found || strstr(bcl_session_gemm(session), marks[i]);
+    return found;
+}
+
 /* Everything before the first step. */
 static bcl_status prepare(bcl_run *run) {
     bcl_status status = BCL_OK;
@@ -359,6 +368,7 @@ bcl_status bcl_run_train(bcl_run *run) {
                                .listener = on_train,
                                .context = run,
                                .group = group,
+                               .rounds = rounds(run->session),
                                .stop = &run->stop};
     BCL_TRY(bcl_train(&result, &job));
     BCL_TRY(finish(run, &result));

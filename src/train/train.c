@@ -139,14 +139,31 @@ out:
     return status;
 }
 
+/* That the group's devices compute the same. */
+static bcl_status audit(bcl_trainer *t) {
+    bcl_status status = BCL_OK;
+    const bcl_dropout_state dropout = dropout_state_of(t, t->state.step);
+    const bcl_capacity capacity = bcl_train_capacity(t->plan, t->o);
+    if (!t->job->group || t->alone || t->job->group->size == 1)
+        return BCL_OK;
+    BCL_TRY(bcl_pipeline_drain(t->pipeline));
+    BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation has its own */
+    BCL_TRY(
+        bcl_audit_run(t->audit, t->model, t->job->train, &dropout, t->state.step, t->job->group));
+out:
+    return status;
+}
+
 static bcl_status save(bcl_trainer *t) {
     bcl_status status = BCL_OK;
-    char *folder = NULL;
+    char *folder = NULL, *ranks = NULL;
     const bcl_train_group *group = t->job->group;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
     bcl_trainer_clock_stop(t);
     if (group && !t->alone)
         BCL_TRY(group->sync(group->context, t->model, t->state.step));
+    if (group && t->lead)
+        BCL_TRY(group->keep(group->context, &ranks));
     if (!t->lead) {
         bcl_trainer_clock_start(t);
         goto out;
@@ -156,16 +173,24 @@ static bcl_status save(bcl_trainer *t) {
         goto out;
     }
     BCL_TRY(bcl_format(&folder, "%s/checkpoint-%lld", t->job->folder, (long long)t->state.step));
-    BCL_TRY(bcl_train_checkpoint_save(t->job->folder, t->model, &t->job->files, &t->state));
+    if (group)
+        group->patience(group->context);
+    BCL_TRY(bcl_train_checkpoint_save(t->job->folder, t->model, &t->job->files, &t->state, ranks));
     bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_CHECKPOINT, .text = folder});
     bcl_trainer_clock_start(t);
 out:
     free(folder);
+    free(ranks);
     return status;
 }
 
+static bcl_status audit_and_save(bcl_trainer *t) {
+    const bcl_status status = audit(t);
+    return status ? status : save(t);
+}
+
 static bcl_status stop(bcl_trainer *t) {
-    const bcl_status status = save(t);
+    const bcl_status status = audit_and_save(t);
     return status ? status
                   : bcl_fail(BCL_ERROR_INTERRUPTED,
                              "%s: stopped at step %lld of %lld; --resume goes on", t->job->folder,
@@ -188,6 +213,7 @@ static bcl_status end_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out
     const bcl_train_group *group = t->job->group;
     char *model = NULL, *best = NULL;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
+    BCL_TRY(audit(t)); /* before the model is evaluated and saved */
     bcl_trainer_clock_stop(t);
     const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
     t->state.last_loss = t->state.epoch_loss / labelled;
@@ -227,9 +253,14 @@ out:
 /* Goes on from the checkpoint. */
 static bcl_status restore(bcl_trainer *t) {
     bcl_status status = BCL_OK;
-    char *model = NULL, *best = NULL;
+    char *model = NULL, *best = NULL, *ranks = NULL;
     const char *checkpoint = t->job->checkpoint;
+    const bcl_train_group *group = t->job->group;
     BCL_TRY(bcl_train_checkpoint_load(&t->state, t->model, checkpoint));
+    if (group)
+        BCL_TRY(bcl_train_checkpoint_ranks(&ranks, checkpoint));
+    if (ranks)
+        BCL_TRY(group->restore(group->context, ranks));
     if (t->state.step > t->plan->steps)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: is beyond the run's %lld steps", checkpoint,
                  (long long)t->plan->steps);
@@ -241,6 +272,7 @@ static bcl_status restore(bcl_trainer *t) {
     }
     bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_RESUMED});
 out:
+    free(ranks);
     free(model);
     free(best);
     return status;
@@ -254,6 +286,8 @@ static bcl_status prepare(bcl_trainer *t) {
     if (t->lead && t->o->histograms)
         BCL_TRY(bcl_histograms_open(&t->histograms, t->job->folder, bcl_model_layout(t->model),
                                     t->state.step));
+    if (t->job->group)
+        BCL_TRY(bcl_audit_create(&t->audit, t->plan, t->job->rounds));
     BCL_TRY(bcl_pipeline_create(
         &t->pipeline, t->model,
         &(bcl_pipeline_options){.outputs = BCL_OUTPUT_STATS, .collect = collect, .context = t}));
@@ -275,17 +309,20 @@ static bcl_status run_epochs(bcl_trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
     const bcl_capacity capacity = bcl_train_capacity(t->plan, t->o);
     int64_t step = t->state.step;
+    const int64_t begun = step;
     if (has_open_end(t))
         BCL_TRY(end_epoch(t, bcl_train_plan_epoch(t->plan, step - 1) + 1, out));
     while (step < t->plan->steps && !is_patience_out(t)) {
         const int64_t epoch = bcl_train_plan_epoch(t->plan, step);
         BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation reserves its own */
         do {
+            if (step == begun || step % BCL_AUDIT_EVERY == 0)
+                BCL_TRY(audit(t));
             BCL_TRY(queue_step(t, step));
             step++;
             const bool ended = step == t->plan->first_step[epoch + 1];
             if (!ended && (t->due || (t->o->save_every && step % t->o->save_every == 0)))
-                BCL_TRY(save(t));
+                BCL_TRY(audit_and_save(t));
             BCL_TRY(stop_if_asked(t));
         } while (step < t->plan->first_step[epoch + 1]);
         BCL_TRY(end_epoch(t, epoch + 1, out));
@@ -357,6 +394,7 @@ out:
     if (job->group)
         job->group->release(job->group->context);
     bcl_feed_stop(t.feed);
+    bcl_audit_free(t.audit);
     if (t.metrics)
         fclose(t.metrics);
     free(t.metrics_path);

@@ -90,9 +90,17 @@ struct bcl_train_group {
     void (*begin)(void *context);
     /* Adds up gradients and stats of all ranks, in place. */
     bcl_status (*reduce)(void *context, bcl_train_part *part);
-    /* Behind the update of `step` steps, before a checkpoint: rank 0's parameters and moments
-     * become everyone's. */
+    /* Each rank has the gradients of the same sentence in the model's exchange: that they and
+     * its loss are the same. Who is wrong gets the status back, and the others one that is told. */
+    bcl_status (*audit)(void *context, bcl_model *model, double loss, double limit);
+    /* Behind the update of `step` steps, before a checkpoint: that all have the same parameters. */
     bcl_status (*sync)(void *context, bcl_model *model, int64_t step);
+    /* *text, to free(): what the group goes on with when the run is resumed. */
+    bcl_status (*keep)(void *context, char **text);
+    /* What keep has kept, in a run that is resumed; before the first step. */
+    bcl_status (*restore)(void *context, const char *text);
+    /* What follows may take long. */
+    void (*patience)(void *context);
     /* Ends together: BCL_OK if `status` is in all of them. Else the first one that failed gets its
      * own back, and the others a status of which `told` is true: another process tells it. */
     bcl_status (*agree)(void *context, bcl_status status);
@@ -106,6 +114,22 @@ struct bcl_train_group {
     /* Rank 0 is still at work, at something that the others wait for. */
     void (*busy)(void *context);
 };
+
+/* Steps between two audits; one is before each checkpoint, too. */
+enum { BCL_AUDIT_EVERY = 64 };
+
+/* One sentence of the training data, chosen by the step, that each rank computes. */
+typedef struct bcl_audit {
+    bcl_batch batch;
+    double limit; /* of what right devices may differ by, over the norm */
+} bcl_audit;
+/* rounds: products are not in full fp32. */
+bcl_status bcl_audit_create(bcl_audit **out, const bcl_train_plan *plan, bool rounds);
+void bcl_audit_free(bcl_audit *audit);
+/* Behind `step` steps, with nothing under way. Leaves the gradients to the next batch. */
+bcl_status bcl_audit_run(bcl_audit *audit, bcl_model *model, const bcl_dataset *data,
+                         const bcl_dropout_state *dropout, int64_t step,
+                         const bcl_train_group *group);
 
 /* What of a batch of n sentences, order[from..], a rank computes: order[*begin .. *begin + *count).
  * In the batch's order, cut between sentences where the tokens before are nearest to the shares. */
@@ -176,6 +200,7 @@ typedef struct bcl_train_job {
     bcl_run_listener *listener; /* steps, epochs, evaluations, checkpoints; may be NULL */
     void *context;
     const bcl_train_group *group;      /* NULL: this process alone */
+    bool rounds;                       /* products are not in full fp32 */
     const volatile sig_atomic_t *stop; /* set by others: to save and end; may be NULL */
 } bcl_train_job;
 
@@ -206,9 +231,13 @@ bcl_status bcl_train_checkpoint_find(char **folder, const char *run, bool has_su
 /* Removes all but the newest `keep`. */
 bcl_status bcl_train_checkpoint_prune(const char *run, size_t keep);
 /* Writes RUN/checkpoint-STEP (model/, training_state.safetensors, and checkpoint.json with the
- * checksums of all), appears complete or not at all. The one before stays, older ones go. */
+ * checksums of all), appears complete or not at all. The one before stays, older ones go. ranks:
+ * what a group has kept, or NULL. */
 bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
-                                     const bcl_model_files *files, const bcl_train_state *state);
+                                     const bcl_model_files *files, const bcl_train_state *state,
+                                     const char *ranks);
+/* *text = `ranks` of a checkpoint, to free(); NULL: none. */
+bcl_status bcl_train_checkpoint_ranks(char **text, const char *folder);
 bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, const char *folder);
 /* Makes TO a folder with the files of FROM, linked where the file system can, replacing what was
  * there. */

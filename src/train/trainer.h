@@ -26,6 +26,7 @@ typedef struct bcl_trainer {
     FILE *metrics;
     char *metrics_path;
     bcl_histograms *histograms; /* NULL: none are wanted, or not from this process */
+    bcl_audit *audit;           /* of a group */
     bool lead;                  /* the one who writes */
     bool alone;                 /* the group's other ranks have ended */
     bool due;                   /* the group wants a checkpoint */

@@ -28,9 +28,57 @@ same_losses() {
         END { exit bad || NR < 5 }' || fail "$1: other losses"
 }
 
-# No process of the ranks is left, whoever its parent is now; each carries the test's folder in its words.
+# No process of the ranks is left, whoever its parent is now; each carries the test's folder in its words. What
+# was killed may need a moment to be gone.
 no_orphans() {
     local left
-    left=$(pgrep -f -- "bertcl-rank .*$tmp/" || true)
-    [ -z "$left" ] || fail "processes are left: $left"
+    for _ in $(seq 300); do
+        left=$(pgrep -f -- "bertcl-rank .*$tmp/" || true)
+        [ -n "$left" ] || return 0
+        sleep 0.1
+    done
+    fail "processes are left: $left"
+}
+
+# faulty FAULT COMMAND...: with a driver that fails, see fault.c.
+faulty() {
+    local fault=$1
+    shift
+    BERTCL_FAULT=$fault LD_PRELOAD=$BERTCL_BUILD/tests/fault.so "$@"
+}
+
+# survived NAME PATTERN: the run $tmp/NAME, whose messages are in NAME.err, has ended with a model; a device was left out
+# and it was said why (PATTERN; "": none was); no step is lost or doubled, and nothing is left behind.
+survived() {
+    local run=$tmp/$1 out
+    if [ -n "$2" ]; then
+        grep -qE -- "^pocl:0 left out: .*$2.*; the others go on\$" "$run.err" || fail "$1: not said: $(cat "$run.err")"
+        grep -q '"left_out":[[:space:]]*"' "$run/results.json" || fail "$1: not in the results"
+    fi
+    [ -s "$run/model/model.safetensors" ] || fail "$1: no model"
+    out=$(sed -n 's/^{"step": \([0-9]*\),.*"tokens".*/\1/p' "$run/metrics.jsonl" | awk '$1 != NR' | wc -l)
+    [ "$out" = 0 ] || fail "$1: steps are missing"
+    clean "$1"
+}
+
+# Nothing half-written in the run $tmp/NAME, no process, no file of Open MPI's.
+clean() {
+    [ -z "$(ls -a "$tmp/$1" | grep '\.tmp\.')" ] || fail "$1: temporary files: $(ls -a "$tmp/$1")"
+    no_orphans
+    no_files
+}
+
+# The folders of launchers that are no more. The keeper of one that was killed needs a moment to clear up.
+no_files() {
+    local folder pid left=yes
+    for _ in $(seq 300); do
+        left=
+        for folder in /dev/shm/bertcl-mpi.* "${TMPDIR:-/tmp}"/bertcl-mpi.*; do
+            pid=${folder#*bertcl-mpi.}
+            [ ! -e "$folder" ] || kill -0 "${pid%.*}" 2>/dev/null || left="$left $folder"
+        done
+        [ -n "$left" ] || return 0
+        sleep 0.1
+    done
+    fail "files are left: $left"
 }

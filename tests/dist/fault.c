@@ -1,0 +1,173 @@
+/* A driver that fails, for tests: preloaded, it stands between bertcl-rank and the OpenCL loader.
+ * BERTCL_FAULT is "RANK KIND WHEN MARKER": in that rank, from the moment WHEN on, error    every
+ * call returns CL_OUT_OF_RESOURCES hang     the next call never returns nan      what is read from
+ * the device is NaN in its first quarter wrong    and here it is 0.01, which is finite kill     the
+ * process is killed, as by a driver that crashes stop     and here it is stopped count    nothing;
+ * the number of calls is written to MARKER at the end WHEN is a number of calls, "probe" (the first
+ * call of the process that probes the driver), or a path, which may have wildcards: from when there
+ * is such a file on. The process that fails makes MARKER first, and only one does. */
+#define _GNU_SOURCE
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    bool here; /* this process' driver is to fail */
+    bool fails;
+    char kind[16], when[1024], marker[1024];
+    long first, calls;
+    pid_t pid;
+} fault;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void write_count(void) {
+    FILE *f = fault.pid == getpid() ? fopen(fault.marker, "w") : NULL;
+    if (f) {
+        fprintf(f, "%ld\n", fault.calls);
+        fclose(f);
+    }
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *text = getenv("BERTCL_FAULT"), *rank = getenv("BERTCL_RANK");
+    char program[32] = "";
+    int number;
+    FILE *f = fopen("/proc/self/comm", "r");
+    if (f && fscanf(f, "%31s", program) != 1)
+        program[0] = 0;
+    if (f)
+        fclose(f);
+    fault.here =
+        text && rank && !strcmp(program, "bertcl-rank") &&
+        sscanf(text, "%d %15s %1023s %1023s", &number, fault.kind, fault.when, fault.marker) == 4 &&
+        number == atoi(rank);
+    fault.pid = getpid();
+    fault.first = fault.when[0] >= '0' && fault.when[0] <= '9' ? atol(fault.when) : 0;
+    if (fault.here && !strcmp(fault.kind, "count"))
+        atexit(write_count);
+}
+
+static bool is_kind(const char *kind) {
+    return !strcmp(fault.kind, kind);
+}
+
+static bool is_time(void) {
+    glob_t found;
+    if (!strcmp(fault.when, "probe"))
+        return getpid() != fault.pid;
+    if (getpid() != fault.pid)
+        return false;
+    if (fault.first)
+        return fault.calls >= fault.first;
+    const bool there = !glob(fault.when, 0, NULL, &found);
+    globfree(&found);
+    return there;
+}
+
+/* At each call. True: it is to return an error. */
+static bool fails(void) {
+    if (!fault.here)
+        return false;
+    pthread_mutex_lock(&lock);
+    fault.calls++;
+    if (!fault.fails && !is_kind("count") && is_time()) {
+        const int fd = open(fault.marker, O_CREAT | O_EXCL | O_WRONLY, 0600);
+        fault.fails = fd >= 0;
+        fault.here = fault.fails; /* an earlier process has failed: this one does not */
+        if (fd >= 0)
+            close(fd);
+    }
+    pthread_mutex_unlock(&lock);
+    if (!fault.fails)
+        return false;
+    if (is_kind("kill"))
+        raise(SIGKILL);
+    if (is_kind("stop")) {
+        raise(SIGSTOP);
+        fault.fails = false; /* let go on, it is well again */
+    }
+    while (is_kind("hang"))
+        pause();
+    return is_kind("error");
+}
+
+static void *next(const char *name) {
+    return dlsym(RTLD_NEXT, name);
+}
+
+/* The device's numbers are others from here on. */
+static void spoil(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes) {
+    cl_int (*fill)(cl_command_queue, cl_mem, const void *, size_t, size_t, size_t, cl_uint,
+                   const cl_event *, cl_event *);
+    const unsigned nan = 0x7fc00000;
+    const float small = 0.01F;
+    if (!fault.fails || (!is_kind("nan") && !is_kind("wrong")) || bytes < 16 || offset % 4)
+        return;
+    *(void **)&fill = next("clEnqueueFillBuffer");
+    fill(queue, buffer, is_kind("nan") ? (const void *)&nan : &small, 4, offset, bytes / 16 * 4, 0,
+         NULL, NULL);
+}
+
+#define CALL(TYPE, NAME, PARAMETERS, ARGUMENTS, BEFORE, WRONG)                                     \
+    CL_API_ENTRY TYPE CL_API_CALL NAME PARAMETERS {                                                \
+        static TYPE(*call) PARAMETERS;                                                             \
+        if (!call)                                                                                 \
+            *(void **)&call = next(#NAME);                                                         \
+        if (fails())                                                                               \
+            WRONG;                                                                                 \
+        BEFORE;                                                                                    \
+        return call ARGUMENTS;                                                                     \
+    }
+#define CODE return CL_OUT_OF_RESOURCES
+#define NOTHING                                                                                    \
+    do {                                                                                           \
+        if (code)                                                                                  \
+            *code = CL_OUT_OF_RESOURCES;                                                           \
+        return NULL;                                                                               \
+    } while (0)
+
+CALL(cl_int, clGetDeviceIDs,
+     (cl_platform_id p, cl_device_type type, cl_uint n, cl_device_id *ids, cl_uint *count),
+     (p, type, n, ids, count), , CODE)
+CALL(cl_context, clCreateContext,
+     (const cl_context_properties *what, cl_uint n, const cl_device_id *ids,
+      void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,
+      cl_int *code),
+     (what, n, ids, notify, data, code), , NOTHING)
+CALL(cl_mem, clCreateBuffer,
+     (cl_context context, cl_mem_flags flags, size_t bytes, void *host, cl_int *code),
+     (context, flags, bytes, host, code), , NOTHING)
+CALL(cl_int, clBuildProgram,
+     (cl_program program, cl_uint n, const cl_device_id *ids, const char *options,
+      void(CL_CALLBACK *notify)(cl_program, void *), void *data),
+     (program, n, ids, options, notify, data), , CODE)
+CALL(cl_int, clEnqueueNDRangeKernel,
+     (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+      const size_t *global, const size_t *local, cl_uint n, const cl_event *after, cl_event *event),
+     (queue, kernel, dims, offset, global, local, n, after, event), , CODE)
+CALL(cl_int, clEnqueueWriteBuffer,
+     (cl_command_queue queue, cl_mem buffer, cl_bool wait, size_t offset, size_t bytes,
+      const void *host, cl_uint n, const cl_event *after, cl_event *event),
+     (queue, buffer, wait, offset, bytes, host, n, after, event), , CODE)
+CALL(cl_int, clEnqueueReadBuffer,
+     (cl_command_queue queue, cl_mem buffer, cl_bool wait, size_t offset, size_t bytes, void *host,
+      cl_uint n, const cl_event *after, cl_event *event),
+     (queue, buffer, wait, offset, bytes, host, n, after, event),
+     spoil(queue, buffer, offset, bytes), CODE)
+CALL(void *, clEnqueueMapBuffer,
+     (cl_command_queue queue, cl_mem buffer, cl_bool wait, cl_map_flags flags, size_t offset,
+      size_t bytes, cl_uint n, const cl_event *after, cl_event *event, cl_int *code),
+     (queue, buffer, wait, flags, offset, bytes, n, after, event, code),
+     spoil(queue, buffer, offset, bytes), NOTHING)
+CALL(cl_int, clWaitForEvents, (cl_uint n, const cl_event *events), (n, events), , CODE)
+CALL(cl_int, clFinish, (cl_command_queue queue), (queue), , CODE)

@@ -1,0 +1,40 @@
+#!/bin/bash
+# train --devices: a driver that returns errors or wrong numbers, crashes or never returns, in one rank, at each stage of
+# a run: the run ends with a model, and the device is named with the reason.
+. "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.sh"
+need_ranks
+if ldd "$BERTCL" | grep -q libasan; then
+    echo "skipped: the sanitizers' library must be loaded before the one that stands between"
+    exit 77
+fi
+recipe+=(--batch 4 --epochs 2 --save-every 10 --keep-all)
+
+# hurt NAME RANK KIND WHEN PATTERN [OPTION...]
+hurt() {
+    local name=$1 fault="$2 $3 $4 $tmp/$1.marker" pattern=$5
+    shift 5
+    BERTCL_WATCHDOG=2 faulty "$fault" "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/$name" \
+        --devices pocl:0,pocl:0,pocl:0 "$@" >"$tmp/$name.out" 2>"$tmp/$name.err" ||
+        fail "$name: exit $?: $(cat "$tmp/$name.err")"
+    [ -e "$tmp/$name.marker" ] || fail "$name: the driver never failed"
+    survived "$name" "$pattern"
+}
+hurt probing 1 error probe 'pocl:0'
+hurt start 2 error 40 'out of device resources|no device'
+hurt compiling 1 kill 30 'signal 9|has died'
+hurt hanging 2 hang 600 'its driver hangs: nothing came of it for [0-9]* s'
+hurt error 1 error 700 'out of device resources'
+hurt nan 1 nan 600 'not finite|wrong numbers'
+hurt wrong 2 wrong 600 'wrong numbers: .*limit 0.02'
+hurt checkpoint 0 kill "$tmp/checkpoint/checkpoint.tmp.*" 'signal 9|has died'
+hurt evaluation 0 error "$tmp/evaluation/best" 'out of device resources'
+
+# A device alone: the message, and on with another one.
+faulty "0 error 600 $tmp/alone.marker" "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/alone" --devices pocl:0 \
+    >"$tmp/stdout" 2>"$tmp/stderr" && fail "alone: exit 0"
+grep -q 'pocl:0: .*out of device resources.*; no device is left; --resume goes on' "$tmp/stderr" ||
+    fail "alone: $(cat "$tmp/stderr")"
+clean alone
+check "alone, resumed" 0 'alone/model' "$BERTCL" train --quiet --out "$tmp/alone" --resume --device pocl:0
+exit $failed
