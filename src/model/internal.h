@@ -53,6 +53,7 @@ typedef struct bcl_plan {
     size_t slab, bytes; /* bytes: the end of the last buffer */
     int tokens;         /* of a batch at most */
     int time;           /* the last moment */
+    size_t steps;       /* how much was looked at to plan it */
 } bcl_plan;
 
 /* Plans the buffers of `a`, whose forward and backward have room for L + 1 layers each. slab: bytes

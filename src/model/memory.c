@@ -2,6 +2,7 @@
  * needed at the same time. Knows names, sizes and order of the operations, not what they compute.
  */
 #include "model/internal.h"
+#include "model/places.h"
 
 #define MIB   1048576.0
 #define LOWER "--max-tokens, --batch or --max-length"
@@ -81,6 +82,7 @@ typedef struct planner {
     const bcl_config *config;
     const bcl_layout *layout;
     const bcl_capacity *capacity;
+    bcl_places places; /* what the buffers so far take */
 } planner;
 
 static int forward_time(int layer, int operation) {
@@ -132,48 +134,37 @@ static size_t within_slab(const bcl_plan *plan, size_t at, size_t bytes) {
     return bytes > left ? at + left : at;
 }
 
-/* A buffer with a place that is in the way of `part` at `offset`. */
-static const bcl_planned *in_the_way(const bcl_plan *plan, size_t placed, const bcl_planned *part,
-                                     size_t offset) {
-    for (size_t i = 0; i < placed; i++) {
-        const bcl_planned *b = &plan->buffers[i];
-        if (b->born <= part->dies && part->born <= b->dies && b->offset < offset + part->bytes &&
-            offset < b->offset + b->bytes)
-            return b;
-    }
-    return NULL;
-}
-
 /* Gives buffers first.. places end to end, the lowest that are free while each is needed. */
-static bcl_status place(bcl_plan *plan, size_t first, const char *what, const char *advice) {
+static bcl_status place(planner *p, size_t first, const char *what, const char *advice) {
     bcl_status status = BCL_OK;
+    bcl_plan *plan = p->plan;
+    const size_t count = plan->count - first;
     size_t bytes = 0, base = 0;
-    for (size_t i = first; i < plan->count; i++)
+    for (size_t i = first; i < plan->count; i++) {
+        plan->buffers[i].offset = bytes; /* within the group */
         bytes += plan->buffers[i].bytes;
+    }
     if (bytes > plan->slab)
         BCL_FAIL(BCL_ERROR_DEVICE_MEMORY,
                  "out of device memory: %s needs %.1f MiB, the device allocates at most %.1f MiB "
                  "in one piece%s",
                  what, (double)bytes / MIB, (double)plan->slab / MIB, advice);
-    for (bool moved = true; moved;) {
-        moved = false;
-        base = within_slab(plan, base, bytes);
-        size_t offset = base;
-        for (size_t i = first; i < plan->count && !moved; i++) {
-            const bcl_planned *other = in_the_way(plan, first, &plan->buffers[i], offset);
-            if (other) {
-                base = other->offset + other->bytes - (offset - base);
-                moved = true;
-            }
-            offset += plan->buffers[i].bytes;
-        }
+    /* round and round, until all parts are free where they are */
+    for (size_t i = 0, free = 0; free < count; i = (i + 1) % count) {
+        const bcl_planned *b = &plan->buffers[first + i];
+        const bcl_place wanted = {base + b->offset, b->bytes, b->born, b->dies};
+        const size_t moved = base + bcl_places_find(&p->places, &wanted) - wanted.offset;
+        const size_t next = within_slab(plan, moved, bytes);
+        free = next == base ? free + 1 : next == moved; /* else not even this part is known to be */
+        base = next;
     }
     for (size_t i = first; i < plan->count; i++) {
-        plan->buffers[i].offset = base;
-        base += plan->buffers[i].bytes;
+        bcl_planned *b = &plan->buffers[i];
+        b->offset += base;
+        BCL_TRY(bcl_places_add(&p->places, (bcl_place){b->offset, b->bytes, b->born, b->dies}));
     }
-    if (base > plan->bytes)
-        plan->bytes = base;
+    if (base + bytes > plan->bytes)
+        plan->bytes = base + bytes;
 out:
     return status;
 }
@@ -199,7 +190,7 @@ static bcl_status add(planner *p, bcl_view *out, bcl_view *also, bcl_element typ
                  "out of device memory: a batch of %d tokens; less is needed with a lower " LOWER,
                  p->capacity->tokens);
     BCL_TRY(append(p->plan, buffer));
-    BCL_TRY(place(p->plan, p->plan->count - 1, "a tensor of a batch",
+    BCL_TRY(place(p, p->plan->count - 1, "a tensor of a batch",
                   "; less is needed with a lower " LOWER));
 out:
     return status;
@@ -277,7 +268,7 @@ static bcl_status plan_gradients(planner *p) {
                                               .dies = update_time(p)}));
         from = end;
     }
-    BCL_TRY(place(p->plan, first, "the model's gradients", ""));
+    BCL_TRY(place(p, first, "the model's gradients", ""));
 out:
     return status;
 }
@@ -356,7 +347,8 @@ out:
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
                            const bcl_layout *layout, const bcl_capacity *capacity, size_t slab) {
     bcl_status status = BCL_OK;
-    planner p = {plan, a, config, layout, capacity};
+    planner p = {plan, a, config, layout, capacity, {0}};
+    p.places.noon = head_time(&p);
     *plan = (bcl_plan){.slab = slab / BCL_VIEW_UNIT * BCL_VIEW_UNIT,
                        .tokens = capacity->tokens,
                        .time = update_time(&p)};
@@ -366,6 +358,8 @@ bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config 
     BCL_TRY(plan_rest(&p));
     BCL_TRY(plan_layers(&p));
 out:
+    plan->steps = p.places.steps;
+    bcl_places_free(&p.places);
     return status;
 }
 

@@ -73,6 +73,33 @@ static void check_places(const bcl_plan *p) {
     }
 }
 
+/* The lowest places by looking at all buffers for each: what the plan must come to. */
+static void check_lowest(const planned *p) {
+    const bcl_plan *plan = &p->plan;
+    for (size_t first = 0, count; first < plan->count; first += count) {
+        const bcl_planned *b = &plan->buffers[first];
+        size_t bytes = 0, base = 0;
+        for (count = 1; b->out == &p->a.g && !b[count].out;) /* the gradients are one group */
+            count++;
+        for (size_t i = 0; i < count; i++)
+            bytes += b[i].bytes;
+        for (bool moved = true; moved;) {
+            moved = false;
+            if (bytes > plan->slab - base % plan->slab)
+                base += plan->slab - base % plan->slab;
+            for (size_t i = 0, offset = base; i < count && !moved; offset += b[i++].bytes)
+                for (size_t k = 0; k < first && !moved; k++) {
+                    const bcl_planned *o = &plan->buffers[k];
+                    moved = o->born <= b[i].dies && b[i].born <= o->dies &&
+                            o->offset < offset + b[i].bytes && offset < o->offset + o->bytes;
+                    if (moved)
+                        base += o->offset + o->bytes - offset;
+                }
+        }
+        assert_int_equal(b->offset, base);
+    }
+}
+
 /* The most that is needed at one time: no plan can do with less. */
 static size_t lower_bound(const bcl_plan *p) {
     size_t most = 0;
@@ -112,6 +139,7 @@ static void test_places(void **state) {
                     }
                     check_members(&p, training);
                     check_places(&p.plan);
+                    check_lowest(&p);
                     assert_true(p.plan.bytes >= lower_bound(&p.plan));
                     assert_true(small ||
                                 (double)whole <= 1.25 * (double)lower_bound(&p.plan) + 1e5);
@@ -142,6 +170,22 @@ static void test_savings(void **state) {
     assert_true(inference < 8 * C * T * sizeof(float));
 }
 
+/* A buffer finds its place without looking at all the others. */
+static void test_many_layers(void **state) {
+    (void)state;
+    for (int mode = 0; mode < 5; mode++) {
+        const bool training = mode > 0;
+        const bcl_capacity capacity = {100, 10, training, mode & 1 && training, mode > 2};
+        const int many[] = {32, 4, 45, 4096, 5};
+        planned p;
+        plan(&p, many, capacity, SIZE_MAX);
+        const double steps = (double)p.plan.steps / (double)p.plan.count;
+        print_message("mode %d: %zu buffers, %.0f steps for each\n", mode, p.plan.count, steps);
+        assert_true(steps < 2000);
+        end(&p);
+    }
+}
+
 static void test_too_large(void **state) {
     planned p = {0};
     (void)state;
@@ -154,8 +198,8 @@ static void test_too_large(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_places),
-                                       cmocka_unit_test(test_savings),
-                                       cmocka_unit_test(test_too_large)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_places), cmocka_unit_test(test_savings),
+        cmocka_unit_test(test_many_layers), cmocka_unit_test(test_too_large)};
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
