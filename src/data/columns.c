@@ -156,6 +156,15 @@ out:
     return status;
 }
 
+/* A column that numbers or names the sentence: on each of its words, or on the first alone. */
+static void follow_sentence(bcl_reader *r, const bcl_cells *c) {
+    const bcl_field cell = cell_at(c, (int64_t)r->layout.sentence), last = r->sentence;
+    if (!cell.size || (cell.size == last.size && !memcmp(cell.text, last.text, cell.size)))
+        return;
+    r->in_sentence = r->glue_next = false;
+    r->sentence = cell;
+}
+
 static bcl_status read_word(bcl_reader *r, bcl_cells *c, bcl_field line) {
     bcl_status status = BCL_OK;
     bcl_field tag, word;
@@ -172,6 +181,8 @@ static bcl_status read_word(bcl_reader *r, bcl_cells *c, bcl_field line) {
     const bool glue = misc_says(r, c, "SpaceAfter=No") || misc_says(r, c, "NoSpaceAfter");
     const bool ends =
         r->layout.ends && (misc_says(r, c, "EndOfSentence") || misc_says(r, c, "PySBDSegment"));
+    if (r->layout.sentence)
+        follow_sentence(r, c);
     /* The byte behind each is a separator, the line's end or the NUL behind the file. */
     word.text[word.size] = 0;
     if (tag.text[tag.size])

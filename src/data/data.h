@@ -82,8 +82,9 @@ struct bcl_corpus {
     size_t odd_count, odd_capacity;
     char **notes;
     size_t note_count, note_capacity;
-    size_t tag_note; /* the number, from 1, of the one on tags of no scheme; 0: none */
-    char **left_out; /* paths */
+    size_t tag_note, tag_notes; /* the first of those on tags, and how many */
+    size_t equal_tags;          /* that are written like another, but for capitals */
+    char **left_out;            /* paths */
     const char **left_out_why;
     size_t left_out_count, left_out_capacity, why_capacity;
 };

@@ -22,9 +22,9 @@ static bool is_invisible(utf8proc_int32_t c) {
     if (c < 0x80)
         return (c < 0x20 && !is_space(c)) || c == 0x7F;
     const utf8proc_category_t category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CC || c == 0x034F ||
-           c == 0x115F || c == 0x1160 || c == 0x3164 || c == 0xFFA0 ||
-           (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xE0100 && c <= 0xE01EF);
+    return c != 0x85 && (category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CC ||
+                         c == 0x034F || c == 0x115F || c == 0x1160 || c == 0x3164 || c == 0xFFA0 ||
+                         (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xE0100 && c <= 0xE01EF));
 }
 
 /* The character at text[at], and its size. */
@@ -80,6 +80,15 @@ bcl_field bcl_skip_marks(bcl_field line) {
         line = rest;
     }
     return line;
+}
+
+bool bcl_has_other_space(bcl_field f) {
+    for (size_t at = 0, n; at < f.size; at += n) {
+        const utf8proc_int32_t c = decode(f, at, &n);
+        if (c >= 0 && c != ' ' && is_space(c))
+            return true;
+    }
+    return false;
 }
 
 bool bcl_is_blank(bcl_field line) {

@@ -97,17 +97,6 @@ static bool is_phrase(bcl_field tag) {
     return false;
 }
 
-/* A whole number; SIZE_MAX if the cell is none. */
-static size_t number_of(bcl_field cell) {
-    size_t x = 0;
-    for (size_t i = 0; i < cell.size; i++) {
-        if (cell.text[i] < '0' || cell.text[i] > '9' || i > 8)
-            return SIZE_MAX;
-        x = x * 10 + (size_t)(cell.text[i] - '0');
-    }
-    return cell.size ? x : SIZE_MAX;
-}
-
 /* "1-2" and "8.1". */
 static bool is_range(bcl_field cell) {
     size_t digits = strspn(cell.text, "0123456789");
@@ -123,7 +112,7 @@ static bool count(sample *s, bcl_field line, size_t number) {
     if (c->tabs != l->tabs || c->count != l->columns || line.text == l->header.text)
         return true;
     if (l->columns > 2 - (size_t)s->r->options->words_only && !is_range(c->cells[0])) {
-        const size_t n = number_of(c->cells[0]);
+        const size_t n = bcl_number_of(c->cells[0]);
         s->no_words += n != SIZE_MAX || !c->cells[0].size;
         s->running += s->previous && n == s->previous + 1;
         s->broken += n == SIZE_MAX || (n > 1 && n != s->previous + 1);
@@ -151,35 +140,13 @@ static bool count(sample *s, bcl_field line, size_t number) {
 
 /* ---- names of columns ---- */
 
-static bool is_one_of(bcl_field cell, const char *names) {
-    for (const char *n = names; *n; n += strcspn(n, "|"), n += *n == '|')
-        if (strcspn(n, "|") == cell.size && !strncasecmp(n, cell.text, cell.size))
-            return true;
-    return false;
-}
-
-static bool names_word(bcl_field cell) {
-    return is_one_of(cell, "token|tokens|word|words|form|text|surface|wort");
-}
-
-static bool names_tag(bcl_field cell) {
-    return (cell.size > 3 && !strncasecmp(cell.text, "NE-", 3)) ||
-           is_one_of(cell, "tag|tags|ner|ne|ner_tag|ner_tags|ner-tag|label|labels|bio|iob|entity|"
-                           "entities|gold|ne_tag");
-}
-
-/* What stands beside words that have no tags yet. */
-static bool names_other(bcl_field cell) {
-    return names_tag(cell) || is_one_of(cell, "id|pos|upos|xpos|lemma|chunk|feats|head|deprel|deps|"
-                                              "misc|sentence|sent|start|end");
-}
-
 /* The place of the first cell that is named so, from 1; 0: none. `name` NULL: by what it means. */
 static size_t find_named(const bcl_cells *c, const char *name, bool (*means)(bcl_field)) {
-    for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++)
-        if (name ? strlen(name) == c->cells[i].size && !memcmp(name, c->cells[i].text, strlen(name))
-                 : means(c->cells[i]))
+    for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++) {
+        const bcl_field cell = i ? c->cells[i] : bcl_without_hash(c->cells[i]);
+        if (name ? strlen(name) == cell.size && !memcmp(name, cell.text, cell.size) : means(cell))
             return i + 1;
+    }
     return 0;
 }
 
@@ -204,8 +171,8 @@ static bcl_status find_header(sample *s) {
     bcl_field line = s->header_text ? (bcl_field){s->header_text, s->header_size} : s->first;
     bcl_split_cells(&s->cells, line);
     const bcl_cells *c = &s->cells;
-    const size_t word = find_named(c, NULL, names_word);
-    const size_t tag = find_named(c, NULL, o->words_only ? names_other : names_tag);
+    const size_t word = find_named(c, NULL, bcl_names_word);
+    const size_t tag = find_named(c, NULL, o->words_only ? bcl_names_other : bcl_names_tag);
     for (size_t i = 0; !s->header_text && !asked && i < c->count && i < BCL_MAX_COLUMNS; i++)
         if (bcl_is_scheme_tag(c->cells[i].text, c->cells[i].size))
             goto out; /* a line of data */
@@ -221,8 +188,11 @@ static bcl_status find_header(sample *s) {
         BCL_TRY(find_by_option(&l->tag, s, o->tag_name, "tag-column"));
     if (o->word_name)
         BCL_TRY(find_by_option(&l->word, s, o->word_name, "word-column"));
-    if (c->count <= BCL_MAX_COLUMNS && is_one_of(c->cells[c->count - 1], "misc"))
+    if (c->count <= BCL_MAX_COLUMNS && bcl_is_one_of(c->cells[c->count - 1], "misc"))
         l->misc = c->count;
+    l->sentence = find_named(c, NULL, bcl_names_sentence);
+    if ((int64_t)l->sentence == l->word || (int64_t)l->sentence == l->tag)
+        l->sentence = 0;
 out:
     return status;
 }
@@ -271,6 +241,15 @@ static void choose_numbered(sample *s, bcl_column_layout *l) {
     l->word = 2;
     l->tag = tag < l->columns ? (int64_t)tag + 1 : 0;
     l->two_tags = tag + 1 < l->columns && all_tags(s, tag + 1);
+}
+
+/* Another column of names than the one that is read, from 1; 0: none. */
+static size_t find_others(const sample *s, const bcl_column_layout *l) {
+    const size_t read = l->tag > 0 ? (size_t)l->tag : l->columns;
+    for (size_t i = 0; i < l->columns && i < STATS; i++)
+        if (i + 1 != read && all_tags(s, i) && s->columns[i].entities && !phrases(s, i))
+            return i + 1;
+    return 0;
 }
 
 static void choose_columns(sample *s, bcl_column_layout *l) {
@@ -371,14 +350,6 @@ out:
 
 /* ---- all of it ---- */
 
-/* "T1<TAB>PER 0 3<TAB>Ana" and its like. */
-static bool is_annotation(const bcl_cells *c) {
-    if (!c->tabs || c->count < 2 || c->cells[0].size < 2 || !strchr("TREAMN#", *c->cells[0].text) ||
-        number_of((bcl_field){c->cells[0].text + 1, c->cells[0].size - 1}) == SIZE_MAX)
-        return false;
-    return memchr(c->cells[1].text, ' ', c->cells[1].size) != NULL;
-}
-
 static size_t most_frequent(const size_t *widths, size_t first) {
     size_t best = first;
     for (size_t i = 1; i <= BCL_MAX_COLUMNS; i++)
@@ -463,7 +434,8 @@ static bcl_status refuse_others(const sample *s) {
         return bcl_fail(
             BCL_ERROR_FORMAT,
             "%s:%zu: found \"%.*s\" and no line with O or a tag such as B-PER, expected "
-            "words with their tags; if its tags are plain names say --format conll",
+            "a word and its tag a line, separated by a TAB or spaces; if tags are plain names say "
+            "--format conll",
             r->path, s->first_line, bcl_shown(s->first), s->first.text);
     if (l->format == BCL_FORMAT_CONLL && l->word == 1 && !o->word_column && s->ordinary > 4 &&
         s->no_words * 2 > s->ordinary)
@@ -494,12 +466,10 @@ static bcl_status find(sample *s, char *text, char *end) {
         goto out;
     l->tabs = s->lines[1] >= s->lines[0];
     l->columns = most_frequent(s->widths[l->tabs], l->tabs == s->first_tabs ? s->first_width : 1);
-    bcl_split_cells(&s->cells, s->first);
-    if (is_annotation(&s->cells) && o->format == BCL_FORMAT_AUTO)
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s:%zu: found an annotation of brat (\"%.*s\"), which belongs into a file x.ann "
-                 "beside its text x.txt",
-                 r->path, s->first_line, bcl_shown(s->first), s->first.text);
+    if (o->format == BCL_FORMAT_AUTO && !o->words_only) {
+        bcl_split_cells(&s->cells, s->first);
+        BCL_TRY(bcl_check_first_line(&s->cells, s->first, r->path, s->first_line));
+    }
     BCL_TRY(find_header(s));
     s->previous = 0;
     walk(s, text, end, count);
@@ -514,6 +484,8 @@ static bcl_status find(sample *s, char *text, char *end) {
         choose_numbered(s, l);
     else if (!named)
         choose_columns(s, l);
+    if (!l->two_tags)
+        l->other_tags = find_others(s, l);
     l->ends = s->ends > 0 && l->format == BCL_FORMAT_CONLL;
     if (o->tag_column)
         l->tag = o->tag_column;

@@ -2,6 +2,7 @@
 #include "data/reader.h"
 
 #include <stdarg.h>
+#include <utf8proc.h>
 
 bcl_status bcl_corpus_add_note(bcl_corpus *c, const char *format, ...) {
     bcl_status status = BCL_OK;
@@ -94,42 +95,109 @@ const char *bcl_corpus_first_refused(const bcl_corpus *corpus) {
     return odd ? odd->error : "";
 }
 
-/* Tags of no scheme that are left after mapping, where most are of one. */
-static bcl_status note_tags(bcl_corpus *c) {
+/* "PER-B", "b-per", "B:PER", "B–PER": the parts of a scheme's tag, written otherwise. */
+static bool is_alike(const char *tag) {
+    const size_t n = strlen(tag);
+    return n > 2 && ((strchr("BIESLUbieslu", tag[0]) &&
+                      (strchr("-_:./|", tag[1]) || (unsigned char)tag[1] >= 0x80)) ||
+                     (strchr("BIESLU", tag[n - 1]) && strchr("-_", tag[n - 2])));
+}
+
+typedef struct other_tags {
+    bcl_string list;
+    uint64_t words, entities; /* of the others; of those of a scheme but O */
+    uint64_t outside;
+    size_t kinds, first, alike;
+} other_tags;
+
+static bcl_status find_others(other_tags *o, const bcl_corpus *c) {
     bcl_status status = BCL_OK;
-    bcl_string list = {0};
-    uint64_t of_scheme = 0, others = 0;
-    size_t kinds = 0, first = SIZE_MAX;
-    if (c->tag_note) { /* the last of a corpus that is mapped now */
-        free(c->notes[c->tag_note - 1]);
-        memmove(&c->notes[c->tag_note - 1], &c->notes[c->tag_note],
-                (c->note_count - c->tag_note) * sizeof *c->notes);
-        c->note_count--;
-        c->tag_note = 0;
-    }
+    o->first = SIZE_MAX;
     for (size_t i = 0; i < c->mapped.names.count; i++) {
         const char *name = c->mapped.names.items[i];
         if (bcl_is_scheme_tag(name, strlen(name))) {
-            of_scheme += c->mapped.totals[i];
+            *(name[1] ? &o->entities : &o->outside) += c->mapped.totals[i];
             continue;
         }
-        others += c->mapped.totals[i];
-        first = c->mapped.first[i] < first ? c->mapped.first[i] : first;
-        if (kinds++ < 10)
-            BCL_TRY(bcl_string_addf(&list, "%s\"%s\" %llu", kinds > 1 ? ", " : "", name,
+        o->words += c->mapped.totals[i];
+        o->alike += is_alike(name);
+        o->first = c->mapped.first[i] < o->first ? c->mapped.first[i] : o->first;
+        if (o->kinds++ < 10)
+            BCL_TRY(bcl_string_addf(&o->list, "%s\"%s\" %llu", o->kinds > 1 ? ", " : "", name,
                                     (unsigned long long)c->mapped.totals[i]));
     }
-    if (!others || others * 10 > of_scheme)
+out:
+    return status;
+}
+
+/* Tags of no scheme that are left after mapping, where others are of one or where they look so. Of
+ * plain names (PER, O) nothing is said. */
+static bcl_status note_others(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    other_tags o = {0};
+    BCL_TRY(find_others(&o, c));
+    if (!o.words || (!o.entities && !o.alike && o.words * 10 > o.outside))
         goto out;
-    const bcl_span *s = &c->sentences[bcl_corpus_sentence_of(c, first)];
+    const bcl_span *s = &c->sentences[bcl_corpus_sentence_of(c, o.first)];
     BCL_TRY(bcl_corpus_add_note(c,
                                 "%llu words have tags of no scheme (%s%s), the first at %s:%zu; "
                                 "--map TAG=O reads a tag as O",
-                                (unsigned long long)others, list.data, kinds > 10 ? ", ..." : "",
-                                c->files[s->file].path, bcl_corpus_token_line(c, s, first)));
-    c->tag_note = c->note_count;
+                                (unsigned long long)o.words, o.list.data,
+                                o.kinds > 10 ? ", ..." : "", c->files[s->file].path,
+                                bcl_corpus_token_line(c, s, o.first)));
 out:
-    bcl_string_free(&list);
+    bcl_string_free(&o.list);
+    return status;
+}
+
+/* Tags that differ by case, or by how Unicode writes them, alone. */
+static bcl_status note_equal(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    bcl_names folded = {0};
+    utf8proc_uint8_t *text = NULL;
+    size_t *first = NULL;
+    BCL_NEW(first, c->mapped.names.count);
+    for (size_t i = 0; i < c->mapped.names.count; i++) {
+        const size_t before = folded.count;
+        uint32_t id;
+        free(text);
+        text = NULL;
+        if (utf8proc_map((const utf8proc_uint8_t *)c->mapped.names.items[i], 0, &text,
+                         UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE |
+                             UTF8PROC_CASEFOLD) < 0)
+            continue;
+        BCL_TRY(bcl_names_intern(&id, &folded, (const char *)text, strlen((const char *)text)));
+        if (folded.count > before)
+            first[id] = i;
+        else if (!c->equal_tags++)
+            BCL_TRY(bcl_corpus_add_note(
+                c,
+                "the tags \"%s\" and \"%s\" differ by capitals or by how characters are written "
+                "only, and are two labels; --map A=B makes one of them",
+                c->mapped.names.items[first[id]], c->mapped.names.items[i]));
+    }
+out:
+    free(text);
+    free(first);
+    bcl_names_free(&folded);
+    return status;
+}
+
+/* What is said of the tags as they are now, instead of what was said before. */
+static bcl_status note_tags(bcl_corpus *c) {
+    bcl_status status = BCL_OK;
+    for (size_t i = 0; i < c->tag_notes; i++)
+        free(c->notes[c->tag_note + i]);
+    if (c->tag_notes)
+        memmove(&c->notes[c->tag_note], &c->notes[c->tag_note + c->tag_notes],
+                (c->note_count - c->tag_note - c->tag_notes) * sizeof *c->notes);
+    c->note_count -= c->tag_notes;
+    c->tag_note = c->note_count;
+    c->equal_tags = 0;
+    status = note_others(c);
+    if (!status)
+        status = note_equal(c);
+    c->tag_notes = c->note_count - c->tag_note;
     return status;
 }
 

@@ -38,7 +38,35 @@ static bcl_status read_text(bcl_reader *r, char *text, size_t size, const char *
     return bcl_read_columns(r, text, size);
 }
 
-/* One sentence that fills a file: nothing ends sentences there. */
+/* The bytes of "en:" in front of a word, 0: there is none. */
+static size_t language_of(const char *word) {
+    const size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+    return n >= 2 && n <= 12 && word[n] == ':' && word[n + 1] ? n + 1 : 0;
+}
+
+/* WikiAnn's files have their language in front of every word. */
+static bcl_status take_language(bcl_reader *r, size_t first) {
+    bcl_corpus *c = r->corpus;
+    const size_t count = c->token_count - first;
+    const char **words = c->words + first;
+    const size_t n = count > 2 ? language_of(words[0]) : 0;
+    if (!n || !r->layout.columns)
+        return BCL_OK;
+    for (size_t i = 0; i < count; i++)
+        if (language_of(words[i]) != n || memcmp(words[i], words[0], n))
+            return BCL_OK;
+    const bcl_status status =
+        bcl_corpus_add_note(c,
+                            "%s: every word begins with \"%.*s\", which is taken off, as it is in "
+                            "WikiAnn's files",
+                            r->path, (int)n, words[0]);
+    for (size_t i = 0; i < count; i++)
+        words[i] += n;
+    return status;
+}
+
+/* What a person should know of the file: columns that are not read, or one sentence that fills it.
+ */
 static bcl_status note_file(bcl_reader *r, size_t first_token) {
     bcl_status status = BCL_OK;
     const bcl_corpus *c = r->corpus;
@@ -54,6 +82,14 @@ static bcl_status note_file(bcl_reader *r, size_t first_token) {
                                     r->path, (long long)(l->tag - r->options->predicted),
                                     (long long)(l->tag + !r->options->predicted),
                                     (long long)l->tag));
+    if (l->other_tags && !r->options->tag_column && !r->options->tag_name &&
+        !r->options->words_only)
+        BCL_TRY(bcl_corpus_add_note(
+            r->corpus,
+            "%s: columns %zu and %lld hold tags, read column %lld; --tag-column takes another",
+            r->path, l->other_tags, (long long)(l->tag ? l->tag : (int64_t)l->columns),
+            (long long)(l->tag ? l->tag : (int64_t)l->columns)));
+    BCL_TRY(take_language(r, first_token));
     if (f->sentences && f->sentences == f->documents && words / f->sentences > LONG_SENTENCE)
         BCL_TRY(bcl_corpus_add_note(
             r->corpus,

@@ -65,6 +65,12 @@ static bcl_status look_up(bcl_reader *r, bcl_seen_tag *seen, bcl_field tag) {
                  "%s:%zu: found \"%.*s\" where the tag is, expected a tag without spaces; if it is "
                  "right say --format conll",
                  r->path, r->line, bcl_shown(tag), tag.text);
+    if (bcl_has_other_space(tag))
+        BCL_FAIL(
+            BCL_ERROR_FORMAT,
+            "%s:%zu: found white space or a line separator within the tag \"%.*s\", expected a "
+            "tag and LF or CRLF behind it",
+            r->path, r->line, bcl_shown(tag), tag.text);
     BCL_TRY(bcl_tag_table_intern(&seen->id, &corpus->raw, tag.text, corpus->token_count));
     seen->text = tag.text;
 out:
@@ -184,25 +190,45 @@ bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const cha
 }
 
 bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) {
+#define BEGINS(text) text, sizeof(text) - 1
     static const struct {
-        const char *begin, *name, *what;
+        const char *begin;
+        size_t size;
+        const char *name, *what;
     } kinds[] = {
-        {"\xFF\xFE", "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
-        {"\xFE\xFF", "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
-        {"\x1F\x8B", "gzip", "unpack the file, say gzip -d"},
-        {"\xFD"
-         "7zXZ",
+        {BEGINS("\xFF\xFE\0\0"), "UTF-32", "convert the file, say iconv -f utf-32 -t utf-8"},
+        {BEGINS("\0\0\xFE\xFF"), "UTF-32", "convert the file, say iconv -f utf-32 -t utf-8"},
+        {BEGINS("\xFF\xFE"), "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
+        {BEGINS("\xFE\xFF"), "UTF-16", "convert the file, say iconv -f utf-16 -t utf-8"},
+        {BEGINS("\x1F\x8B"), "gzip", "unpack the file, say gzip -d"},
+        {BEGINS("\xFD"
+                "7zXZ"),
          "xz", "unpack the file, say xz -d"},
-        {"\x28\xB5\x2F\xFD", "zstd", "unpack the file, say zstd -d"},
-        {"PK\x03\x04", "a zip archive", "unpack the file"},
-        {"PAR1\x15", "Parquet", "convert the file to JSON lines"},
+        {BEGINS("\x28\xB5\x2F\xFD"), "zstd", "unpack the file, say zstd -d"},
+        {BEGINS("BZh91AY&SY"), "bzip2", "unpack the file, say bzip2 -d"},
+        {BEGINS("PK\x03\x04"), "a zip archive", "unpack the file"},
+        {BEGINS("7z\xBC\xAF"), "a 7-Zip archive", "unpack the file"},
+        {BEGINS("PAR1\x15"), "Parquet", "convert the file to JSON lines"},
+        {BEGINS("ARROW1\0"), "Arrow", "convert the file to JSON lines"},
+        {BEGINS("SQLite format 3\0"), "an SQLite database", "write its text to a file"},
+        {BEGINS("%PDF-"), "PDF", "write its text to a file, say by pdftotext"},
+        {BEGINS("\xD0\xCF\x11\xE0"), "an office document", "save it as text"},
+        {BEGINS("\x89PNG"), "an image", "name a file of text"},
+        {BEGINS("\x80\x03"), "a Python pickle", "write its data to JSON lines"},
+        {BEGINS("\x80\x04"), "a Python pickle", "write its data to JSON lines"},
+        {BEGINS("\x80\x05"), "a Python pickle", "write its data to JSON lines"},
     };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const size_t n = strlen(kinds[i].begin);
-        if (size > n && !memcmp(data, kinds[i].begin, n))
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (size > kinds[i].size && !memcmp(data, kinds[i].begin, kinds[i].size))
             return bcl_fail(BCL_ERROR_FORMAT, "%s:1: byte 0: found %s, expected UTF-8 text; %s",
                             path, kinds[i].name, kinds[i].what);
-    }
+#undef BEGINS
+    if (size > 262 && !memcmp(data + 257, "ustar", 5))
+        return bcl_fail(
+            BCL_ERROR_FORMAT,
+            "%s:1: byte 0: found a tar archive, expected UTF-8 text; unpack the file, say "
+            "tar -x",
+            path);
     return BCL_OK;
 }
 

@@ -32,6 +32,8 @@ bcl_field bcl_cut_line(char *p, char *end, char **next);
 bcl_field bcl_skip_marks(bcl_field line);
 /* White space and characters that nobody sees: nothing else is in the line. */
 bool bcl_is_blank(bcl_field line);
+/* White space other than ' ': TABs, no-break spaces, line separators. */
+bool bcl_has_other_space(bcl_field f);
 /* Columns between TABs if the line, stripped at its end, holds one, else between runs of spaces.
  * More columns than BCL_MAX_COLUMNS are counted and not stored. */
 void bcl_split_cells(bcl_cells *out, bcl_field line);
@@ -47,6 +49,24 @@ bcl_status bcl_code_points(size_t **at, size_t *count, const char *text, size_t 
 /* Bytes of the text to show in a message: at most 40, no character cut. */
 int bcl_shown(bcl_field f);
 
+/* ---- header.c: the first line of a file of columns ---- */
+
+/* Whether the cell is one of the names "a|b|c", whatever their case. */
+bool bcl_is_one_of(bcl_field cell, const char *names);
+/* Whether it names the column of words, of tags, of anything that stands beside words, of what
+ * tells sentences apart. */
+bool bcl_names_word(bcl_field cell);
+bool bcl_names_tag(bcl_field cell);
+bool bcl_names_other(bcl_field cell);
+bool bcl_names_sentence(bcl_field cell);
+/* Of "#word" the name. */
+bcl_field bcl_without_hash(bcl_field cell);
+/* A whole number; SIZE_MAX if the cell is none. */
+size_t bcl_number_of(bcl_field cell);
+/* Refuses files that have columns and are none of words with tags, by their first line. */
+bcl_status bcl_check_first_line(const bcl_cells *cells, bcl_field line, const char *path,
+                                size_t number);
+
 /* ---- layout.c: how a file of columns is to be read ---- */
 
 typedef struct bcl_column_layout {
@@ -57,11 +77,13 @@ typedef struct bcl_column_layout {
     size_t misc;       /* from 1; 0: none */
     const char *key;   /* of the tag in MISC; NULL: none */
     char key_text[32];
-    bool ends;        /* MISC tells where sentences end (HIPE) */
-    bool two_tags;    /* another column of tags stands beside the tag's */
-    bcl_field header; /* the line of the columns' names; size 0: none */
-    bcl_names plain;  /* tags of no scheme on ordinary lines of the file's start */
-    char text[128];   /* for people */
+    size_t sentence;   /* from 1: the column that tells sentences apart; 0: none */
+    size_t other_tags; /* from 1: a column of names that is not read; 0: none */
+    bool ends;         /* MISC tells where sentences end (HIPE) */
+    bool two_tags;     /* another column of tags stands beside the tag's */
+    bcl_field header;  /* the line of the columns' names; size 0: none */
+    bcl_names plain;   /* tags of no scheme on ordinary lines of the file's start */
+    char text[128];    /* for people */
 } bcl_column_layout;
 
 /* ---- reader.c: the corpus as it grows ---- */
@@ -81,6 +103,7 @@ typedef struct bcl_reader {
     uint32_t file;
     size_t line, last_line;
     bool in_sentence, in_document, glue_next;
+    bcl_field sentence; /* what the last word's column of sentences holds */
     bcl_column_layout layout;
     bcl_seen_tag seen[BCL_SEEN_TAGS];
 } bcl_reader;

@@ -1,5 +1,6 @@
 /* JSON lines, and JSON files that are an array of objects: a record has words with their tags, or a
  * text with spans as doccano, prodigy and Label Studio export it. */
+#define _GNU_SOURCE /* memmem */
 #include "data/reader.h"
 
 #include <cjson/cJSON.h>
@@ -22,6 +23,8 @@ bool bcl_are_records(const char *text, size_t size) {
         if (p < end && *p == ']')
             return skip_white(p + 1, end) == end;
     }
+    if (p < end && (*p == '[' || *p == '"')) /* spaCy's pairs: [["Ana", {"entities": …}]] */
+        return memmem(p, (size_t)(end - p), "{\"entities\"", 11) != NULL;
     if (p == end || *p != '{')
         return false;
     p = skip_white(p + 1, end);

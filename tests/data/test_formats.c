@@ -197,6 +197,25 @@ static void test_what_is_no_data_is_refused(void **state) {
     static const struct {
         const char *text, *part;
     } examples[] = {
+        {"\"word\"\t\"tag\"\n\"a\"\t\"O\"\n", "bad.txt:1: found columns in quotes"},
+        {"Ana B-PER lives O in O Ulm B-LOC\n", "bad.txt:1: found words and tags of a sentence"},
+        {"a\tB-PER\xE2\x80\xA8"
+         "b\tO\n",
+         "bad.txt:1: found white space or a line separator"},
+        {"a\tB-PER\xC2\x85"
+         "b\tO\n",
+         "bad.txt:1: found white space or a line separator"},
+        {"a\tO\rb\tO\r", "found a carriage return"},
+        {"[[\"Ana in Ulm\", {\"entities\": [[0, 3, \"PER\"]]}]]\n",
+         "bad.txt:1: found a record of no keys"},
+        {"[\"Ana in Ulm\", {\"entities\": [[0, 3, \"PER\"]]}]\n",
+         "bad.txt:1: found a record of no keys"},
+        {"BZh91AY&SYxx", "found bzip2"},
+        {"7z\xBC\xAF'\x1Cxx", "found a 7-Zip archive"},
+        {"%PDF-1.4\nfoo O\n", "found PDF"},
+        {"\xD0\xCF\x11\xE0xx", "found an office document"},
+        {"\x89PNG\r\n", "found an image"},
+        {"\x80\x04\x95xx", "found a Python pickle"},
         {"# My corpus\n\nNER data\n", "bad.txt:3: found \"NER data\" and no line with O"},
         {"This is a note on the data\nof two lines\n", "bad.txt:1: found \"This is a note"},
         {"Word,Tag\nAna,B-PER\n", "bad.txt:1: found one column (\"Word,Tag\")"},
@@ -473,7 +492,7 @@ static void test_layouts_that_differ_are_named(void **state) {
                            "a.conll as conll, word column 1, tag column 4; --word-column"));
     bcl_corpus_free(corpora[0]);
     OK(bcl_corpus_read(&corpora[0], (const char *const *)&base, 1,
-                       &(bcl_corpus_options){.tag_column = 2}));
+                       &(bcl_corpus_options){.tag_column = -1}));
     assert_int_equal(bcl_corpus_note_count(corpora[0]), 0);
     bcl_corpus_free(corpora[0]);
     /* corpora that belong together */
@@ -554,6 +573,56 @@ static void test_notes(void **state) {
     c = read_named("in.txt", "a\tNN\n", &(bcl_corpus_options){.format = BCL_FORMAT_CONLL});
     assert_int_equal(bcl_corpus_note_count(c), 0);
     bcl_corpus_free(c);
+}
+
+static void expect_note(const char *text, const char *part) {
+    bcl_corpus *c = read_named("in.txt", text, NULL);
+    assert_int_equal(bcl_corpus_note_count(c), part != NULL);
+    if (part && !strstr(bcl_corpus_note(c, 0), part))
+        assert_string_equal(bcl_corpus_note(c, 0), part);
+    bcl_corpus_free(c);
+}
+
+static void test_odd_tags_are_told(void **state) {
+    (void)state;
+    /* of no scheme beside others that are, however many */
+    expect_note("a\tB-PER\nb\t_\nc\t_\n", "2 words have tags of no scheme (\"_\" 2)");
+    expect_note("a\tB-PER\nb\tOUT\nc\tO\n", "(\"OUT\" 1), the first at ");
+    expect_note("a\tB-PER\nb\t\xD0\x9E\n", "(\"\xD0\x9E\" 1)"); /* a Cyrillic letter */
+    /* parts of a scheme's tag, written otherwise */
+    expect_note("a\tPER-B\nb\tPER-I\nc\tO\n", "\"PER-B\" 1, \"PER-I\" 1");
+    expect_note("a\tb-per\nc\tO\n", "\"b-per\" 1");
+    expect_note("a\tB:PER\nc\tO\n", "\"B:PER\" 1");
+    expect_note("a\tB\xE2\x80\x93PER\nc\tO\n", "of no scheme");
+    expect_note("a\tPER\nb\tLOC\nc\tO\n", NULL); /* plain names */
+    /* labels that a person takes for one */
+    expect_note("a\tB-PER\nb\tB-Per\nc\tO\n", "\"B-PER\" and \"B-Per\" differ by capitals");
+    expect_note("a\tB-\xC3\x89\nb\tB-E\xCC\x81\n", "differ by capitals or by how characters");
+    /* columns that are not read */
+    expect_note("a\tB-PER\tB-CLS\nb\tO\tE-CLS\n", "columns 2 and 3 hold tags, read column 3");
+    expect_note("a NN B-NP B-PER\nb VB B-VP O\n", NULL);
+    /* WikiAnn */
+    expect_note("en:Ana\tB-PER\nen:is\tO\nen:in\tO\n", "every word begins with \"en:\"");
+    expect_with(
+        &(example){"zh-yue:a\tB-PER\nzh-yue:b\tO\nzh-yue:c:d\tO\n", "a/B-PER b/O c:d/O", NULL},
+        NULL);
+    expect_with(&(example){"en:a\tB-PER\nde:b\tO\nen:c\tO\n", "en:a/B-PER de:b/O en:c/O", NULL},
+                NULL);
+}
+
+static void test_sentences_by_a_column(void **state) {
+    (void)state;
+    static const example examples[] = {
+        {"Sentence #\tWord\tPOS\tTag\nSentence: 1\tAna\tN\tB-per\n\tis\tV\tO\nSentence: 2\tUlm\tN\t"
+         "B-geo\n\t.\t.\tO\n",
+         "Ana/B-per is/O | Ulm/B-geo ./O", "conll, word column 2, tag column 4"},
+        {"sentence_id\ttoken\tlabel\n1\tAna\tB-PER\n1\tis\tO\n2\tUlm\tB-LOC\n",
+         "Ana/B-PER is/O | Ulm/B-LOC", NULL},
+        {"word sent_id tag\na x O\nb x O\nc y O\n\nd y O\n", "a/O b/O | c/O | d/O", NULL},
+        {"#word\ttag\na\tB-PER\nb\tO\n", "a/B-PER b/O", NULL},
+        {"Text\tEntity\na\tB-PER\n", "a/B-PER", NULL},
+    };
+    EXPECT_ALL(examples);
 }
 
 static void test_un_ner_is_known(void **state) {
@@ -685,6 +754,8 @@ int main(void) {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_keeps_going),
         cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_odd_tags_are_told),
+        cmocka_unit_test(test_sentences_by_a_column),
         cmocka_unit_test(test_un_ner_is_known),
         cmocka_unit_test(test_schemes),
         cmocka_unit_test(test_what_is_written_reads_back),
