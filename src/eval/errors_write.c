@@ -47,7 +47,7 @@ static bcl_status open_mark(page *p, bool is_right) {
 /* The type stands behind the words. */
 static bcl_status close_mark(page *p, const char *type) {
     bcl_status status = BCL_OK;
-    BCL_TRY(put(p, p->html ? " <b>" : " "));
+    BCL_TRY(put(p, p->html ? "\xC2\xA0<b>" : " ")); /* a line does not end between them */
     BCL_TRY(put_data(p, type));
     BCL_TRY(put(p, p->html ? "</b></mark>" : "]"));
 out:

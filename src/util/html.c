@@ -45,6 +45,7 @@ static const char style[] =
     ".hue { background: hsl(var(--h) var(--mark-s) var(--mark-l)); }\n"
     "mark b, mark[data-tag]::after { font-size: .75rem; font-weight: 600; margin-left: .4em;\n"
     "  white-space: nowrap; font-variant-numeric: tabular-nums; }\n"
+    "mark b { margin-left: .1em; }\n"
     "mark[data-tag]::after { content: attr(data-tag); }\n"
     ".hue b, .hue[data-tag]::after { color: hsl(var(--h) var(--tag-s) var(--tag-l)); }\n"
     ".case { border-left: 3px solid var(--line); padding-left: .8rem; margin: .6rem 0; }\n"

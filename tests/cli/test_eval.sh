@@ -61,7 +61,7 @@ has "two predictions" '"p":'
 check "errors" 0 'errors: 2 written to e.txt' e --gold gold --pred pred --errors e.txt
 grep -q 'wrong type: ORG "UN" as LOC "UN"' e.txt || fail "errors: text"
 check "page" 0 'written to e.html' e --gold gold --pred pred --errors e.html
-grep -q '<mark class="bad">UN <b>ORG</b></mark>' e.html || fail "errors: page"
+grep -qF '<mark class="bad">UN'$'\xC2\xA0''<b>ORG</b></mark>' e.html || fail "errors: page"
 check "all O" 0 'micro avg +0\.00 +0\.00 +0\.00 +0' e --gold <(printf 'a O\n') --pred <(printf 'a O\n')
 
 printf 'Ms.\tO\nLi\tB-PER\nsaw\tO\nNew\tB-LOC\n\nUN\tB-LOC\n' >short
