@@ -36,6 +36,9 @@ offers 'a file.conll|' predict a
 offers 'conf.json|corpus|' train --config c
 offers '|' train --epochs ''
 offers '|' nonsense ''
+offers 'predict|' help pr
+offers 'convert|' help data con
+offers '|' help train --
 # every choice of a table is offered, and every option of the help
 for command in train eval predict tokenize; do
     for option in $("$BERTCL" $command --help | grep -oE '^  --[a-z0-9-]+'); do

@@ -18,6 +18,8 @@ offers() {
 }
 offers $'train\tfine-tune' 'bertcl tr'
 offers $'stats\t' 'bertcl data s'
+offers $'predict\t' 'bertcl help pr'
+offers $'stats\t' 'bertcl help data s'
 offers '' 'bertcl data stats stats'
 offers $'--schedule\t' 'bertcl train --sch'
 offers 'cosine' 'bertcl train --schedule c'

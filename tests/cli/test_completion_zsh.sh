@@ -25,6 +25,8 @@ completes() {
 }
 completes command 'bertcl train ' $'bertcl tra\t'
 completes action 'data stats ' $'bertcl data st\t'
+completes "help of a command" 'help predict ' $'bertcl help pr\t'
+completes "help of an action" 'help data stats ' $'bertcl help data st\t'
 completes option '--schedule=' $'bertcl train --sche\t'
 completes choice 'schedule=cosine' $'bertcl train --schedule=cos\t'
 completes folder 'model corpus/' $'bertcl train --model co\t'

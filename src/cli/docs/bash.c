@@ -22,7 +22,8 @@ static const char head[] =
     "}\n"
     "\n"
     "_bertcl() {\n"
-    "    local words=() word glue='' command options plain kind greedy option='' direct='' i cur\n"
+    "    local words=() word glue='' command options plain kind greedy option='' direct='' help='' "
+    "i cur\n"
     "    COMPREPLY=()\n"
     "    # readline takes '=' and ':' for words: put together what was written together\n"
     "    for word in \"${COMP_WORDS[@]:0:COMP_CWORD+1}\"; do\n"
@@ -35,6 +36,9 @@ static const char head[] =
     "        [[ $word == *[:=] && ${words[-1]} == *[:=] ]] && glue=1\n"
     "    done\n"
     "    cur=${words[-1]}\n"
+    "    # behind help stand the same commands, without options\n"
+    "    [[ ${#words[@]} -gt 2 && ${words[1]} == help ]] && "
+    "help=1 words=(\"${words[0]}\" \"${words[@]:2}\")\n"
     "    i=$((${#words[@]} - 2))\n"
     "    if [[ $cur == --*=* ]]; then\n"
     "        option=${cur%%=*} cur=${cur#*=} direct=1\n"
@@ -46,6 +50,7 @@ static const char head[] =
     "    fi\n";
 
 static const char between[] =
+    "    [[ $help ]] && return\n"
     "    options='--config --print-config --help' plain='' kind='' greedy=''\n"
     "    case $command in\n";
 

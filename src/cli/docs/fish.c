@@ -8,6 +8,7 @@ static const char head[] =
     "function __bertcl_is\n"
     "    set -l words (commandline -opc)\n"
     "    set -e words[1]\n"
+    "    test \"$words[1]\" = help; and set -e words[1]\n"
     "    set -l count (count (string split -n ' ' -- $argv[1]))\n"
     "    test $count -gt 0; or test (count $words) -eq 0; or return 1\n"
     "    test $count -eq 0; and return 0\n"

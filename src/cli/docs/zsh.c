@@ -137,6 +137,6 @@ out:
 }
 
 bcl_status bcl_docs_zsh_script(bcl_string *out, const bcl_docs *docs) {
-    return bcl_string_addf(out, "%s%s%s_bertcl \"$@\"\n", head, docs->zsh.data,
-                           docs->zsh_families.data);
+    return bcl_string_addf(out, "%s%s%s_bertcl_help() { _bertcl }\n\n_bertcl \"$@\"\n", head,
+                           docs->zsh.data, docs->zsh_families.data);
 }
