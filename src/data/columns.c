@@ -27,7 +27,7 @@ static size_t place(const bcl_cells *c, int64_t column) {
     const int64_t at = column > 0   ? column - 1
                        : column < 0 ? (int64_t)c->total + column
                                     : (int64_t)c->count - 1;
-    return at < 0 || at >= (int64_t)c->count ? SIZE_MAX : (size_t)at;
+    return at < 0 || at >= (int64_t)c->count || at >= BCL_MAX_COLUMNS ? SIZE_MAX : (size_t)at;
 }
 
 static bcl_field cell_at(const bcl_cells *c, int64_t column) {
@@ -139,9 +139,6 @@ out:
 static bcl_status check_columns(bcl_reader *r, const bcl_cells *c, bcl_field tag, bcl_field line) {
     bcl_status status = BCL_OK;
     const bcl_column_layout *l = &r->layout;
-    if (c->count > BCL_MAX_COLUMNS)
-        BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found %zu columns, expected %d at most", r->path,
-                 r->line, c->count, BCL_MAX_COLUMNS);
     if (!r->options->words_only && !is_regular(r, c) && !bcl_column_layout_knows(r, tag))
         BCL_FAIL(BCL_ERROR_FORMAT,
                  "%s:%zu: found %zu columns with \"%.*s\" as the tag (\"%.*s\"), expected a word "
@@ -168,6 +165,9 @@ static void follow_sentence(bcl_reader *r, const bcl_cells *c) {
 static bcl_status read_word(bcl_reader *r, bcl_cells *c, bcl_field line) {
     bcl_status status = BCL_OK;
     bcl_field tag, word;
+    if (c->count > BCL_MAX_COLUMNS)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s:%zu: found %zu columns, expected %d at most", r->path,
+                 r->line, c->count, BCL_MAX_COLUMNS);
     BCL_TRY(take_tag(r, &tag, c, line));
     BCL_TRY(check_columns(r, c, tag, line));
     if (place(c, r->layout.word) == SIZE_MAX)

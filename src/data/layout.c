@@ -72,9 +72,9 @@ static void walk(sample *s, char *text, char *end, visit see) {
 
 static bool measure(sample *s, bcl_field line, size_t number) {
     const bcl_cells *c = &s->cells;
-    if (s->remarks && !bcl_is_scheme_tag(c->cells[c->count - 1].text, c->cells[c->count - 1].size))
-        return true;
     if (c->count > BCL_MAX_COLUMNS)
+        return true;
+    if (s->remarks && !bcl_is_scheme_tag(c->cells[c->count - 1].text, c->cells[c->count - 1].size))
         return true;
     if (!s->first.size) {
         s->first = line;

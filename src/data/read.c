@@ -48,9 +48,11 @@ static size_t language_of(const char *word) {
 static bcl_status take_language(bcl_reader *r, size_t first) {
     bcl_corpus *c = r->corpus;
     const size_t count = c->token_count - first;
+    if (count < 3 || !r->layout.columns)
+        return BCL_OK;
     const char **words = c->words + first;
-    const size_t n = count > 2 ? language_of(words[0]) : 0;
-    if (!n || !r->layout.columns)
+    const size_t n = language_of(words[0]);
+    if (!n)
         return BCL_OK;
     for (size_t i = 0; i < count; i++)
         if (language_of(words[i]) != n || memcmp(words[i], words[0], n))

@@ -519,6 +519,18 @@ static void test_bounds(void **state) {
         FAILS(bcl_corpus_read(&c, &zero, 1, NULL), BCL_ERROR_FORMAT, "/dev/zero: found 4096 NUL");
     refuse_with("a\tO\nb\tO\n", &(bcl_corpus_options){.max_file_size = 4},
                 "found 8 bytes, expected at most 4");
+    /* more columns than are kept, in a word's line, a comment and where nothing else is */
+    bcl_string wide = {0};
+    OK(bcl_string_addf(&wide, "a O\n"));
+    for (int i = 0; i < 300; i++)
+        OK(bcl_string_addf(&wide, "x "));
+    OK(bcl_string_addf(&wide, "\n"));
+    refuse_with(wide.data, NULL, "bad.txt:2: found 300 columns, expected 256 at most");
+    refuse_with(wide.data + 4, NULL, "bad.txt");
+    OK(bcl_string_addf(&wide, "b O\n"));
+    memcpy(wide.data + 4, "# ", 2);
+    expect_with(&(example){wide.data, "a/O b/O", NULL}, NULL);
+    bcl_string_free(&wide);
 }
 
 static void test_keeps_going(void **state) {
