@@ -23,7 +23,7 @@ wait_until() {
 }
 
 # check NAME CODE PATTERN COMMAND...: the exit code, and a pattern in stdout and stderr together; a
-# failure is one line on stderr and nothing on stdout.
+# failure is one line on stderr, notes on data aside, and nothing on stdout.
 check() {
     local name=$1 code=$2 pattern=$3 got
     shift 3
@@ -32,7 +32,7 @@ check() {
     if [ $got != "$code" ] || ! cat "$tmp/stdout" "$tmp/stderr" | grep -qE -- "$pattern"; then
         fail "$name: exit $got, expected $code and /$pattern/:"
         head -5 "$tmp/stdout" "$tmp/stderr" >&2
-    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(wc -l <"$tmp/stderr")" != 1 ]; }; then
+    elif [ "$code" != 0 ] && { [ -s "$tmp/stdout" ] || [ "$(grep -vc '^data: ' "$tmp/stderr")" != 1 ]; }; then
         fail "$name: not one line on stderr:"
         cat "$tmp/stdout" "$tmp/stderr" >&2
     fi
