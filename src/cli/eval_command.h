@@ -3,6 +3,7 @@
 #define BCL_CLI_EVAL_COMMAND_H
 
 #include "cli/cli.h"
+#include "cli/crew.h"
 #include "eval/evaluate.h"
 #include "eval/predictions.h"
 
@@ -17,6 +18,7 @@ typedef struct eval_options {
     bcl_cli_reading reading;
     /* the model's part */
     const char *device_id, *gemm, *precision, *logits_path, *label_pieces, *long_sentences;
+    bcl_cli_crew crew;
     int64_t max_length, stride, batch, max_tokens;
     bool windows; /* long_sentences is "window" */
     bool constrain;

@@ -8,6 +8,8 @@
 
 struct eval_model {
     bcl_session *session;
+    bcl_crew *crew; /* with --devices */
+    bcl_cli_session telling;
     size_t max_length, stride; /* pieces */
 };
 
@@ -59,21 +61,24 @@ bcl_status eval_model_load(eval_model **out, const eval_model *beside, const eva
                            const char *path) {
     bcl_status status = BCL_OK;
     eval_model *m = NULL;
-    bcl_cli_session telling = {.quiet = o->quiet, .tell_unused = true};
+    BCL_NEW(m, 1);
+    m->telling = (bcl_cli_session){.quiet = o->quiet, .tell_unused = true};
     const bcl_session_options options = {.model = path,
                                          .device = o->device_id,
                                          .gemm = o->gemm,
                                          .precision = o->precision,
-                                         .beside = beside ? beside->session : NULL,
+                                         .beside = beside && !beside->crew ? beside->session : NULL,
                                          .tune = true,
                                          .listener = bcl_cli_session_told,
-                                         .context = &telling};
-    BCL_NEW(m, 1);
+                                         .context = &m->telling};
     BCL_TRY(bcl_session_prepare(&m->session, &options));
     BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->session->config,
                                m->session->tokenizer));
     BCL_TRY(bcl_window_stride(&m->stride, (size_t)o->stride, m->max_length));
-    BCL_TRY(bcl_session_load(m->session, BCL_SESSION_FOR_INFERENCE, 0));
+    if (o->crew.devices)
+        BCL_TRY(bcl_cli_crew_open(&m->crew, &o->crew, m->session));
+    else
+        BCL_TRY(bcl_session_load(m->session, BCL_SESSION_FOR_INFERENCE, 0));
     bcl_session_listen(m->session, NULL, NULL);
     *out = m;
     m = NULL;
@@ -85,6 +90,7 @@ out:
 void eval_model_free(eval_model *model) {
     if (!model)
         return;
+    bcl_crew_free(model->crew);
     bcl_session_free(model->session);
     free(model);
 }
@@ -173,7 +179,8 @@ static bcl_status evaluate(bcl_evaluation *out, reading *x, const eval_options *
                                           .stride = m->stride,
                                           .sink = sink ? take_logits : NULL,
                                           .context = &x->logits,
-                                          .predicted = x->predicted};
+                                          .predicted = x->predicted,
+                                          .remote = m->session->remote};
     return bcl_evaluate(out, m->session->model, &x->data, labels_of(m),
                         (size_t)m->session->config.labels, &options);
 }

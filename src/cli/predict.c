@@ -1,4 +1,5 @@
 /* bertcl predict: text to entities. What it reads and writes is in the files beside this one. */
+#include "cli/crew.h"
 #include "cli/predict.h"
 #include "util/printable.h"
 
@@ -35,6 +36,9 @@ typedef struct job {
     int64_t stride, max_length, batch_tokens;
     double min_score;
     bool words, document, byte_offsets, constrain, quiet;
+    bcl_cli_crew devices; /* --devices */
+    bcl_crew *crew;       /* of them */
+    bcl_cli_session telling;
     bcl_session *session;
     bcl_tagger *tagger;
     bcl_predict_input input;
@@ -103,14 +107,13 @@ static void choose_source(job *j) {
 static bcl_status open_tagger(job *j) {
     bcl_status status = BCL_OK;
     bcl_predict_output *o = &j->output;
-    bcl_cli_session telling = {.quiet = j->quiet};
     const bcl_session_options session = {.model = j->model,
                                          .device = j->device,
                                          .gemm = j->gemm,
                                          .precision = j->precision,
                                          .tune = true,
                                          .listener = bcl_cli_session_told,
-                                         .context = &telling};
+                                         .context = &j->telling};
     bcl_tagger_options options = {.long_texts = strcmp(j->long_texts, "window") ? BCL_LONG_TRUNCATE
                                                                                 : BCL_LONG_WINDOW,
                                   .stride = (size_t)j->stride,
@@ -121,7 +124,12 @@ static bcl_status open_tagger(job *j) {
                                   .min_score = j->min_score,
                                   .sink = bcl_predict_print,
                                   .context = o};
-    BCL_TRY(bcl_session_open(&j->session, &session));
+    j->telling.quiet = j->quiet;
+    BCL_TRY(bcl_session_prepare(&j->session, &session));
+    if (j->devices.devices)
+        BCL_TRY(bcl_cli_crew_open(&j->crew, &j->devices, j->session));
+    else
+        BCL_TRY(bcl_session_load(j->session, BCL_SESSION_FOR_INFERENCE, 0));
     BCL_TRY(choose_aggregation(&options.aggregation, j));
     BCL_TRY(bcl_tagger_create(&j->tagger, j->session, &options));
     BCL_TRY(describe(j, &options));
@@ -200,6 +208,10 @@ static int check(const job *j) {
     const bool conll = j->source && !strcmp(j->source, "conll");
     if (!j->model)
         return bcl_cli_usage(&command, "--model is needed");
+    if (j->device && j->devices.devices)
+        return bcl_cli_usage(&command, "--device and --devices: give one of them");
+    if (j->devices.cores.count && !j->devices.devices)
+        return bcl_cli_usage(&command, "--cores goes with --devices");
     if (j->words && j->document)
         return bcl_cli_usage(&command, "--words and --document exclude each other");
     if (j->source && (j->words || j->document))
@@ -262,6 +274,7 @@ int bcl_cli_predict(int argc, char **argv) {
          "pieces in one pass; default 1024. Results do not depend on it", .min = 3, .max = 1e8},
         {BCL_OPTION_TEXT, "device", &j.device, "ID",
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
+        BCL_CLI_CREW_OPTIONS(j.devices),
         {BCL_OPTION_TEXT, "gemm", &j.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
         {BCL_OPTION_TEXT, "precision", &j.precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
@@ -278,6 +291,8 @@ int bcl_cli_predict(int argc, char **argv) {
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
     }
     bcl_tagger_free(j.tagger);
+    bcl_crew_free(j.crew);
+    bcl_list_free(&j.devices.cores);
     bcl_session_free(j.session);
     bcl_predict_input_free(&j.input);
     bcl_predict_output_free(&j.output);

@@ -80,36 +80,6 @@ out:
     return status;
 }
 
-/* "pocl:0=0-3" */
-static bcl_status take_cores(bcl_rank_place *ranks, size_t count, const bcl_list *given) {
-    for (size_t i = 0; i < given->count; i++) {
-        const char *text = given->items[i], *equals = strchr(text, '=');
-        bool found = false;
-        int first, last, used, cores = 0;
-        for (const char *at = equals ? equals + 1 : ""; *at; at += used + (at[used] == ',')) {
-            used = 0;
-            if (sscanf(at, "%d%n-%d%n", &first, &used, &last, &used) == 1)
-                last = first;
-            if (!used || last < first || (at[used] && at[used] != ','))
-                break;
-            cores += last - first + 1;
-        }
-        for (size_t r = 0; equals && cores && r < count; r++)
-            if (strlen(ranks[r].device) == (size_t)(equals - text) &&
-                !strncmp(ranks[r].device, text, (size_t)(equals - text))) {
-                snprintf(ranks[r].cores, sizeof ranks[r].cores, "%s", equals + 1);
-                ranks[r].core_count = cores;
-                found = true;
-            }
-        if (!found)
-            return bcl_fail(BCL_ERROR_ARGUMENT,
-                            "--cores: found \"%s\", expected an id of --devices and its cores, as "
-                            "%s=0-1",
-                            text, ranks[0].device);
-    }
-    return BCL_OK;
-}
-
 static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int argc,
                          char *const *argv, bool quiet) {
     bcl_status status = BCL_OK;
@@ -127,7 +97,7 @@ static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int arg
     if (r->shares)
         BCL_TRY(bcl_dist_shares(shares, count, r->shares));
     bcl_dist_split_cores(ranks, devices, count);
-    BCL_TRY(take_cores(ranks, count, &r->cores));
+    BCL_TRY(bcl_dist_take_cores(ranks, count, r->cores.items, r->cores.count));
     BCL_TRY(rank_words(&words, argc, argv));
     bcl_ranks l = {.program = program,
                    .argv = words,

@@ -136,3 +136,33 @@ void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices,
         next += n;
     }
 }
+
+bcl_status bcl_dist_take_cores(bcl_rank_place *ranks, size_t count, const char *const *given,
+                               size_t given_count) {
+    for (size_t i = 0; i < given_count; i++) {
+        const char *text = given[i], *equals = strchr(text, '=');
+        bool found = false;
+        int first, last, used, cores = 0;
+        for (const char *at = equals ? equals + 1 : ""; *at; at += used + (at[used] == ',')) {
+            used = 0;
+            if (sscanf(at, "%d%n-%d%n", &first, &used, &last, &used) == 1)
+                last = first;
+            if (!used || last < first || (at[used] && at[used] != ','))
+                break;
+            cores += last - first + 1;
+        }
+        for (size_t r = 0; equals && cores && r < count; r++)
+            if (strlen(ranks[r].device) == (size_t)(equals - text) &&
+                !strncmp(ranks[r].device, text, (size_t)(equals - text))) {
+                snprintf(ranks[r].cores, sizeof ranks[r].cores, "%s", equals + 1);
+                ranks[r].core_count = cores;
+                found = true;
+            }
+        if (!found)
+            return bcl_fail(BCL_ERROR_ARGUMENT,
+                            "--cores: found \"%s\", expected an id of --devices and its cores, as "
+                            "%s=0-1",
+                            text, ranks[0].device);
+    }
+    return BCL_OK;
+}

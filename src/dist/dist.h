@@ -86,6 +86,19 @@ typedef struct bcl_ranks {
  * exit with; what was wrong was told. Blocking. */
 bcl_status bcl_ranks_run(int *code, bcl_ranks *launch);
 
+/* ---- crew.c: several devices that compute batches for this process, without gradients ---- */
+
+enum { BCL_CREW_MOST = 64 };
+typedef struct bcl_crew bcl_crew;
+/* Starts a process for each place (count), which loads its device's driver and the model, and
+ * makes them the session's remote; results are those of one device of the same kind, to the bit.
+ * One that dies, hangs or fails is left out, which the session's listener is told, and the others
+ * compute what it had. The session is prepared, has no device, and outlives the crew. Waits until
+ * all are ready; fails where none is. */
+bcl_status bcl_crew_open(bcl_crew **out, struct bcl_session *session, const bcl_rank_place *places,
+                         size_t count);
+void bcl_crew_free(bcl_crew *crew); /* takes NULL */
+
 /* ---- devices.c: which devices ---- */
 
 /* What --devices asks for: "all" (each piece of hardware once), "gpu", or ids with commas between.
@@ -94,6 +107,9 @@ bcl_status bcl_ranks_run(int *code, bcl_ranks *launch);
 bcl_status bcl_dist_devices(bcl_device_info **devices, size_t *count, const char *spec);
 /* "3,1" as numbers above 0, as many as there are ranks. */
 bcl_status bcl_dist_shares(double *shares, size_t count, const char *text);
+/* The cores of each place that --cores names, "pocl:0=0-3" (given_count). */
+bcl_status bcl_dist_take_cores(bcl_rank_place *ranks, size_t count, const char *const *given,
+                               size_t given_count);
 /* Splits this process' cores between the ranks: a core for each GPU, the rest evenly between CPUs.
  */
 void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);

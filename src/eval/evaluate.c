@@ -10,7 +10,6 @@
 enum { BATCH_TOKENS = 1024 };
 
 typedef struct run {
-    bcl_model *model;
     const bcl_dataset *data;
     const bcl_evaluate_options *options;
     bcl_windows windows;
@@ -20,7 +19,8 @@ typedef struct run {
     double loss;
     size_t labelled, right;
     uint32_t *which;
-    size_t first[BCL_PIPELINE_SLOTS]; /* window of the slot's batch */
+    size_t *first; /* (slots) window of the slot's batch */
+    bcl_pipeline *pipeline;
 } run;
 
 /* Puts what window i of a batch says where its sentence wants it. */
@@ -50,7 +50,7 @@ static bcl_status check_finite(const run *r, const bcl_slot *s) {
     if (loss && (!s->logits || bcl_floats_finite(s->logits, T * K) == T * K))
         return BCL_OK;
     const bcl_part *p = &r->windows.parts[r->first[s->index]];
-    BCL_TRY(bcl_model_find_overflow(place, r->model, &s->batch, NULL));
+    BCL_TRY(bcl_pipeline_find_overflow(place, r->pipeline, s));
     BCL_FAIL(BCL_ERROR_DEVICE,
              "evaluation: the %s not finite in the batch that begins with sentence %zu; the first "
              "values that are not are %s: the model's weights are too large for its precision",
@@ -78,19 +78,17 @@ out:
     return status;
 }
 
-static bcl_status start(run *r, bcl_pipeline *pipeline, size_t first, size_t n) {
+static bcl_status start(run *r, size_t first, size_t n) {
     bcl_status status = BCL_OK;
     bcl_slot *s;
-    BCL_TRY(bcl_pipeline_next(&s, pipeline));
+    BCL_TRY(bcl_pipeline_next(&s, r->pipeline));
     if (bcl_interrupted() || (r->options->stop && *r->options->stop))
         BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while evaluating");
     for (size_t i = 0; i < n; i++)
         r->which[i] = (uint32_t)(first + i);
     r->first[s->index] = first;
     BCL_TRY(bcl_batch_pack(&s->batch, r->windows.data.samples, r->which, (int)n, NULL));
-    BCL_TRY(bcl_model_forward(r->model, &s->batch, NULL));
-    BCL_TRY(bcl_model_loss(r->model, 0, false, false));
-    BCL_TRY(bcl_pipeline_send(pipeline));
+    BCL_TRY(bcl_pipeline_compute(r->pipeline));
 out:
     return status;
 }
@@ -111,7 +109,7 @@ static void measure(const run *r, size_t *tokens, size_t *sentences) {
     }
 }
 
-static bcl_status run_batches(run *r, bcl_pipeline *pipeline, bcl_evaluation *out) {
+static bcl_status run_batches(run *r, bcl_evaluation *out) {
     bcl_status status = BCL_OK;
     const bcl_dataset *data = &r->windows.data;
     double begin = bcl_seconds();
@@ -119,16 +117,16 @@ static bcl_status run_batches(run *r, bcl_pipeline *pipeline, bcl_evaluation *ou
     for (size_t i = 0, n, tokens; i < data->count; i += n, batches++) {
         n = bcl_dataset_take(data, NULL, i, data->count, r->options->sentences, batch_tokens(r),
                              &tokens);
-        BCL_TRY(start(r, pipeline, i, n));
+        BCL_TRY(start(r, i, n));
         if (!batches && n < data->count) { /* the first batch compiles kernels */
-            BCL_TRY(bcl_pipeline_drain(pipeline));
+            BCL_TRY(bcl_pipeline_drain(r->pipeline));
             begin = bcl_seconds();
             timed -= tokens;
         }
         if (r->options->progress)
             r->options->progress(r->options->context, i + n, data->count);
     }
-    BCL_TRY(bcl_pipeline_drain(pipeline));
+    BCL_TRY(bcl_pipeline_drain(r->pipeline));
     out->seconds = bcl_seconds() - begin;
     out->tokens_per_s = out->seconds > 0 ? (double)timed / out->seconds : 0;
 out:
@@ -139,9 +137,8 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
                         const char *const *names, size_t name_count,
                         const bcl_evaluate_options *options) {
     bcl_status status = BCL_OK;
-    bcl_pipeline *pipeline = NULL;
     size_t tokens, sentences;
-    run r = {.model = model, .data = data, .options = options, .K = (int)name_count};
+    run r = {.data = data, .options = options, .K = (int)name_count};
     *out = (bcl_evaluation){.tokens = data->pieces,
                             .sentences = data->count,
                             .words_cut = data->words_cut,
@@ -163,16 +160,22 @@ bcl_status bcl_evaluate(bcl_evaluation *out, bcl_model *model, const bcl_dataset
                                       .labels = r.K,
                                       .collect = collect,
                                       .context = &r};
-    BCL_TRY(bcl_pipeline_create(&pipeline, model, &two));
-    BCL_TRY(bcl_model_reserve(model,
-                              &(bcl_capacity){.tokens = (int)tokens, .sentences = (int)sentences}));
-    BCL_TRY(run_batches(&r, pipeline, out));
+    if (options->remote) {
+        BCL_TRY(bcl_pipeline_create_remote(&r.pipeline, options->remote, &two));
+    } else {
+        BCL_TRY(bcl_pipeline_create(&r.pipeline, model, &two));
+        BCL_TRY(bcl_model_reserve(
+            model, &(bcl_capacity){.tokens = (int)tokens, .sentences = (int)sentences}));
+    }
+    BCL_NEW(r.first, bcl_pipeline_slots(r.pipeline));
+    BCL_TRY(run_batches(&r, out));
     out->labelled = r.labelled;
     out->loss = r.loss / (double)r.labelled;
     out->accuracy = (double)r.right / (double)r.labelled;
     BCL_TRY(bcl_report_create(&out->report, r.counts, 0.0));
 out:
-    bcl_pipeline_free(pipeline);
+    bcl_pipeline_free(r.pipeline);
+    free(r.first);
     free(r.which);
     free(r.joined);
     bcl_windows_free(&r.windows);

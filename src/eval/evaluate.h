@@ -38,6 +38,7 @@ typedef struct bcl_evaluate_options {
     void *context;                     /* of both */
     const volatile sig_atomic_t *stop; /* set by others: as Ctrl-C; may be NULL */
     int32_t *predicted; /* (data->pieces) labels, sample behind sample; NULL: not kept */
+    const struct bcl_remote *remote; /* computes in place of the model; NULL: none does */
 } bcl_evaluate_options;
 
 /* Fails with BCL_ERROR_INTERRUPTED on Ctrl-C or stop. names: the model's labels. */

@@ -2,6 +2,7 @@
 #include "session/session.h"
 
 #include "data/dataset.h"
+#include "model/pipeline.h"
 #include "tune/tune.h"
 
 #include <bertcl/hub.h>
@@ -165,19 +166,19 @@ const char *bcl_session_folder(const bcl_session *s) {
 }
 
 const char *bcl_session_device(const bcl_session *s) {
-    return bcl_device_about(s->device)->id;
+    return s->remote ? s->remote->device : bcl_device_about(s->device)->id;
 }
 
 const char *bcl_session_device_name(const bcl_session *s) {
-    return bcl_device_about(s->device)->name;
+    return s->remote ? s->remote->name : bcl_device_about(s->device)->name;
 }
 
 const char *bcl_session_gemm(const bcl_session *s) {
-    return bcl_model_gemm(s->model);
+    return s->remote ? s->remote->gemm : bcl_model_gemm(s->model);
 }
 
 const char *bcl_session_precision(const bcl_session *s) {
-    return bcl_precision_name(bcl_model_precision(s->model));
+    return s->remote ? s->remote->precision : bcl_precision_name(bcl_model_precision(s->model));
 }
 
 const char *bcl_session_why_fp32(const bcl_session *s) {

@@ -14,10 +14,12 @@ struct bcl_session {
     char *folder;
     bcl_config config; /* its labels may be replaced before bcl_session_load */
     bcl_tokenizer *tokenizer;
-    bcl_device *device;      /* NULL until bcl_session_open_device */
-    bcl_model *model;        /* NULL until bcl_session_load */
-    char *device_id, *gemm;  /* as asked for; may be NULL */
-    bcl_precision precision; /* wanted */
+    bcl_device *device;              /* NULL until bcl_session_open_device */
+    bcl_model *model;                /* NULL until bcl_session_load */
+    const struct bcl_remote *remote; /* what computes in its place, see model/pipeline.h: then
+                                      * device and model stay NULL. Not the session's; NULL: none */
+    char *device_id, *gemm;          /* as asked for; may be NULL */
+    bcl_precision precision;         /* wanted */
     char why_fp32[BCL_GEMM_WHY];
     bool tune, profile, downloaded;
     bcl_session_device_use *use;

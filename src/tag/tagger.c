@@ -31,7 +31,6 @@ typedef struct load {
 struct bcl_tagger {
     bcl_session *session, *own; /* own: the same if it is to be freed with the tagger, else NULL */
     const bcl_tokenizer *tokenizer;
-    bcl_model *model;
     size_t K;
     bcl_tagger_options options;
     size_t max_length, stride, capacity, most_windows; /* of a batch */
@@ -41,10 +40,10 @@ struct bcl_tagger {
     bcl_aggregator aggregator;
     bcl_transitions transitions; /* with constrain */
     bcl_pipeline *pipeline;
-    load loads[BCL_PIPELINE_SLOTS]; /* by slot */
-    bcl_slot *filling;              /* the slot that takes windows */
-    uint32_t *which;                /* (most_windows) 0, 1, ... */
-    bcl_waiting *head, **tail;      /* in the order of adding */
+    load *loads;               /* by slot */
+    bcl_slot *filling;         /* the slot that takes windows */
+    uint32_t *which;           /* (most_windows) 0, 1, ... */
+    bcl_waiting *head, **tail; /* in the order of adding */
     bcl_waiting *spare;
     size_t waiting, waiting_bytes;
     uint64_t number;
@@ -106,7 +105,7 @@ out:
 static bcl_status fail_scores(const bcl_tagger *t, const bcl_slot *slot, const bcl_waiting *text) {
     bcl_status status = BCL_OK;
     char place[BCL_MODEL_PLACE];
-    BCL_TRY(bcl_model_find_overflow(place, t->model, &slot->batch, NULL));
+    BCL_TRY(bcl_pipeline_find_overflow(place, t->pipeline, slot));
     BCL_FAIL(BCL_ERROR_DEVICE,
              "text %llu: the scores are not finite; the first values that are not are %s: the "
              "model's weights are too large for its precision",
@@ -248,7 +247,12 @@ static bcl_status make_batches(bcl_tagger *t) {
                                           .labels = (int)t->K,
                                           .collect = collect,
                                           .context = t};
-    for (size_t i = 0; i < BCL_PIPELINE_SLOTS; i++) {
+    if (t->session->remote)
+        BCL_TRY(bcl_pipeline_create_remote(&t->pipeline, t->session->remote, &options));
+    else
+        BCL_TRY(bcl_pipeline_create(&t->pipeline, t->session->model, &options));
+    BCL_NEW(t->loads, bcl_pipeline_slots(t->pipeline));
+    for (size_t i = 0; i < bcl_pipeline_slots(t->pipeline); i++) {
         BCL_NEW(t->loads[i].ids, t->capacity);
         BCL_NEW(t->loads[i].samples, t->most_windows);
         BCL_NEW(t->loads[i].windows, t->most_windows);
@@ -256,9 +260,9 @@ static bcl_status make_batches(bcl_tagger *t) {
     BCL_NEW(t->which, t->most_windows);
     for (size_t i = 0; i < t->most_windows; i++)
         t->which[i] = (uint32_t)i;
-    BCL_TRY(bcl_pipeline_create(&t->pipeline, t->model, &options));
     BCL_TRY(bcl_pipeline_next(&t->filling, t->pipeline));
-    BCL_TRY(bcl_model_reserve(t->model, &capacity));
+    if (!t->session->remote)
+        BCL_TRY(bcl_model_reserve(t->session->model, &capacity));
 out:
     return status;
 }
@@ -272,7 +276,6 @@ bcl_status bcl_tagger_create(bcl_tagger **out, bcl_session *session,
         t->options = *options;
     t->session = session;
     t->tokenizer = session->tokenizer;
-    t->model = session->model;
     t->K = bcl_session_label_count(session);
     t->tail = &t->head;
     BCL_TRY(set_lengths(t));
@@ -307,12 +310,13 @@ out:
 void bcl_tagger_free(bcl_tagger *t) {
     if (!t)
         return;
-    bcl_pipeline_free(t->pipeline);
-    for (size_t i = 0; i < BCL_PIPELINE_SLOTS; i++) {
+    for (size_t i = 0; t->loads && i < bcl_pipeline_slots(t->pipeline); i++) {
         free(t->loads[i].ids);
         free(t->loads[i].samples);
         free(t->loads[i].windows);
     }
+    free(t->loads);
+    bcl_pipeline_free(t->pipeline);
     free_waiting(t->head);
     free_waiting(t->spare);
     bcl_aggregator_free(&t->aggregator);
@@ -333,8 +337,7 @@ static bcl_status launch(bcl_tagger *t) {
     if (!l->window_count)
         return bcl_pipeline_drain(t->pipeline);
     BCL_TRY(bcl_batch_pack(&t->filling->batch, l->samples, t->which, (int)l->window_count, NULL));
-    BCL_TRY(bcl_model_forward(t->model, &t->filling->batch, NULL));
-    BCL_TRY(bcl_pipeline_send(t->pipeline));
+    BCL_TRY(bcl_pipeline_compute(t->pipeline));
     BCL_TRY(bcl_pipeline_next(&t->filling, t->pipeline));
 out:
     return status;
