@@ -42,6 +42,7 @@ struct bcl_group {
     double gradient_square, last_square; /* of the sketches that agreed last */
     uint64_t kind;                       /* of this rank's device */
     int64_t entered;                     /* what all do together, how often */
+    uint64_t forced;                     /* what shares and what else were asked for */
     bool keep_all;
     double began, ended, saved; /* this step, the sum before; the newest checkpoint */
     int leaving;                /* the rank that goes, -1: none */
@@ -315,6 +316,51 @@ out:
     return status;
 }
 
+static void common(void *context) {
+    bcl_group *g = context;
+    g->common = g->agreed = true;
+    g->told = g->t.rank != 0;
+}
+
+static uint64_t hash_text(const char *text) {
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (const char *c = text; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return hash;
+}
+
+/* A fact whose name is another one is of another kind of machine, and not compared. */
+static bcl_status alike(void *context, const bcl_fact *facts, size_t count) {
+    bcl_status status = BCL_OK;
+    bcl_group *g = context;
+    uint64_t *own = NULL, *all = NULL;
+    const size_t n = 2 * (count + 1), size = (size_t)g->t.size;
+    BCL_NEW(own, n);
+    BCL_NEW(all, n * size);
+    for (size_t i = 0; i < count; i++) {
+        own[2 * i] = hash_text(facts[i].name);
+        own[2 * i + 1] = hash_text(facts[i].text);
+    }
+    own[2 * count + 1] = g->forced;
+    BCL_TRY(gather(g, own, all, n * sizeof *own));
+    for (size_t r = 1; r < size; r++)
+        for (size_t i = 0; i <= count; i++) {
+            const uint64_t *first = all + 2 * i, *other = all + r * n + 2 * i;
+            if (first[0] != other[0] || first[1] == other[1])
+                continue;
+            common(g);
+            BCL_FAIL(BCL_ERROR_ARGUMENT,
+                     "rank %zu (%s on %s): found another %s than rank 0's; start all ranks with "
+                     "the same program, model, data and options",
+                     r, g->members[r].id, g->members[r].host,
+                     i < count ? facts[i].name : "--shares or --keep-all");
+        }
+out:
+    free(own);
+    free(all);
+    return status;
+}
+
 static bool told(void *context) {
     const bcl_group *g = context;
     return g->told;
@@ -324,12 +370,6 @@ static bcl_status tell(void *context, void *data, size_t bytes) {
     bcl_group *g = context;
     enter(g);
     return carried(g, g->t.broadcast(g->t.context, data, bytes, 0));
-}
-
-static void common(void *context) {
-    bcl_group *g = context;
-    g->common = g->agreed = true;
-    g->told = g->t.rank != 0;
 }
 
 static void busy(void *context) {
@@ -356,12 +396,9 @@ static void release_all(bcl_group *g) {
 /* Devices of one kind, with as many cores, round alike. */
 static uint64_t kind_of(const bcl_device_info *d) {
     char text[1024];
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
     snprintf(text, sizeof text, "%s|%s|%s|%u|%ld", d->name, d->driver, d->version, d->compute_units,
              sysconf(_SC_NPROCESSORS_ONLN));
-    for (const char *c = text; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-    return hash;
+    return hash_text(text);
 }
 
 static bcl_status meet(bcl_group *g, const bcl_device_info *d) {
@@ -390,6 +427,12 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
     g->keep_all = options->keep_all;
     g->saved = bcl_seconds();
     BCL_TRY(bcl_shares_create(&g->shares, transport->size, options->shares));
+    g->forced = options->keep_all;
+    for (size_t r = 0; options->shares && r < size; r++) {
+        uint64_t bits;
+        memcpy(&bits, &options->shares[r], sizeof bits);
+        g->forced = (g->forced ^ bits) * 1099511628211u;
+    }
     BCL_NEW(g->members, size);
     BCL_NEW(g->names, size);
     BCL_NEW(g->sketches, size);
@@ -411,6 +454,7 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
                                  .patience = patience,
                                  .agree = agree,
                                  .told = told,
+                                 .alike = alike,
                                  .tell = tell,
                                  .common = common,
                                  .devices = devices,

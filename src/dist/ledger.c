@@ -127,6 +127,16 @@ static void add_kept(cJSON *list, const entry *e) {
     cJSON_AddItemToArray(list, item);
 }
 
+/* As texts, which are exact. */
+static void add_parts(cJSON *kept, const char *name, const double *parts, int size) {
+    cJSON *list = cJSON_AddArrayToObject(kept, name);
+    char text[40];
+    for (int r = 0; r < size; r++) {
+        snprintf(text, sizeof text, "%a", parts[r]);
+        cJSON_AddItemToArray(list, cJSON_CreateString(text));
+    }
+}
+
 bcl_status bcl_ledger_keep(char **text, const bcl_ledger *l, const bcl_shares *shares) {
     bcl_status status = BCL_OK;
     const bcl_shares_state state = bcl_shares_state_of(shares);
@@ -141,8 +151,8 @@ bcl_status bcl_ledger_keep(char **text, const bcl_ledger *l, const bcl_shares *s
     if (state.known) {
         cJSON *kept = cJSON_AddObjectToObject(json, "shares");
         cJSON_AddNumberToObject(kept, "from", (double)state.from);
-        cJSON_AddItemToObject(kept, "now", cJSON_CreateDoubleArray(state.now, l->size));
-        cJSON_AddItemToObject(kept, "next", cJSON_CreateDoubleArray(state.next, l->size));
+        add_parts(kept, "now", state.now, l->size);
+        add_parts(kept, "next", state.next, l->size);
     }
     *text = cJSON_PrintUnformatted(json);
     if (!*text)
@@ -210,9 +220,11 @@ static bool read_parts(double *out, const cJSON *array, int size) {
     if (cJSON_GetArraySize(array) != size)
         return false;
     cJSON_ArrayForEach(part, array) {
-        out[i++] = cJSON_IsNumber(part) ? part->valuedouble : 0;
-        if (!(out[i - 1] > 0) || !isfinite(out[i - 1]))
+        const char *text = cJSON_GetStringValue(part);
+        out[i] = text ? strtod(text, NULL) : 0;
+        if (!(out[i] > 0) || !isfinite(out[i]))
             return false;
+        i++;
     }
     return true;
 }

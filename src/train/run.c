@@ -1,5 +1,9 @@
 /* A run from its data to its results: opens data and model, and hands them to the loop. */
 #include "train/run.h"
+#include "util/checksum.h"
+
+#include <cjson/cJSON.h>
+#include <sys/utsname.h>
 
 /* ---- data ---- */
 
@@ -339,6 +343,39 @@ out:
     return status;
 }
 
+/* All ranks are of one build, with the same options, data and model. The build itself is compared
+ * among machines of one kind. */
+static bcl_status compare_ranks(const bcl_run *run) {
+    bcl_status status = BCL_OK;
+    const bcl_run_record *r = &run->kept.record;
+    const bcl_train_group *group = run->kept.options.group;
+    struct utsname machine;
+    char build[160], sha256[65];
+    cJSON *json = NULL;
+    char *options = NULL;
+    if (uname(&machine))
+        machine.machine[0] = 0;
+    snprintf(build, sizeof build, "program for %.64s", machine.machine);
+    BCL_TRY(bcl_sha256_file(sha256, "/proc/self/exe"));
+    BCL_TRY(bcl_run_options_json(&json, &run->kept.options));
+    if (!(options = cJSON_PrintUnformatted(json)))
+        BCL_FAIL(BCL_ERROR_MEMORY, "out of memory");
+    const bcl_fact facts[] = {{"version of bertcl", BERTCL_VERSION},
+                              {build, sha256},
+                              {"options", options},
+                              {"precision", bcl_session_precision(run->session)},
+                              {"training data", r->train.words},
+                              {"tags of the training data", r->train.tags},
+                              {"development data", r->dev.words},
+                              {"vocabulary", r->vocabulary_sha256},
+                              {"model's weights", r->model_sha256}};
+    BCL_TRY(group->alike(group->context, facts, sizeof facts / sizeof *facts));
+out:
+    cJSON_Delete(json);
+    cJSON_free(options);
+    return status;
+}
+
 bcl_status bcl_run_train(bcl_run *run) {
     bcl_status status = BCL_OK;
     bcl_train_result result;
@@ -351,6 +388,8 @@ bcl_status bcl_run_train(bcl_run *run) {
     if (group)
         status = group->agree(group->context, status);
     BCL_TRY(status);
+    if (group)
+        BCL_TRY(compare_ranks(run));
     const bcl_run_data *d = &run->data;
     const bcl_predictions words = words_of(run, d->test_corpus, d->test_rows, &d->test),
                           dev_words = words_of(run, d->dev_corpus, d->dev_rows, &d->dev);

@@ -75,6 +75,11 @@ typedef struct bcl_train_part {
     bool save;     /* out: a checkpoint is due */
 } bcl_train_part;
 
+/* Something that must be the same in all processes: "the training data", and its checksum. */
+typedef struct bcl_fact {
+    const char *name, *text;
+} bcl_fact;
+
 /* Who this process is among those that train the same model on parts of each step, and what they
  * do together. All of them make the same calls in the same order. Only rank 0 writes to the run's
  * folder, which the others read. */
@@ -105,6 +110,8 @@ struct bcl_train_group {
      * own back, and the others a status of which `told` is true: another process tells it. */
     bcl_status (*agree)(void *context, bcl_status status);
     bool (*told)(void *context);
+    /* That the facts are rank 0's. The same count in all. */
+    bcl_status (*alike)(void *context, const bcl_fact *facts, size_t count);
     /* data (bytes) of rank 0 becomes everyone's. */
     bcl_status (*tell)(void *context, void *data, size_t bytes);
     /* What fails next fails in every rank, and is no device's fault. */

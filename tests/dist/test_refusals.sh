@@ -1,0 +1,68 @@
+#!/bin/bash
+# train --devices: what is refused before anything is computed, and what it leaves of the folder; the same shares, and with
+# them the same bits, where a run goes on.
+. "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.sh"
+need_ranks
+export ASAN_OPTIONS=detect_leaks=0 # Open MPI's
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 HWLOC_COMPONENTS=-opencl
+rank=$(dirname "$BERTCL")/bertcl-rank
+
+# differ NAME PATTERN PROGRAM OPTION...: the second rank is started otherwise than the first.
+differ() {
+    local name=$1 pattern=$2 program=$3
+    shift 3
+    local one=("$rank" train --quiet "${recipe[@]}" --out "$tmp/differ.$name" --devices pocl:0,pocl:0)
+    mpirun --oversubscribe --bind-to none -n 1 "${one[@]}" : -n 1 "$program" "${one[@]:1}" "$@" >"$tmp/stdout" 2>&1 &&
+        fail "$name: exit 0"
+    grep -qE "rank 1 \(pocl:0 on .*\): found another $pattern than rank 0's; start all ranks with the same" "$tmp/stdout" ||
+        fail "$name: $(cat "$tmp/stdout")"
+    [ ! -e "$tmp/differ.$name/results.json" ] && [ ! -s "$tmp/differ.$name/metrics.jsonl" ] || fail "$name: it has trained"
+    no_orphans
+}
+differ option options "$rank" --lr 1e-4
+differ data 'training data|tags|options' "$rank" --data "$BERTCL_TESTS/../sample/speech 2.conll"
+differ shares '--shares or --keep-all' "$rank" --shares 1,2
+cp "$rank" "$tmp/other" && echo >>"$tmp/other"
+differ build 'program for .*' "$tmp/other"
+
+# bertcl without bertcl-rank beside it is what a build without MPI installs: it has nothing of MPI in itself.
+mkdir "$tmp/alone" && cp "$BERTCL" "$tmp/alone/bertcl"
+! ldd "$BERTCL" | grep -q libmpi || fail "bertcl needs MPI's library"
+check "no MPI" 1 'bertcl-rank is not there: bertcl was built without MPI; install Open MPI .*libopenmpi-dev.* --device' \
+    "$tmp/alone/bertcl" train --quiet "${recipe[@]}" --out "$tmp/without" --devices pocl:0,pocl:0
+[ ! -e "$tmp/without" ] || fail "no MPI: a folder is left"
+check "no MPI, one device" 0 'without/model' "$tmp/alone/bertcl" train --quiet "${recipe[@]}" --out "$tmp/without" --device pocl:0
+
+if grep -q '^ *GPU,' "$tmp/devices"; then
+    echo "skipped: there is a GPU"
+else
+    check "no GPU" 1 'devices gpu: no GPU can be used' "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/gpu" --devices gpu
+fi
+
+# Two runs into one folder: one of them trains.
+for i in 1 2; do
+    "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/both" --devices pocl:0,pocl:0 --keep-all >"$tmp/both.$i" 2>&1 &
+    both[i]=$!
+done
+wait "${both[1]}"
+one=$?
+wait "${both[2]}"
+two=$?
+[ $((one + two)) = 1 ] || fail "two runs into one folder: exits $one and $two: $(cat "$tmp"/both.?)"
+grep -qE 'both( is in use|: exists|: another process)' "$tmp"/both.[12] || fail "two runs into one folder: $(cat "$tmp"/both.?)"
+survived both ""
+
+# Shares that were measured are kept: a run that goes on twice from one state has the same bits.
+measured() { grep '"share"' "$1/results.json"; }
+check "measured" 0 . "$BERTCL" train --quiet "${recipe[@]}" --epochs 2 --out "$tmp/first" --devices pocl:0,pocl:0 --keep-all
+cp -r "$tmp/first" "$tmp/second"
+before=$(measured "$tmp/first")
+for name in first second; do
+    check "$name goes on" 0 . "$BERTCL" train --quiet --out "$tmp/$name" --resume --epochs 3 --devices pocl:0,pocl:0 --keep-all
+    [ "$(measured "$tmp/$name")" = "$before" ] || fail "$name: other shares: $before; $(measured "$tmp/$name")"
+done
+for file in metrics.jsonl model/model.safetensors; do
+    cmp "$tmp/first/$file" "$tmp/second/$file" || fail "going on twice: another $file"
+done
+exit $failed
