@@ -35,7 +35,8 @@ typedef struct bcl_run_event {
     const bcl_session_event *session;
     int64_t step, steps;   /* finished, and of the whole run */
     int64_t epoch;         /* from 1 */
-    double loss, accuracy; /* mean over labelled pieces; right ones over all */
+    double loss, accuracy; /* mean over labelled pieces (of training by their labels' weights, with
+                            * smoothing); right ones over all */
     double macro_f1;       /* over the labels of the report */
     double entity_f1;      /* of the words' entities, micro average; below 0: not known */
     double lr;             /* that the step used */
@@ -86,17 +87,19 @@ typedef struct bcl_run_options {
     double layer_decay;    /* layer-decay: of the rate from a layer to the one below; 1: none */
     double head_lr;        /* head-lr: the classifier's; below 0: lr */
     double beta1, beta2, eps;
-    double clip;           /* largest gradient norm; 0: none */
-    double dropout;        /* of every kind; below 0: config.json's */
-    int64_t seed;          /* of order, dropout and new weights */
-    int64_t max_steps;     /* max-steps: end after as many; 0: all */
-    const char *select;    /* NULL: "entity-f1" with a dev set, else macro F1 of the test set */
-    int64_t patience;      /* epochs without a better dev score that end the run; 0: no end */
-    double min_delta;      /* min-delta: what is less is not better, for patience */
-    int64_t save_every;    /* save-every: steps between checkpoints; 0: at the ends of epochs */
-    int64_t histograms;    /* histograms: steps between histograms of the gradients; 0: none */
-    int64_t eval_batch;    /* eval-batch: sentences of a batch in evaluation; 0: by tokens */
-    const char *precision; /* "fp32" or "bf16", see bcl_session_options */
+    double clip;               /* largest gradient norm; 0: none */
+    double label_smoothing;    /* label-smoothing, as PyTorch's CrossEntropyLoss; 0: none */
+    const char *class_weights; /* class-weights: "balanced", a file or "TAG=X,..."; NULL: all 1 */
+    double dropout;            /* of every kind; below 0: config.json's */
+    int64_t seed;              /* of order, dropout and new weights */
+    int64_t max_steps;         /* max-steps: end after as many; 0: all */
+    const char *select;        /* NULL: "entity-f1" with a dev set, else macro F1 of the test set */
+    int64_t patience;          /* epochs without a better dev score that end the run; 0: no end */
+    double min_delta;          /* min-delta: what is less is not better, for patience */
+    int64_t save_every;        /* save-every: steps between checkpoints; 0: at the ends of epochs */
+    int64_t histograms;        /* histograms: steps between histograms of the gradients; 0: none */
+    int64_t eval_batch;        /* eval-batch: sentences of a batch in evaluation; 0: by tokens */
+    const char *precision;     /* "fp32" or "bf16", see bcl_session_options */
 
     /* where and by what; may be others when the run is gone on with */
     const char *out;    /* the run's folder */
@@ -165,6 +168,7 @@ typedef struct bcl_run_record {
     bcl_run_part train, dev, test;
     const char *const *labels; /* (label_count), by id */
     size_t label_count;
+    const double *class_weights; /* (label_count); NULL: all 1 */
     /* the results; valid if `complete` */
     bool complete;
     int64_t steps;

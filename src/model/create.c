@@ -102,9 +102,9 @@ out:
 void bcl_model_free(bcl_model *m) {
     if (!m)
         return;
-    bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient, &m->m,
-                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,       &m->row_ids,
-                         &m->row_step, &m->partial, &m->clip};
+    bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient,  &m->m,
+                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,        &m->row_ids,
+                         &m->row_step, &m->partial, &m->clip,  &m->class_weights};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_exchange_free(m);

@@ -111,6 +111,8 @@ struct bcl_model {
     bcl_adam_range *ranges;       /* (range_count), see bcl_adam_arenas */
     int range_count;
     double row_rate;
+    bcl_view class_weights; /* (1,K); none: all 1, and no smoothing */
+    float smoothing;
     int frozen; /* layers below that get no update, nor the embeddings; -1: none, not even those */
     /* the last batch */
     cl_mem block;           /* its lists */

@@ -184,6 +184,11 @@ bcl_status bcl_model_set_rules(bcl_model *model, const bcl_update_rules *rules);
 /* False for what these rules freeze: it has no gradient. */
 bool bcl_model_trains(const bcl_model *model, const bcl_named *named);
 
+/* The loss that is trained on, as PyTorch's CrossEntropyLoss(weight, label_smoothing): a weight for
+ * each label, (K), NULL for 1, and the smoothing. Evaluation's is always the plain one. Blocking.
+ */
+bcl_status bcl_model_set_loss(bcl_model *model, const float *class_weights, float smoothing);
+
 /* Dropout rates and the numbers that the masks come from. */
 typedef struct bcl_dropout_state {
     float hidden, attention, classifier;
@@ -201,8 +206,9 @@ enum { BCL_MODEL_PLACE = 64 };
 bcl_status bcl_model_find_overflow(char out[BCL_MODEL_PLACE], bcl_model *model,
                                    const bcl_batch *batch, const bcl_dropout_state *dropout);
 /* Queues the loss of the last forward pass into the step's stats: sum of losses and right labels.
- * weight: of one token's gradient, 1 / labelled tokens of the whole step; gradients are wanted if
- * backward follows. accumulate: not the step's first batch. */
+ * weight: of one token's gradient, 1 / labelled tokens of the whole step, or 1 / the sum of their
+ * labels' weights; gradients are wanted if backward follows: without, the loss is the plain one
+ * whatever bcl_model_set_loss says. accumulate: not the step's first batch. */
 bcl_status bcl_model_loss(bcl_model *model, float weight, bool gradients, bool accumulate);
 /* Queues backward of the last forward and loss; `accumulate` as there. */
 bcl_status bcl_model_backward(bcl_model *model, const bcl_dropout_state *dropout, int64_t step,

@@ -157,11 +157,33 @@ out:
     return status;
 }
 
+bcl_status bcl_model_set_loss(bcl_model *m, const float *class_weights, float smoothing) {
+    bcl_status status = BCL_OK;
+    const int K = m->config.labels;
+    float *ones = NULL;
+    if (!class_weights && smoothing == 0)
+        return BCL_OK;
+    BCL_NEW(ones, (size_t)K);
+    for (int k = 0; k < K; k++)
+        ones[k] = 1;
+    bcl_buffer_free(m->device, &m->class_weights.buffer);
+    BCL_TRY(bcl_view_create(&m->class_weights, m->device, BCL_ELEMENT_F32, 1, K,
+                            "the weights of the labels"));
+    BCL_TRY(bcl_buffer_write(m->device, m->class_weights.buffer, 0,
+                             class_weights ? class_weights : ones, m->class_weights.bytes, true));
+    m->smoothing = smoothing;
+out:
+    free(ones);
+    return status;
+}
+
 bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accumulate) {
+    const bcl_view none = {0};
     m->ops.accumulate = accumulate;
     return bcl_cross_entropy(&m->ops, m->stats, m->a.row_loss, m->a.predicted,
-                             gradients ? m->a.dlogits : (bcl_view){0}, m->a.logits, &m->batch,
-                             m->config.labels, weight);
+                             gradients ? m->a.dlogits : none, m->a.logits, &m->batch,
+                             m->config.labels, weight, gradients ? m->class_weights : none,
+                             gradients ? m->smoothing : 0);
 }
 
 /* dx is the gradient of the layer's output on entry, of its input on return. The weights' gradients

@@ -153,10 +153,12 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
                                   bcl_dropout dropout);
 
 /* stats (1,2) (+)= {sum of losses, right labels}; row_loss (T) and predicted (T, i32) are
- * outputs; dlogits (T,K) = weight (softmax - onehot), or none. */
+ * outputs; dlogits (T,K) = weight (softmax - onehot), or none. class_weights (1,K), or none, and
+ * smoothing, 0 for none: as PyTorch's CrossEntropyLoss, see cl/cross_entropy.cl; its mean is over
+ * the sum of the labels' weights, which is the caller's to divide by. */
 bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bcl_view predicted,
                              bcl_view dlogits, bcl_view logits, const bcl_batch_layout *batch,
-                             int K, float weight);
+                             int K, float weight, bcl_view class_weights, float smoothing);
 
 /* Adam's numbers for one step; t counts from 1. decoupled: AdamW. */
 typedef struct bcl_adam {

@@ -77,6 +77,8 @@ typedef struct bcl_operand {
     { #view, &(view), rows, columns, BCL_TAKES_F32 }
 #define BCL_OUT(view, rows, columns)                                                               \
     { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_WRITES }
+#define BCL_IN_OR_NONE(view, rows, columns)                                                        \
+    { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_TAKES_NONE }
 #define BCL_IN_INTS(view, rows, columns)                                                           \
     { #view, &(view), rows, columns, BCL_TAKES_I32 }
 #define BCL_OUT_INTS(view, rows, columns)                                                          \

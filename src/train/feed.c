@@ -56,7 +56,8 @@ static void cut(const bcl_feed *f, size_t from, size_t n, size_t *begin, size_t 
                       count);
 }
 
-/* Labelled and all tokens of the step that begins at order[from], and this process' tokens. */
+/* Labelled and all tokens of the step that begins at order[from], the labels' weights, and this
+ * process' tokens. */
 static void measure_step(bcl_feed *f, size_t from, bcl_fed *sums) {
     for (int64_t k = 0; k < f->o->accumulate && from < f->data->count; k++) {
         size_t sum, begin, count;
@@ -66,7 +67,10 @@ static void measure_step(bcl_feed *f, size_t from, bcl_fed *sums) {
         for (size_t end = from + n; from < end; from++) {
             const bcl_sample *s = &f->data->samples[f->order[from]];
             for (int i = 0; i < s->length; i++) {
-                sums->labelled += s->labels[i] >= 0;
+                if (s->labels[i] >= 0) {
+                    sums->labelled++;
+                    sums->weight += f->o->class_weights ? f->o->class_weights[s->labels[i]] : 1;
+                }
                 if (f->seen && f->slot_of[s->ids[i]] >= 0)
                     f->seen[f->slot_of[s->ids[i]]] = true;
             }
@@ -109,6 +113,7 @@ static bcl_status pack_step(bcl_feed *f, int64_t step, size_t *from, bool *ended
         fed->first = k == 0;
         fed->last = k + 1 == f->o->accumulate || *from == f->data->count;
         fed->labelled = sums.labelled;
+        fed->weight = sums.weight;
         fed->tokens = sums.tokens;
         fed->own_tokens = sums.own_tokens;
         if (f->group && fed->last)

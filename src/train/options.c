@@ -49,8 +49,8 @@ static const bcl_run_option table[] = {
      "windows, each piece labelled in one of them, in training as in evaluation",
      .choices = "truncate|window", .text = "truncate"},
     {BCL_RUN_TEXT, "recipe", AT(recipe), "NAME",
-     "settings for what is not chosen: tutorial (the defaults), or good (--epochs 5 --batch 16 "
-     "--optimizer adamw --lr 5e-5 --weight-decay 0.01 --schedule linear --warmup 0.1 --clip 1)",
+     "settings for what is not chosen: tutorial (the defaults), or good (--epochs 3 --batch 16 "
+     "--lr 2e-4 --schedule linear --warmup 0.1)",
      .choices = "good|tutorial", .text = "tutorial", .how = true},
     {BCL_RUN_INT, "epochs", AT(epochs), "N", "default 1; may be raised when resuming", .min = 1,
      .max = 1e6, .number = 1, .how = true, .may_grow = true},
@@ -97,6 +97,15 @@ static const bcl_run_option table[] = {
      .how = true},
     {BCL_RUN_REAL, "clip", AT(clip), "X", "largest gradient norm, 0 for none; default 10", .min = 0,
      .max = 1e30, .number = 10, .how = true},
+    {BCL_RUN_REAL, "label-smoothing", AT(label_smoothing), "X",
+     "train on labels that are right by 1 - X and any label by X, as PyTorch's CrossEntropyLoss; "
+     "default 0",
+     .min = 0, .max = 1, .how = true},
+    {BCL_RUN_TEXT, "class-weights", AT(class_weights), "WEIGHTS",
+     "weights of the labels in the loss that is trained on, as PyTorch's CrossEntropyLoss: "
+     "balanced (the rarer the more, as scikit-learn), TAG=X,TAG=X (others 1), or a file with a tag "
+     "and a number a line",
+     .how = true},
     {BCL_RUN_REAL, "dropout", AT(dropout), "X", "all dropout rates; default: config.json's",
      .min = 0, .max = 0.99, .number = -1, .how = true},
     {BCL_RUN_INT, "seed", AT(seed), "N", "of order, dropout and new weights; default 0", .min = 0,

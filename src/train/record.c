@@ -17,6 +17,7 @@ void bcl_run_kept_free(bcl_run_kept *k) {
     free(k->asked_gemm);
     free(k->model_folder);
     free(k->gemm);
+    free(k->class_weights);
     *k = (bcl_run_kept){0};
 }
 
@@ -32,6 +33,14 @@ static cJSON *sizes_json(const bcl_run_record *r) {
     }
     cJSON_AddNumberToObject(json, "test_sentences", (double)r->test.sentences);
     cJSON_AddNumberToObject(json, "test_pieces", (double)r->test.pieces);
+    return json;
+}
+
+/* By tag. */
+static cJSON *class_weights_json(const bcl_run_record *r) {
+    cJSON *json = cJSON_CreateObject();
+    for (size_t i = 0; i < r->label_count; i++)
+        cJSON_AddNumberToObject(json, r->labels[i], r->class_weights[i]);
     return json;
 }
 
@@ -65,6 +74,8 @@ bcl_status bcl_run_record_write(bcl_run_kept *k, const char *path) {
     cJSON_AddStringToObject(json, "model_folder", r->model_folder);
     bcl_json_put(json, "sha256", hashes_json(r));
     bcl_json_put(json, "labels", cJSON_CreateStringArray(r->labels, (int)r->label_count));
+    if (r->class_weights)
+        bcl_json_put(json, "class_weights", class_weights_json(r));
     BCL_TRY(bcl_json_write(json, path));
 out:
     cJSON_Delete(json);
@@ -152,6 +163,25 @@ out:
     return status;
 }
 
+/* Of a run with --class-weights; behind read_labels. */
+static bcl_status read_class_weights(bcl_run_kept *k, const cJSON *json, const char *path) {
+    bcl_status status = BCL_OK;
+    const cJSON *weights = cJSON_GetObjectItemCaseSensitive(json, "class_weights");
+    if (!k->options.class_weights)
+        return BCL_OK;
+    BCL_NEW(k->class_weights, k->record.label_count);
+    for (size_t i = 0; i < k->record.label_count; i++) {
+        const cJSON *x = cJSON_GetObjectItemCaseSensitive(weights, k->labels[i]);
+        if (!cJSON_IsNumber(x) || !(x->valuedouble >= 0) || !isfinite(x->valuedouble))
+            BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"class_weights\": \"%s\": expected a number from 0 on",
+                     path, k->labels[i]);
+        k->class_weights[i] = x->valuedouble;
+    }
+    k->record.class_weights = k->class_weights;
+out:
+    return status;
+}
+
 bcl_status bcl_run_record_read(bcl_run_kept *k, const char *path) {
     bcl_status status = BCL_OK;
     bcl_run_record *r = &k->record;
@@ -172,6 +202,7 @@ bcl_status bcl_run_record_read(bcl_run_kept *k, const char *path) {
     BCL_TRY(bcl_json_text(&folder, k->run, "model_folder", "", path));
     BCL_TRY(read_data(k, k->run, path));
     BCL_TRY(read_labels(k, k->run, path));
+    BCL_TRY(read_class_weights(k, k->run, path));
     BCL_TRY(bcl_run_kept_set(k, device, gemm, r->precision, folder));
 out:
     return status;

@@ -152,6 +152,8 @@ static bcl_status plan(bcl_run *run) {
         .hidden_dropout = dropout ? o->dropout : config->hidden_dropout,
         .attention_dropout = dropout ? o->dropout : config->attention_dropout,
         .classifier_dropout = dropout ? o->dropout : config->classifier_dropout,
+        .label_smoothing = o->label_smoothing,
+        .class_weights = run->class_weights,
         .select = select_of(run),
         .patience = o->patience,
         .min_delta = o->min_delta,
@@ -206,6 +208,8 @@ static bcl_status load_model(bcl_run *run) {
         capacity.tokens);
     BCL_TRY(bcl_model_train_begin(session->model, used));
     BCL_TRY(bcl_model_set_rules(session->model, &run->rules));
+    BCL_TRY(bcl_model_set_loss(session->model, run->recipe.class_weights,
+                               (float)run->recipe.label_smoothing));
     if (k->options.group)
         BCL_TRY(
             bcl_model_exchange_create(session->model, run->plan.tokens * run->recipe.accumulate));
@@ -429,6 +433,7 @@ void bcl_run_free(bcl_run *run) {
     bcl_run_folder_release(&run->folder);
     bcl_run_kept_free(&run->kept);
     free(run->checkpoint);
+    free(run->class_weights);
     free(run);
 }
 

@@ -74,6 +74,13 @@ bcl_status bcl_run_data_encode(bcl_run_data *data, const bcl_run_options *option
 uint64_t bcl_run_data_mapped(const bcl_run_data *data);
 void bcl_run_data_free(bcl_run_data *data);
 
+/* ---- weights.c ---- */
+
+/* *out (labels) = the weights that --class-weights asks for, by the names of the labels; to free().
+ * A tag that is none of them is BCL_ERROR_ARGUMENT. */
+bcl_status bcl_run_class_weights(double **out, const char *chosen, const char *const *names,
+                                 size_t labels, const bcl_dataset *train);
+
 /* ---- profile.c ---- */
 
 /* A step's time by operation and by kernel. Zero-initialise. */
@@ -109,6 +116,7 @@ typedef struct bcl_run_kept {
     char *out, *asked_device, *asked_gemm, *model_folder, *gemm;
     char device[64], model_sha256[65], vocabulary_sha256[65];
     char **labels;
+    double *class_weights;
     bcl_evaluation evaluation, dev_evaluation;
     char scheme[BCL_SCHEME_TEXT];
     bcl_run_profile profile;
@@ -143,6 +151,7 @@ struct bcl_run {
     bcl_session *session;
     bcl_train_options recipe;
     bcl_update_rules rules;
+    float *class_weights; /* (labels); NULL: all 1 */
     bcl_train_plan plan;
     char *checkpoint; /* to go on from; NULL: none */
     bool fresh;       /* run.json is still to be written */

@@ -78,6 +78,29 @@ out:
     return status;
 }
 
+/* A new run's are recorded: a file of them is not needed again. */
+static bcl_status set_class_weights(bcl_run *run) {
+    bcl_status status = BCL_OK;
+    bcl_run_kept *k = &run->kept;
+    bcl_string line = {0};
+    if (!k->options.class_weights)
+        return BCL_OK;
+    if (!k->class_weights)
+        BCL_TRY(bcl_run_class_weights(&k->class_weights, k->options.class_weights, k->record.labels,
+                                      k->record.label_count, &run->data.train));
+    k->record.class_weights = k->class_weights;
+    BCL_NEW(run->class_weights, k->record.label_count);
+    for (size_t i = 0; i < k->record.label_count; i++) {
+        run->class_weights[i] = (float)k->class_weights[i];
+        BCL_TRY(bcl_string_addf(&line, "%s%s %.4g", i ? ", " : "", k->record.labels[i],
+                                k->class_weights[i]));
+    }
+    bcl_run_say(run, "class weights: %s", line.data);
+out:
+    bcl_string_free(&line);
+    return status;
+}
+
 bcl_status bcl_run_tie(bcl_run *run) {
     bcl_status status = BCL_OK;
     bcl_run_kept *k = &run->kept;
@@ -93,6 +116,7 @@ bcl_status bcl_run_tie(bcl_run *run) {
         BCL_TRY(check_part(run, "test", &r->test, &test));
         BCL_TRY(check_labels(run));
         BCL_TRY(check_weights(run));
+        BCL_TRY(set_class_weights(run));
         goto out;
     }
     r->train = train;
@@ -102,6 +126,7 @@ bcl_status bcl_run_tie(bcl_run *run) {
     BCL_TRY(bcl_run_hash_weights(k->model_sha256, run->session->folder));
     BCL_TRY(bcl_run_kept_set_labels(k, run->session->config.label_names,
                                     (size_t)run->session->config.labels));
+    BCL_TRY(set_class_weights(run));
 out:
     return status;
 }

@@ -21,16 +21,18 @@ static bcl_status account(bcl_trainer *t, const bcl_flight *s, const float stats
     char line[512];
     const int64_t step = s->fed->step, epoch = bcl_train_plan_epoch(t->plan, step);
     const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
+    const double weight = s->fed->weight > 0 ? s->fed->weight : 1;
     const double loss = (double)stats[0], right = (double)stats[1];
     if (!isfinite((double)stats[3])) {
         fails_everywhere(t);
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "step %lld: the gradient norm is %g at a loss of %g; a smaller --lr may help",
-                 (long long)step + 1, (double)stats[3], loss / labelled);
+                 (long long)step + 1, (double)stats[3], loss / weight);
     }
     t->state.epoch_loss += loss;
     t->state.epoch_right += right;
     t->state.epoch_labelled += (double)s->fed->labelled;
+    t->state.epoch_weight += s->fed->weight;
     t->state.step = step + 1;
     if (++t->steps_here == BCL_UNTIMED_STEPS)
         bcl_trainer_clock_start(t);
@@ -39,12 +41,12 @@ static bcl_status account(bcl_trainer *t, const bcl_flight *s, const float stats
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g, "
              "\"grad_norm\": %.9g, \"tokens\": %zu}\n",
-             (long long)step + 1, (long long)epoch + 1, loss / labelled, right / labelled, s->lr,
+             (long long)step + 1, (long long)epoch + 1, loss / weight, right / labelled, s->lr,
              (double)stats[3], s->fed->tokens);
     BCL_TRY(bcl_trainer_write(t, line));
     bcl_trainer_tell_step(t, &(bcl_run_event){.kind = BCL_RUN_STEP,
                                               .epoch = epoch + 1,
-                                              .loss = loss / labelled,
+                                              .loss = loss / weight,
                                               .accuracy = right / labelled,
                                               .lr = s->lr,
                                               .gradient_norm = (double)stats[3]});
@@ -118,7 +120,7 @@ static bcl_status queue_step(bcl_trainer *t, int64_t step) {
         BCL_TRY(bcl_pipeline_next(&slot, t->pipeline));
         BCL_TRY(bcl_feed_next(&fed, t->feed));
         t->flights[slot->index] = (bcl_flight){fed, adam.lr};
-        const float weight = fed->labelled ? (float)(1.0 / (double)fed->labelled) : 0;
+        const float weight = fed->weight > 0 ? (float)(1.0 / fed->weight) : 0;
         if (t->job->group && fed->last)
             bcl_model_exchange_open(t->model);
         if (fed->batch.B) { /* none, perhaps, in a group */
@@ -216,7 +218,8 @@ static bcl_status end_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out
     BCL_TRY(audit(t)); /* before the model is evaluated and saved */
     bcl_trainer_clock_stop(t);
     const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
-    t->state.last_loss = t->state.epoch_loss / labelled;
+    t->state.last_loss =
+        t->state.epoch_loss / (t->state.epoch_weight > 0 ? t->state.epoch_weight : 1);
     bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_EPOCH,
                                         .epoch = epoch,
                                         .loss = t->state.last_loss,
@@ -234,7 +237,8 @@ static bcl_status end_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out
             BCL_TRY(group->tell(group->context, &score, sizeof score));
         better = bcl_trainer_take_score(t, score);
     }
-    t->state.epoch_loss = t->state.epoch_right = t->state.epoch_labelled = 0;
+    t->state.epoch_loss = t->state.epoch_right = 0;
+    t->state.epoch_labelled = t->state.epoch_weight = 0;
     bcl_trainer_clock_start(t);
     BCL_TRY(save(t));
     if (!t->lead)

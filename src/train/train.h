@@ -37,6 +37,8 @@ typedef struct bcl_train_options {
     double warmup; /* share of all steps */
     bcl_adam adam; /* lr is the peak */
     double hidden_dropout, attention_dropout, classifier_dropout;
+    double label_smoothing;
+    const float *class_weights; /* (labels); NULL: all 1 */
     bcl_select select;
     int64_t patience;      /* epochs without a better dev score; 0: no end */
     double min_delta;      /* for patience: what is no more is not better */
@@ -150,6 +152,7 @@ typedef struct bcl_fed {
     int64_t step;
     bool first, last;        /* batch of its step */
     size_t labelled, tokens; /* of the whole step */
+    double weight;           /* likewise: the sum of the labelled pieces' class weights */
     size_t own_tokens;       /* of the whole step, of this process */
     int32_t *slots;          /* (slot_count) of all words of the step, in a group's last batch */
     int slot_count;
@@ -179,7 +182,7 @@ typedef struct bcl_model_files {
 bcl_status bcl_model_files_save(const bcl_model_files *files, bcl_model *model, const char *folder);
 
 typedef struct bcl_train_result {
-    double loss;         /* mean over the last epoch's labelled pieces */
+    double loss;         /* mean over the last epoch's labelled pieces, by class weights */
     double tokens_per_s; /* real pieces, from the third step of this process on, 0 if unknown */
     int64_t steps;
     bool evaluated;
@@ -227,6 +230,7 @@ typedef struct bcl_train_state {
     int64_t best_step;                              /* 0: none yet */
     double patience_score; /* from which an epoch must differ by min_delta */
     int64_t stale;         /* epochs since */
+    double epoch_weight;   /* the class weights of epoch_labelled: what epoch_loss is a sum over */
     int64_t metrics_size;  /* bytes of metrics.jsonl that belong to these steps */
 } bcl_train_state;
 

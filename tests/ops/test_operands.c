@@ -73,7 +73,7 @@ static bcl_status attention_backward(const bcl_view *v) {
                                   HS, NONE);
 }
 static bcl_status cross_entropy(const bcl_view *v) {
-    return bcl_cross_entropy(&test_ops, v[0], v[1], v[2], v[3], v[4], &batch.device, K, 1);
+    return bcl_cross_entropy(&test_ops, v[0], v[1], v[2], v[3], v[4], &batch.device, K, 1, v[5], 0);
 }
 static bcl_status zero_ranges(const bcl_view *v) {
     return bcl_zero_ranges(&test_ops, v[0], v[1], 2);

@@ -371,7 +371,9 @@ static void test_linear_gelu_bf16(void **state) {
     test_ops.gemm = fp32;
 }
 
-static void check_cross_entropy(int K, bool accumulate, bool gradient) {
+/* weighted: with a weight for each label, some 0. */
+static void check_cross_entropy(int K, bool accumulate, bool gradient, float smoothing,
+                                bool weighted) {
     test_batch b;
     batch_begin(&b, LENGTHS, sentences(), 30, K, 3);
     const size_t T = (size_t)b.host.T, n = T * (size_t)K;
@@ -380,18 +382,49 @@ static void check_cross_entropy(int K, bool accumulate, bool gradient) {
     double *row = zeros(T), *dx = zeros(n), *logits = widened(x, n), stats[2] = {0, 0};
     int32_t *predicted = calloc(T, sizeof *predicted);
     const float before[2] = {100, 3}, weight = 0.125f;
-    bcl_exact_cross_entropy(stats, row, predicted, dx, logits, b.host.labels, b.host.T, K,
-                            (double)weight);
+    float *w = random_floats((size_t)K, 1, 9);
+    double all = 0; /* of the weights */
+    for (int k = 0; k < K; k++) {
+        w[k] = !weighted ? 1 : w[k] < 0 ? 0 : 3 * w[k];
+        all += (double)w[k];
+    }
+    if (!weighted && smoothing == 0)
+        bcl_exact_cross_entropy(stats, row, predicted, dx, logits, b.host.labels, b.host.T, K,
+                                (double)weight);
+    for (size_t t = 0; (weighted || smoothing > 0) && t < T; t++) {
+        const float *l = x + t * (size_t)K;
+        const int label = b.host.labels[t];
+        double sum = 0;
+        int best = 0;
+        for (int k = 1; k < K; k++)
+            best = l[k] > l[best] ? k : best;
+        for (int k = 0; k < K; k++)
+            sum += exp((double)l[k] - (double)l[best]);
+        predicted[t] = best;
+        if (label < 0)
+            continue;
+        const double own = (1 - (double)smoothing) * (double)w[label], each = (double)smoothing / K;
+        for (int k = 0; k < K; k++) {
+            const double a = each * (double)w[k] + (k == label ? own : 0);
+            row[t] += a * (log(sum) + (double)l[best] - (double)l[k]);
+            dx[t * (size_t)K + (size_t)k] =
+                (double)weight *
+                ((own + each * all) * exp((double)l[k] - (double)l[best]) / sum - a);
+        }
+        stats[0] += row[t];
+        stats[1] += best == label;
+    }
     free(logits);
     for (int i = 0; i < 2 && accumulate; i++)
         stats[i] += (double)before[i];
     const int rows = b.host.T;
     bcl_view bx = guard_floats(rows, K, x), br = guard_floats(rows, 1, NULL),
              bp = guard_ints(rows, 1, NULL), bd = guard_floats(rows, K, NULL),
-             bs = guard_floats(1, 2, accumulate ? before : NULL);
+             bs = guard_floats(1, 2, accumulate ? before : NULL),
+             bw = weighted || smoothing > 0 ? guard_floats(1, K, w) : (bcl_view){0};
     test_ops.accumulate = accumulate;
     OK(bcl_cross_entropy(&test_ops, bs, br, bp, gradient ? bd : (bcl_view){0}, bx, &b.device, K,
-                         weight));
+                         weight, bw, smoothing));
     test_ops.accumulate = false;
     compare("cross-entropy rows", read_floats(br), row, NULL, T, bcl_exact_limit.loss);
     compare("cross-entropy sums", read_floats(bs), stats, NULL, 2, bcl_exact_limit.loss);
@@ -408,9 +441,71 @@ static void check_cross_entropy(int K, bool accumulate, bool gradient) {
     guards_end();
     batch_end(&b);
     free(x);
+    free(w);
     free(row);
     free(dx);
     free(predicted);
+}
+
+/* PyTorch 2.15's cross_entropy(x, y, weight, label_smoothing) in double and its gradient. */
+static void test_cross_entropy_of_pytorch(void **state) {
+    enum { ROWS = 7, K = 5 };
+    static const float x[ROWS * K] = {
+        -0.435f, 0.293f, 1.338f,  -1.028f, -3.172f, -1.495f, 1.308f,  1.821f,  0.297f,
+        -1.618f, 3.173f, -0.694f, 1.097f,  2.294f,  -0.249f, 1.109f,  -0.921f, 2.128f,
+        -4.447f, -3.33f, -0.698f, -1.55f,  -1.401f, -3.818f, -0.753f, 1.819f,  -0.849f,
+        -2.16f,  1.074f, 1.58f,   -1.828f, -2.198f, 2.423f,  0.801f,  -1.815f};
+    static const int32_t y[ROWS] = {0, 2, -100, 4, 1, 0, 3};
+    static const float weights[K] = {0.25f, 2, 1.5f, 0, 3}, ones[K] = {1, 1, 1, 1, 1};
+    static const struct {
+        const float *weights;
+        float smoothing;
+        double sum, loss, gradient[ROWS * K]; /* sum: of the weights of y */
+    } cases[] = {
+        {ones, 0.1f, 6, 2.2616909733, {-0.13593027, 0.03270727,  0.09914447,  0.00628476,
+                                       -0.00220624, -0.00012387, 0.04960380,  -0.06491272,
+                                       0.01592811,  -0.00049532, 0,           0,
+                                       0,           0,           0,           0.03921156,
+                                       0.00225432,  0.11453402,  -0.00316893, -0.15283097,
+                                       0.05389518,  -0.12892188, 0.02500038,  -0.00080628,
+                                       0.05083261,  -0.08241872, 0.00158749,  -0.00200692,
+                                       0.03033226,  0.05250589,  -0.00141187, -0.00200611,
+                                       0.13150669,  -0.12670199, -0.00138672}},
+        {weights,
+         0,
+         7,
+         3.2834997327,
+         {-0.03198506, 0.00772299, 0.02195953, 0.00206102, 0.00024152,  0.00412646,  0.06806203,
+          -0.10060207, 0.02476471, 0.00364888, 0,          0,           0,           0,
+          0,           0.10940116, 0.01436826, 0.30308748, 0.00042275,  -0.42727965, 0.09810603,
+          -0.24386609, 0.04857208, 0.00433208, 0.09285590, -0.02051830, 0.00105446,  0.00028423,
+          0.00721406,  0.01196555, 0,          0,          0,           0,           0}},
+        {weights, 0.2f, 7, 3.2738829829, {-0.02298905, 0.00309064,  0.03271249,  0.00387472,
+                                          -0.01668880, 0.00261536,  0.05527222,  -0.06859003,
+                                          0.02426941,  -0.01356696, 0,           0,
+                                          0,           0,           0,           0.09593846,
+                                          0.00135918,  0.26117643,  0.00037625,  -0.35885032,
+                                          0.09030056,  -0.20087193, 0.03684346,  0.00405050,
+                                          0.06967741,  -0.00143154, -0.00944618, -0.00803707,
+                                          0.01356243,  0.00535237,  -0.00098389, -0.01112141,
+                                          0.02263440,  0.00616325,  -0.01669236}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const bcl_batch_layout batch = {.T = ROWS, .labels = guard_ints(ROWS, 1, y)};
+        bcl_view bx = guard_floats(ROWS, K, x), br = guard_floats(ROWS, 1, NULL),
+                 bp = guard_ints(ROWS, 1, NULL), bd = guard_floats(ROWS, K, NULL),
+                 bs = guard_floats(1, 2, NULL), bw = guard_floats(1, K, cases[i].weights);
+        OK(bcl_cross_entropy(&test_ops, bs, br, bp, bd, bx, &batch, K, 1 / (float)cases[i].sum, bw,
+                             cases[i].smoothing));
+        float *stats = read_floats(bs);
+        stats[0] /= (float)cases[i].sum;
+        compare("PyTorch's loss", stats, (double[]){cases[i].loss, 2}, NULL, 2,
+                bcl_exact_limit.loss);
+        compare("PyTorch's gradient", read_floats(bd), cases[i].gradient, NULL, ROWS * K,
+                (test_limit){3e-8, 4e-6});
+        guards_end();
+    }
 }
 
 static void test_cross_entropy(void **state) {
@@ -418,15 +513,16 @@ static void test_cross_entropy(void **state) {
     (void)state;
     for (int i = 0; i < (test_small ? 2 : 5); i++)
         for (int mode = 0; mode < 3; mode++)
-            check_cross_entropy(labels[i], mode == 1, mode < 2);
+            for (int kind = 0; kind < 4; kind++)
+                check_cross_entropy(labels[i], mode == 1, mode < 2, kind & 1 ? 0.15f : 0, kind & 2);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator),   cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_dropout),      cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_sums),         cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_linear_gelu),  cmocka_unit_test(test_linear_gelu_bf16),
-        cmocka_unit_test(test_cross_entropy)};
+        cmocka_unit_test(test_comparator),    cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_dropout),       cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_sums),          cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_linear_gelu),   cmocka_unit_test(test_linear_gelu_bf16),
+        cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_cross_entropy_of_pytorch)};
     return TEST_RUN_ON_DEVICE(tests);
 }

@@ -1,6 +1,6 @@
 """Losses, rates and gradient norms of 20 steps of `bertcl train --dropout 0` against PyTorch in
-double and in single precision: Adam, AdamW, weight decay, clipping, schedules, accumulation. The
-relative difference of the loss may be 1e-5. Prints one line; exits non-zero beyond it."""
+double and in single precision: Adam, AdamW, weight decay, clipping, schedules, accumulation, label
+smoothing, class weights (balanced ones against scikit-learn's). The relative difference of the loss may be 1e-5. Prints one line; exits non-zero beyond it."""
 
 import copy
 import json
@@ -9,7 +9,9 @@ import pathlib
 import sys
 import tempfile
 
+import numpy as np
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from support.models import (bertcl, encode, fresh_head, pad, random_data, random_model, read_data,
                             save_weights, tool)  # fmt: skip
 from transformers import (get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup,
@@ -39,6 +41,10 @@ CASES = [
     {"lr": 1e-3, "batch": 4, "layer-decay": 0.5, "schedule": "linear", "warmup": 0.1, "clip": 0},
     {"lr": 1e-4, "batch": 4, "head-lr": 2e-3, "layer-decay": 0.8, "optimizer": "adamw",
      "weight-decay": 0.2, "schedule": "cosine"},
+    {"lr": 1e-3, "batch": 4, "label-smoothing": 0.1, "clip": 0.25},
+    {"lr": 1e-3, "batch": 4, "class-weights": "balanced", "clip": 0},
+    {"lr": 1e-3, "batch": 3, "accumulate": 3, "label-smoothing": 0.2, "class-weights": "0.25,0,3",
+     "schedule": "linear", "warmup": 0.1},
 ]  # fmt: skip
 failed, worst, worst_single, worst_other = [], 0.0, 0.0, 0.0
 
@@ -68,6 +74,22 @@ def groups(model, o):
     return found
 
 
+def class_weights(o, model, encoded):
+    """bertcl's option, and the weights of the labels. Numbers are of the first labels, others 1."""
+    chosen, K = o.get("class-weights"), model.config.num_labels
+    names = [model.config.id2label[k] for k in range(K)]
+    if chosen == "balanced":
+        y = [k for _, labels in encoded for k in labels if k >= 0]
+        found = compute_class_weight("balanced", classes=np.unique(y), y=y)
+        weights = dict(zip(np.unique(y).tolist(), found.tolist()))
+        return chosen, [weights.get(k, 1.0) for k in range(K)]
+    if chosen:
+        numbers = [float(x) for x in chosen.split(",")]
+        option = ",".join(f"{name}={x}" for name, x in zip(names, numbers))
+        return option, numbers + [1.0] * (K - len(numbers))
+    return None, None
+
+
 def peer_steps(model, encoded, o, dtype):
     """loss, rate and gradient norm of each step, in bertcl train's order of sentences."""
     model = copy.deepcopy(model).to(dtype).eval()
@@ -89,12 +111,16 @@ def peer_steps(model, encoded, o, dtype):
         for line in tool("peer_gradients", "--order", o.get("seed", 0), n, EPOCHS).splitlines()
     ]
     clip, steps = o.get("clip", 10), []
+    weights = class_weights(o, model, encoded)[1]
+    loss_of = torch.nn.CrossEntropyLoss(weight=weights and torch.tensor(weights, dtype=dtype),
+                                        label_smoothing=o.get("label-smoothing", 0.0))  # fmt: skip
     for step in range(total):
         at = step % per_epoch * take
         chosen = orders[step // per_epoch][at : at + take]
         ids, mask, labels = pad([encoded[i] for i in chosen])
         optimizer.zero_grad()
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        logits = model(input_ids=ids, attention_mask=mask).logits
+        loss = loss_of(logits.flatten(0, 1), labels.flatten())
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip or float("inf"))
         steps.append((loss.item(), rates.get_last_lr()[-1] / factor, norm.item()))
@@ -110,13 +136,16 @@ def differ(got, want):
 def compare(title, folder, model, data, o, max_length):
     global worst, worst_single, worst_other
     run = folder / f"run-{title}"
-    options = [x for k, v in o.items() for x in ((f"--{k}",) if v is True else (f"--{k}", v))]
+    encoded = encode(folder, read_data(data), model.config.label2id, max_length)
+    given = dict(o)
+    if "class-weights" in o:
+        given["class-weights"] = class_weights(o, model, encoded)[0]
+    options = [x for k, v in given.items() for x in ((f"--{k}",) if v is True else (f"--{k}", v))]
     bertcl("train", "--quiet", "--model", folder, "--data", data, "--test", data, "--out", run,
            "--dropout", 0, "--epochs", EPOCHS, "--max-steps", STEPS, "--max-length", max_length,
            *options)  # fmt: skip
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     got = [(m["loss"], m["lr"], m["grad_norm"]) for m in lines if "loss" in m]
-    encoded = encode(folder, read_data(data), model.config.label2id, max_length)
     exact = peer_steps(model, encoded, o, torch.float64)
     single = peer_steps(model, encoded, o, torch.float32)
     if len(got) != len(exact):

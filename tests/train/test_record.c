@@ -56,6 +56,11 @@ static void fill(bcl_run_kept *k) {
     memset(k->vocabulary_sha256, 'f', 64);
     OK(bcl_run_kept_set(k, "pocl:0", "tile:16x8x3", "fp32", "models/one"));
     OK(bcl_run_kept_set_labels(k, labels, 3));
+    k->options.class_weights = "balanced";
+    k->class_weights = calloc(3, sizeof *k->class_weights);
+    if (k->class_weights)
+        memcpy(k->class_weights, (double[]){0.1, 1 / 3.0, 2}, 3 * sizeof(double));
+    r->class_weights = k->class_weights;
     r->steps = 12;
     r->loss = 0.25;
     r->tokens_per_s = 1e3 / 3;
@@ -77,6 +82,8 @@ static void test_round_trip(void **state) {
     assert_string_equal(back.options.data.items[2], "e\\f");
     assert_true(back.options.lr == 0.1 + 0.2 && back.options.batch == 4);
     assert_true(back.options.seed == ((int64_t)1 << 53) - 1);
+    assert_true(r->class_weights[0] == 0.1 && r->class_weights[1] == 1 / 3.0 &&
+                r->class_weights[2] == 2);
     assert_true(back.options.split < 0 && back.options.max_tokens == 0);
     assert_string_equal(back.options.schedule, "constant");
     assert_null(back.options.reading.map_file);
