@@ -19,9 +19,11 @@ enum { MOST_OPTIONS = 96 };
 typedef struct job {
     bcl_run_options options;
     bcl_train_ranks ranks;
-    bcl_list lists[MOST_OPTIONS]; /* by the recipe's row */
-    bool given[MOST_OPTIONS];     /* likewise */
-    const char *status;           /* file */
+    bcl_list lists[MOST_OPTIONS];   /* by the recipe's row */
+    bool given[MOST_OPTIONS];       /* likewise */
+    bool other_given[MOST_OPTIONS]; /* of what is no row, by the place in the table */
+    const char *seeds;
+    const char *status; /* file */
     bcl_train_printer printer;
     bcl_option table[MOST_OPTIONS];
     size_t count;
@@ -29,6 +31,8 @@ typedef struct job {
 
 static void add(job *j, bcl_option option) {
     assert(j->count < MOST_OPTIONS);
+    if (!option.given)
+        option.given = &j->other_given[j->count];
     j->table[j->count++] = option;
 }
 
@@ -67,6 +71,10 @@ static void fill_table(job *j) {
                         "the run's folder, which must not exist", .min = 0});
     add(j, (bcl_option){BCL_OPTION_GROUP, .help = "How"});
     add_rows(j, true);
+    add(j, (bcl_option){BCL_OPTION_TEXT, "seeds", &j->seeds, "N|A,B,…",
+                        "a run with each of the seeds 0 to N - 1, or A, B, …, in RUN/seed-0 and so "
+                        "on; prints the figures of each, mean and standard deviation",
+                        .min = 0});
     add(j, (bcl_option){BCL_OPTION_FLAG, "recompute", &o->recompute, NULL,
                         "keep little of the forward pass and compute it again for the backward "
                         "pass: less memory, slower by about a quarter, the same bits; may be added "
@@ -187,6 +195,25 @@ static int train_ranks(job *j) {
     return code;
 }
 
+/* A seed for each run, where several are asked for or are there. */
+static int train_seeds(const job *j) {
+    size_t count;
+    const bcl_run_option *rows = bcl_run_option_table(&count);
+    for (size_t i = 0; i < count; i++)
+        if (j->given[i] && !strcmp(rows[i].name, "seed"))
+            return bcl_cli_usage(&command, "--seed and --seeds exclude each other: "
+                                           "--seeds A,B,… names the seeds");
+    if (bcl_train_is_rank(&j->ranks))
+        return bcl_cli_usage(&command, "--seeds starts each run itself, with --devices too: it is "
+                                       "not for a process that mpirun has started");
+    return bcl_train_seeds_run(&(bcl_train_seeds){.text = j->seeds,
+                                                  .out = j->options.out,
+                                                  .resume = j->options.resume,
+                                                  .quiet = j->printer.quiet,
+                                                  .json = j->printer.json,
+                                                  .options = j->table});
+}
+
 int bcl_cli_train(int argc, char **argv) {
     job j = {.count = 0};
     bcl_run_options_init(&j.options);
@@ -196,7 +223,10 @@ int bcl_cli_train(int argc, char **argv) {
         take_lists(&j);
         j.printer.argc = argc;
         j.printer.argv = argv;
-        code = j.ranks.devices ? train_ranks(&j) : end(train(&j));
+        if (j.seeds || (j.options.resume && bcl_train_is_seeds(j.options.out)))
+            code = train_seeds(&j);
+        else
+            code = j.ranks.devices ? train_ranks(&j) : end(train(&j));
     }
     bcl_list_free(&j.ranks.cores);
     for (size_t i = 0; i < MOST_OPTIONS; i++)

@@ -4,6 +4,7 @@
 
 #include "cli/progress.h"
 #include "dist/dist.h"
+#include "train/seeds.h"
 
 #include <bertcl/track.h>
 
@@ -56,6 +57,22 @@ int bcl_train_launch(bcl_train_ranks *ranks, const char *run, int argc, char *co
 bcl_status bcl_train_rank_begin(bcl_train_ranks *ranks, bcl_run_options *options);
 /* Leaves them, tells what failed, and returns the exit code. */
 int bcl_train_rank_end(bcl_train_ranks *ranks, bcl_status status);
+
+/* ---- train_seeds.c: --seeds ---- */
+
+typedef struct bcl_train_seeds {
+    const char *text, *out; /* --seeds, NULL if it was not given; --out */
+    bool resume, quiet, json;
+    const bcl_option *options; /* of the command; `given` tells what each run gets */
+} bcl_train_seeds;
+/* Whether runs of several seeds are in the folder. */
+bool bcl_train_is_seeds(const char *folder);
+/* Runs them one after the other, prints the figures, and returns the exit code. */
+int bcl_train_seeds_run(const bcl_train_seeds *seeds);
+/* train_seeds_words.c: adds what was given, by the command line or --config, as "--name=value". */
+bcl_status bcl_train_seeds_words(bcl_seeds *words, const bcl_option *options);
+/* train_seeds_print.c: their figures as tables on stdout. */
+bcl_status bcl_train_seeds_print(const bcl_seed_result *results, size_t count);
 
 /* ---- profile.c ---- */
 bcl_status bcl_cli_profile_print(const bcl_run *run);

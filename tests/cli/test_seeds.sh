@@ -1,0 +1,86 @@
+#!/bin/bash
+# train --seeds: each seed a run as it would be alone; mean and standard deviation; stopped, gone on with, more seeds and
+# epochs later; the store's tag; several devices; what is refused leaves nothing.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../dist/ranks.sh"
+need_device
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/model" || exit 1
+head -1500 "$BERTCL_TESTS/../sample/speech 1.conll" >"$tmp/data"
+train() { "$BERTCL" train --quiet "$@"; }
+recipe=(--model "$tmp/model" --data "$tmp/data" --batch 8 --lr 1e-3)
+same() { # NAME RUN RUN
+    local file
+    for file in metrics.jsonl model/model.safetensors best/model.safetensors run.json; do
+        cmp -s "$2/$file" "$3/$file" || fail "$1: another $file"
+    done
+}
+
+printf '{"epochs": 2, "split": 0.8, "split-dev": 0.1}' >"$tmp/config"
+check "three seeds" 0 '^SD ' train "${recipe[@]}" --config "$tmp/config" --seeds 3 --out "$tmp/some group/"
+grep -q '^Development set$' "$tmp/stdout" && grep -q '^Test set, by the best epoch' "$tmp/stdout" || fail "tables: $(cat "$tmp/stdout")"
+[ "$(wc -L <"$tmp/stdout")" -le 80 ] || fail "tables beyond 80 columns"
+check "one alone" 0 . train "${recipe[@]}" --config "$tmp/config" --seed 2 --out "$tmp/alone"
+same "seed 2" "$tmp/alone" "$tmp/some group/seed-2"
+cmp -s "$tmp/some group/seed-1/metrics.jsonl" "$tmp/some group/seed-2/metrics.jsonl" && fail "two seeds are one"
+check "json" 0 '"sd":' train --out "$tmp/some group" --resume --json
+cmp -s "$tmp/stdout" "$tmp/some group/results.json" || fail "--json is not results.json"
+tr -d ' \t\n' <"$tmp/stdout" | grep -qE '^\{"count":3,"mean":\{"train":\{"loss":[0-9.]+\},"dev":\{"loss":[0-9.]+,"accuracy":[0-9.]+,"macro_f1":[0-9.]+,"entity_f1":[0-9.]+\},"eval":.*"sd":.*"seeds":\[\{"seed":0,"folder":"seed-0","epoch":' ||
+    fail "results.json: $(tr -d ' \t\n' <"$tmp/stdout")"
+for i in 0 1 2; do sed -n '/"eval"/,$p' "$tmp/some group/seed-$i/results.json" | grep -m1 '"loss"' | tr -cd '0-9.\n'; done |
+    awk '{ s += $1 } END { printf "%.9f\n", s / NR }' >"$tmp/mean"
+sed -n '/"eval"/,$p' "$tmp/some group/results.json" | grep -m1 '"loss"' | tr -cd '0-9.\n' | awk '{ printf "%.9f\n", $1 }' | cmp -s - "$tmp/mean" ||
+    fail "the mean is not the runs'"
+check "more epochs and seeds" 0 . train --out "$tmp/some group" --resume --epochs 3 --seeds 4
+check "an older one, longer" 0 . train --out "$tmp/alone" --resume --epochs 3
+same "longer" "$tmp/alone" "$tmp/some group/seed-2"
+grep -q '"epoch": 3' "$tmp/some group/seed-3/metrics.jsonl" || fail "the new seed has not the new epochs"
+check "fewer seeds" 2 'seeds: there are 4 seeds, of which 2 names 2' train --out "$tmp/some group" --resume --seeds 2
+check "another rate" 2 'seed-0/run.json: --lr: the run was started with' train --out "$tmp/some group" --resume --lr 1
+tr -d ' \t\n' <"$tmp/some group/seeds.json" | grep -qF '"--lr=0.001","--epochs=3"' || fail "seeds.json: $(cat "$tmp/some group/seeds.json")"
+[ -s "$tmp/some group/results.json" ] || fail "what was refused cost the results"
+check "exists" 1 'some group: exists; choose another --out' train "${recipe[@]}" --seeds 3 --out "$tmp/some group"
+check "a run's folder" 1 'it is no folder of --seeds' train "${recipe[@]}" --seeds 3 --out "$tmp/alone" --resume
+
+bad() { # NAME CODE PATTERN OPTION...
+    local name=$1 code=$2 pattern=$3
+    shift 3
+    check "$name" "$code" "$pattern" train --out "$tmp/bad group" "$@"
+    [ -e "$tmp/bad group" ] && { fail "$name: left a folder"; rm -rf "$tmp/bad group"; }
+}
+bad "both" 2 'seed and --seeds exclude each other' "${recipe[@]}" --seeds 3 --seed 1
+bad "no seeds" 2 'seeds: found "few", expected how many' "${recipe[@]}" --seeds few
+bad "no data" 1 'nothing-here: ' --model "$tmp/model" --data "$tmp/nothing-here" --seeds 3
+bad "no model" 2 'model is needed' --data "$tmp/data" --seeds 3
+check "no out" 2 'out is needed' train "${recipe[@]}" --seeds 3
+OMPI_COMM_WORLD_RANK=0 bad "a rank" 2 'not for a process that mpirun has started' "${recipe[@]}" --seeds 3
+
+# stopped by a signal to this process alone, and gone on with
+long=(--epochs 50 --split 0.9)
+"$BERTCL" train --quiet "${recipe[@]}" "${long[@]}" --seeds 4,8 --out "$tmp/stopped" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+wait_until $pid [ -s "$tmp/stopped/seed-8/metrics.jsonl" ]
+check "in use" 1 'stopped is in use by process' train --out "$tmp/stopped" --resume
+kill -TERM $pid
+wait $pid
+code=$?
+[ $code = 143 ] || fail "stopped: exit $code: $(cat "$tmp/err")"
+[ -s "$tmp/out" ] && fail "stopped: figures of what is not complete"
+tail -1 "$tmp/err" | grep -q 'stopped in seed 8, 2 of 2; --resume goes on' || fail "stopped: $(cat "$tmp/err")"
+pgrep -f -- "--out=$tmp/stopped/" >/dev/null && fail "a run outlives its group"
+[ -e "$tmp/stopped/results.json" ] && fail "results of a part"
+check "goes on" 0 '^SD ' train --out "$tmp/stopped" --resume
+check "never stopped" 0 . train "${recipe[@]}" "${long[@]}" --seed 8 --out "$tmp/whole"
+same "goes on" "$tmp/whole" "$tmp/stopped/seed-8"
+
+# in the store each is a run, and the group a tag
+check "store" 0 . env BERTCL_HOME="$tmp/store" "$BERTCL" train --quiet "${recipe[@]}" --max-steps 2 --seeds 2 --out "$tmp/stored"
+check "tag" 0 '"seed-1"' env BERTCL_HOME="$tmp/store" "$BERTCL" runs list --json --where "tags.group = stored"
+[ "$(grep -c '"name":' "$tmp/stdout")" = 2 ] || fail "store: $(cat "$tmp/stdout")"
+
+[ $failed = 0 ] || exit 1
+need_ranks
+check "devices" 0 '^SD ' train "${recipe[@]}" --max-steps 6 --seeds 2 --out "$tmp/ranks" --devices pocl:0,pocl:0 --shares 1,2
+check "one device" 0 . train "${recipe[@]}" --max-steps 6 --seed 1 --out "$tmp/single"
+same_losses "devices" "$tmp/single" "$tmp/ranks/seed-1"
+no_orphans
+exit $failed
