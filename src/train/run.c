@@ -301,11 +301,12 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
         r->dev_entity_f1 = bcl_entity_report_micro(result->dev.entities.report).f1;
     }
     BCL_TRY(bcl_run_profile_collect(&k->profile));
-    if (r->evaluated && r->eval_entity_f1 == 0 && !strcmp(k->options.recipe, "tutorial"))
-        bcl_run_say(
-            run, "not one entity of the test set was found, as if every word were O: with few data "
-                 "the settings "
-                 "of the tutorial learn little; try --recipe good");
+    const double f1 = r->evaluated ? r->eval_entity_f1 : r->selected ? r->dev_entity_f1 : -1;
+    if (f1 == 0 && !strcmp(k->options.recipe, "tutorial"))
+        bcl_run_say(run,
+                    "not one entity of the %s set was found, as if every word were O: with few "
+                    "data the settings of the tutorial learn little; try --recipe good",
+                    r->evaluated ? "test" : "development");
     BCL_TRY(bcl_run_results_write(k, run->folder.results_path));
     r->complete = true;
     bcl_run_tell(run, &(bcl_run_event){.kind = BCL_RUN_FINISHED});

@@ -85,6 +85,7 @@ check "eval in windows" 0 '"accuracy"' "$BERTCL" eval --model "$tmp/windows/mode
 accuracy=$(grep -m1 '"accuracy"' "$tmp/stdout" | tr -d ' \t,')
 grep -m1 '"accuracy"' "$tmp/windows/results.json" | tr -d ' \t,' | grep -qxF "$accuracy" || fail "--long window: another accuracy than eval's"
 check "the hint" 0 'try --recipe good' "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --out "$tmp/hint" --max-steps 2
+check "the hint, of dev" 0 'entity of the development set was found' "$BERTCL" train --model "$tmp/model" --data "$tmp/data" --dev "$tmp/dev run/dev.conll" --out "$tmp/hint of dev" --lr 1e-3 --epochs 2
 check "recipe" 0 'run/model' train --model "$tmp/model" --data "$tmp/data" --out "$tmp/good run" --recipe good --lr 1e-3 --max-steps 2
 tr -d ' \t\n' <"$tmp/good run/run.json" | grep -q '"epochs":3,"batch":16,.*"lr":0.001,"schedule":"linear","warmup":0.1,' ||
     fail "--recipe good: $(tr -d ' \t\n' <"$tmp/good run/run.json")"
