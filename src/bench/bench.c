@@ -143,17 +143,6 @@ static bcl_status run_device(bench *b, double deadline) {
 
 /* ---- the record ---- */
 
-static double load_of_host(void) {
-    double load = -1;
-    FILE *file = fopen("/proc/loadavg", "r");
-    if (file) {
-        if (fscanf(file, "%lf", &load) != 1)
-            load = -1;
-        fclose(file);
-    }
-    return load;
-}
-
 static void add_host(cJSON *json, double load, const bench *b) {
     struct utsname u;
     char text[512] = "", date[32] = "";
@@ -215,7 +204,7 @@ bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
     bcl_device_info *devices = NULL;
     size_t count = 1;
     cJSON *json = cJSON_CreateObject();
-    const double load = load_of_host();
+    const double load = bcl_host_load();
     const double seconds = options->seconds > 0 ? options->seconds
                            : options->full      ? FULL_S
                                                 : QUICK_S;

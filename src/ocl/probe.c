@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_DEVICES = 32, PROBE_SECONDS = 60 };
+enum { MAX_DEVICES = 32, PROBE_SECONDS = 60, MOST_BUSY = 10 };
 
 /* Points the ICD loader at one .icd file and lets it load. A folder with one link is what both
  * loaders in use (ocl-icd and Khronos') understand; it is gone again when the driver is in. */
@@ -170,17 +170,29 @@ static void probe_in_child(void *context, int fd) {
     }
 }
 
-/* Until the pipe closes or the time is up. */
-static bcl_child_news hear_all(const bcl_child *child, bcl_string *out, double seconds) {
-    const double end = bcl_seconds() + seconds;
-    bcl_child_news news;
+/* How long a driver may take. A first start compiles, and where others want the cores too that
+ * takes longer by as much as there is for each of them to do. */
+static double patience(void) {
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const double busy = bcl_host_load() / (double)(cores > 0 ? cores : 1);
+    return PROBE_SECONDS * (busy < 1 ? 1 : busy > MOST_BUSY ? MOST_BUSY : busy);
+}
+
+/* Until the pipe closes or the time is up; *seconds: what there was of it. */
+static bcl_child_news hear_all(const bcl_child *child, bcl_string *out, double *seconds) {
+    const double begin = bcl_seconds();
     char chunk[8192];
     size_t n;
-    while ((news = bcl_child_hear(child, chunk, sizeof chunk, &n, end - bcl_seconds())) ==
-           BCL_CHILD_TOLD)
-        if (bcl_string_add(out, chunk, n))
+    for (;;) {
+        *seconds = patience(); /* anew: the load is an average of the last minute */
+        const double left = begin + *seconds - bcl_seconds();
+        const bcl_child_news news = bcl_child_hear(child, chunk, sizeof chunk, &n,
+                                                   left < PROBE_SECONDS ? left : PROBE_SECONDS);
+        if (news == BCL_CHILD_SILENT ? left <= 0 : news != BCL_CHILD_TOLD)
+            return news;
+        if (n && bcl_string_add(out, chunk, n))
             return BCL_CHILD_CLOSED;
-    return news;
+    }
 }
 
 /* The driver's devices, or one with its problem. */
@@ -188,7 +200,8 @@ static bcl_status hear_driver(bcl_child *child, const char *icd_file, bcl_device
                               size_t *count, size_t *capacity) {
     bcl_status status = BCL_OK;
     bcl_string got = {0};
-    const bcl_child_news end = hear_all(child, &got, PROBE_SECONDS);
+    double seconds;
+    const bcl_child_news end = hear_all(child, &got, &seconds);
     const bool in_time = end == BCL_CHILD_CLOSED;
     const int code = bcl_child_end(child, !in_time);
     if (end == BCL_CHILD_INTERRUPTED)
@@ -202,8 +215,8 @@ static bcl_status hear_driver(bcl_child *child, const char *icd_file, bcl_device
         bcl_device_info failed = {0};
         snprintf(failed.library, sizeof failed.library, "%s", icd_file);
         if (!in_time)
-            snprintf(failed.problem, sizeof failed.problem, "%s: the driver gave no answer in %d s",
-                     icd_file, PROBE_SECONDS);
+            snprintf(failed.problem, sizeof failed.problem,
+                     "%s: the driver gave no answer in %.0f s", icd_file, seconds);
         else
             snprintf(failed.problem, sizeof failed.problem, "%s: the driver crashed (%s)", icd_file,
                      strsignal(WTERMSIG(code)));

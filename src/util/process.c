@@ -1,4 +1,4 @@
-/* Time, memory of the process, and Ctrl-C. */
+/* Time, memory of the process, load of the host, and Ctrl-C. */
 #include "util/util.h"
 
 #include <errno.h>
@@ -74,4 +74,15 @@ void bcl_interrupt_catch(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, ignores_hangup ? &ignore : &action, NULL);
+}
+
+double bcl_host_load(void) {
+    double load = -1;
+    FILE *file = fopen("/proc/loadavg", "r");
+    if (file) {
+        if (fscanf(file, "%lf", &load) != 1)
+            load = -1;
+        fclose(file);
+    }
+    return load;
 }

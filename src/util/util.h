@@ -123,6 +123,7 @@ void bcl_map_release(const void *data, size_t size);
 /* ---- time and process ---- */
 double bcl_seconds(void);     /* monotonic, s */
 double bcl_peak_rss_mb(void); /* of this process, MiB */
+double bcl_host_load(void);   /* processes that want a core, mean of the last minute; -1: unknown */
 double bcl_rss_mb(void);      /* what it has now */
 
 /* Signals that end a program tidily: SIGINT (Ctrl-C), SIGTERM and SIGHUP. The first one sets a flag
