@@ -22,7 +22,7 @@ static const double NOISE = 0.03;
 static const double GAIN = 0.08;
 
 typedef struct rank_sums {
-    double tokens;                        /* of all steps */
+    double tokens, seconds;               /* of all steps */
     double timed_tokens, timed_seconds;   /* behind FIRST */
     double window_tokens, window_seconds; /* since the last change */
 } rank_sums;
@@ -164,6 +164,7 @@ static void add(bcl_shares *s, const bcl_share_measure *ranks, double wall) {
     for (int r = 0; r < s->size; r++) {
         rank_sums *k = &s->ranks[r];
         k->tokens += ranks[r].tokens;
+        k->seconds += ranks[r].seconds;
         k->window_tokens += ranks[r].tokens;
         k->window_seconds += ranks[r].seconds;
         slowest = fmax(slowest, ranks[r].seconds);
@@ -204,6 +205,14 @@ void bcl_shares_add(bcl_shares *s, int64_t step, const bcl_share_measure *ranks,
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Tokens per second; of one that was so slow at first that it has had no token since, of the first
+ * step, with the compiling of its kernels. 0: not known. */
+static double speed_of(const rank_sums *k) {
+    if (k->timed_tokens > 0 && k->timed_seconds > 0)
+        return k->timed_tokens / k->timed_seconds;
+    return k->tokens > 0 && k->seconds > 0 ? k->tokens / k->seconds : 0;
+}
+
 int bcl_shares_useless(char *text, size_t size, const bcl_shares *s) {
     double speed = 0, tokens = 0;
     int worst = -1;
@@ -213,14 +222,14 @@ int bcl_shares_useless(char *text, size_t size, const bcl_shares *s) {
     for (int r = 0; r < s->size; r++) {
         const rank_sums *k = &s->ranks[r];
         tokens += k->timed_tokens / (double)s->timed;
-        speed += k->timed_seconds > 0 ? k->timed_tokens / k->timed_seconds : 0;
+        speed += speed_of(k);
     }
     /* what a step takes beyond the time of its slowest rank, shared by all ranks but one */
     const double carrying = fmax(0, s->wall - s->slowest) / (double)s->timed;
     const double each = carrying / (s->size - 1);
     for (int r = 0; r < s->size; r++) {
         const rank_sums *k = &s->ranks[r];
-        const double own = k->timed_seconds > 0 ? k->timed_tokens / k->timed_seconds : 0;
+        const double own = speed_of(k);
         if (!(speed - own > 0))
             continue;
         const double saves = tokens / (speed - own) - tokens / speed;
@@ -229,9 +238,9 @@ int bcl_shares_useless(char *text, size_t size, const bcl_shares *s) {
             most = each - saves;
             worst = r;
             snprintf(text, size,
-                     "%.0f tokens/s would cost %.1f ms a step, it saves %.1f; "
+                     "%.*f tokens/s would cost %.1f ms a step, it saves %.1f; "
                      "--keep-all keeps it",
-                     own, each * 1e3, saves * 1e3);
+                     own < 10, own, each * 1e3, saves * 1e3);
         }
     }
     return worst;
@@ -243,11 +252,10 @@ bcl_share_sum bcl_shares_sum(const bcl_shares *s, int rank) {
     for (int r = 0; r < s->size; r++)
         all += s->next[r];
     return (bcl_share_sum){.tokens = k->tokens,
-                           .tokens_per_s =
-                               k->timed_seconds > 0 ? k->timed_tokens / k->timed_seconds : 0,
+                           .tokens_per_s = speed_of(k),
                            .wait_share = s->wall > 0 ? fmax(0, 1 - k->timed_seconds / s->wall) : 0,
                            .share = s->next[rank] / all,
-                           .timed_tokens = k->timed_tokens,
-                           .timed_seconds = k->timed_seconds,
+                           .timed_tokens = k->timed_tokens > 0 ? k->timed_tokens : k->tokens,
+                           .timed_seconds = k->timed_tokens > 0 ? k->timed_seconds : k->seconds,
                            .wall = s->wall};
 }
