@@ -3,6 +3,16 @@
 
 #include "text/text.h"
 
+/* Embeddings are often padded by some rows, but not by as many as there are pieces. */
+static void warn_of_size(bcl_tokenizer *t, size_t vocabulary) {
+    if (t->size * 4 < vocabulary * 3 && !*t->warning)
+        snprintf(
+            t->warning, sizeof t->warning,
+            "the tokenizer has %zu pieces, the model was made for %zu: if its vocabulary was cut "
+            "off, many words are [UNK]",
+            t->size, vocabulary);
+}
+
 bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
                                  const char *folder) {
     bcl_status status = BCL_OK;
@@ -11,6 +21,7 @@ bcl_status bcl_model_folder_read(bcl_config *config, bcl_tokenizer **tokenizer,
     if (bcl_tokenizer_size(*tokenizer) > (size_t)config->vocabulary)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: the tokenizer has %zu pieces, the model's vocab_size is %d",
                  folder, bcl_tokenizer_size(*tokenizer), config->vocabulary);
+    warn_of_size(*tokenizer, (size_t)config->vocabulary);
 out:
     return status;
 }

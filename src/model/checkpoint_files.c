@@ -163,7 +163,8 @@ out:
 
 /* No file that is read: say what is there instead, and what to do. */
 static bcl_status explain_missing(const char *folder) {
-    static const char *const others[] = {"tf_model.h5", "flax_model.msgpack", "model.onnx"};
+    static const char *const others[] = {"tf_model.h5", "flax_model.msgpack", "model.onnx",
+                                         "adapter_model.safetensors", "adapter_model.bin"};
     bcl_status status = BCL_OK;
     char *path = NULL;
     if (!bcl_path_is_directory(folder))

@@ -146,7 +146,9 @@ static bcl_status check_kind(const cJSON *json, const char *path) {
                  "Bert)",
                  path);
     if (type && strcmp(type, "bert"))
-        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s: \"model_type\": found \"%.60s\", expected \"bert\"",
+        BCL_FAIL(BCL_ERROR_UNSUPPORTED,
+                 "%s: \"model_type\": found \"%.60s\", expected \"bert\": bertcl runs "
+                 "BERT alone; take a checkpoint of it",
                  path, type);
     BCL_TRY(bcl_json_text(&position, json, "position_embedding_type", "absolute", path));
     if (strcmp(position, "absolute"))

@@ -105,13 +105,9 @@ out:
 
 static bcl_status open_bytes(bcl_safetensors *st, const unsigned char *data, size_t size,
                              const char *path) {
-    static const char lfs[] = "version https://git-lfs";
     bcl_status status = BCL_OK;
     uint64_t n = 0;
-    if (size >= sizeof lfs && !memcmp(data, lfs, sizeof lfs - 1))
-        BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s: found a Git LFS pointer, expected the file itself: run \"git lfs pull\"",
-                 path);
+    BCL_TRY(bcl_refuse_pointer(data, size, path));
     if (size < LENGTH_BYTES)
         BCL_FAIL(BCL_ERROR_FORMAT,
                  "%s: found %zu bytes, expected a safetensors file, of at least %d", path, size,

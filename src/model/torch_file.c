@@ -154,14 +154,12 @@ out:
 
 /* What is no zip archive: says what it is, and what to do. */
 static bcl_status check_start(const unsigned char *data, size_t size, const char *path) {
-    static const char lfs[] = "version https://git-lfs";
     static const unsigned char legacy[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46};
     if (size >= 4 && !memcmp(data, "PK\3\4", 4))
         return BCL_OK;
-    if (size >= sizeof lfs && !memcmp(data, lfs, sizeof lfs - 1))
-        return bcl_fail(
-            BCL_ERROR_FORMAT,
-            "%s: found a Git LFS pointer, expected the file itself: run \"git lfs pull\"", path);
+    const bcl_status status = bcl_refuse_pointer(data, size, path);
+    if (status)
+        return status;
     if ((size >= sizeof legacy && !memcmp(data, legacy, sizeof legacy)) ||
         (size >= 262 && !memcmp(data + 257, "ustar", 5)))
         return bcl_fail(
@@ -183,6 +181,7 @@ static bcl_status open_bytes(bcl_torch_file *f, const unsigned char *data, size_
     BCL_TRY(bcl_zip_read(&f->zip, data, size, path));
     BCL_TRY(find_prefix(&prefix, &f->zip, path));
     BCL_TRY(check_archive(&f->zip, prefix, path));
+    BCL_TRY(bcl_zip_check(&f->zip, path));
     BCL_TRY(bcl_format(&name, "%s/data.pkl", prefix));
     const bcl_zip_entry *pickle = bcl_zip_find(&f->zip, name);
     BCL_TRY(bcl_pickle_read(&f->pickle, pickle->data, pickle->size, path));

@@ -12,7 +12,8 @@ typedef struct bcl_zip_entry {
     const char *name;
     uint64_t header; /* offset of the local header */
     const unsigned char *data;
-    size_t size; /* bytes */
+    size_t size;  /* bytes */
+    uint32_t crc; /* CRC-32 of them; torch.save may leave it out as 0 */
 } bcl_zip_entry;
 
 typedef struct bcl_zip {
@@ -25,6 +26,8 @@ typedef struct bcl_zip {
  * bytes. Entries point into `data`. `path` is for messages. What it returns must be freed even
  * after an error. */
 bcl_status bcl_zip_read(bcl_zip *out, const unsigned char *data, size_t size, const char *path);
+/* Compares every entry with its checksum, where it has one. */
+bcl_status bcl_zip_check(const bcl_zip *zip, const char *path);
 /* NULL if there is none. */
 const bcl_zip_entry *bcl_zip_find(const bcl_zip *zip, const char *name);
 void bcl_zip_free(bcl_zip *zip);

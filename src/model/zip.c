@@ -142,6 +142,7 @@ static bcl_status read_entry(bcl_zip *zip, size_t *used, const unsigned char *p,
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: \"%.100s\": its sizes in the zip archive are damaged", path,
                  e.name);
     e.size = (size_t)size;
+    e.crc = (uint32_t)number(p + 16, 4);
     BCL_TRY(bcl_grow(&zip->entries, &zip->capacity, zip->count + 1, sizeof e));
     zip->entries[zip->count++] = e;
 out:
@@ -207,4 +208,44 @@ void bcl_zip_free(bcl_zip *zip) {
     free(zip->entries);
     free(zip->names);
     *zip = (bcl_zip){0};
+}
+
+/* The CRC-32 of zip archives (IEEE 802.3, reflected), eight bytes at a time: tables[k] holds what a
+ * byte does that lies k bytes further from the end. */
+static uint32_t crc_of(uint32_t tables[8][256], const unsigned char *data, size_t size) {
+    uint32_t crc = 0xffffffff;
+    for (; size >= 8; data += 8, size -= 8) {
+        crc ^= (uint32_t)number(data, 4);
+        crc = tables[7][crc & 255] ^ tables[6][crc >> 8 & 255] ^ tables[5][crc >> 16 & 255] ^
+              tables[4][crc >> 24] ^ tables[3][data[4]] ^ tables[2][data[5]] ^ tables[1][data[6]] ^
+              tables[0][data[7]];
+    }
+    for (size_t i = 0; i < size; i++)
+        crc = crc >> 8 ^ tables[0][(crc ^ data[i]) & 255];
+    return ~crc;
+}
+
+static void make_tables(uint32_t tables[8][256]) {
+    for (uint32_t i = 0; i < 256; i++) {
+        tables[0][i] = i;
+        for (int bit = 0; bit < 8; bit++)
+            tables[0][i] = tables[0][i] >> 1 ^ (tables[0][i] & 1 ? 0xedb88320 : 0);
+    }
+    for (int k = 1; k < 8; k++)
+        for (int i = 0; i < 256; i++)
+            tables[k][i] = tables[k - 1][i] >> 8 ^ tables[0][tables[k - 1][i] & 255];
+}
+
+bcl_status bcl_zip_check(const bcl_zip *zip, const char *path) {
+    uint32_t tables[8][256];
+    make_tables(tables);
+    for (size_t i = 0; i < zip->count; i++) {
+        const bcl_zip_entry *e = &zip->entries[i];
+        if (e->crc && crc_of(tables, e->data, e->size) != e->crc)
+            return bcl_fail(BCL_ERROR_FORMAT,
+                            "%s: \"%.100s\": its bytes do not have the checksum %08x that the zip "
+                            "archive says: the file is damaged, fetch it once more",
+                            path, e->name, (unsigned)e->crc);
+    }
+    return BCL_OK;
 }

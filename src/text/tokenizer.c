@@ -24,6 +24,7 @@ static bcl_status read_sources(bcl_reading *r) {
         if (!bcl_path_exists(r->paths[i]))
             continue;
         BCL_TRY(bcl_file_read_regular(&s->data, &s->size, r->paths[i], BCL_DESCRIPTION_MAX));
+        BCL_TRY(bcl_refuse_pointer(s->data, s->size, r->paths[i]));
         if (i == BCL_SOURCE_VOCAB)
             continue;
         const char *end = NULL;

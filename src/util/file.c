@@ -53,6 +53,15 @@ out:
     return status;
 }
 
+bcl_status bcl_refuse_pointer(const void *data, size_t size, const char *path) {
+    static const char lfs[] = "version https://git-lfs";
+    if (size < sizeof lfs || memcmp(data, lfs, sizeof lfs - 1))
+        return BCL_OK;
+    return bcl_fail(BCL_ERROR_FORMAT,
+                    "%s: found a Git LFS pointer, expected the file itself: run \"git lfs pull\"",
+                    path);
+}
+
 bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit) {
     bcl_status status = BCL_OK;
     bcl_string s = {0};

@@ -35,6 +35,7 @@ static bcl_status read_file(cJSON **out, const char *path, bool own) {
     const bool given = !strncmp(path, "/dev/", 5);
     BCL_TRY((given ? bcl_file_read_limited : bcl_file_read_regular)(&text, &size, path,
                                                                     BCL_DESCRIPTION_MAX));
+    BCL_TRY(bcl_refuse_pointer(text, size, path));
     if (memchr(text, 0, size))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: byte %zu: found a NUL, expected JSON text", path,
                  strlen(text));

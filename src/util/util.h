@@ -69,6 +69,8 @@ void bcl_string_free(bcl_string *s);
 
 /* ---- files ---- */
 
+/* Fails if these bytes of a file are what Git leaves where the file itself lies in LFS. */
+bcl_status bcl_refuse_pointer(const void *data, size_t size, const char *path);
 /* Reads a whole file into new memory, with a NUL behind it. */
 bcl_status bcl_file_read(char **data, size_t *size, const char *path);
 /* The same, and fails with BCL_ERROR_FORMAT before more than `limit` bytes are read. A file that

@@ -129,6 +129,15 @@ for content, part in [("{}", "weight_map"), ('{"weight_map": {"a": "../../etc/pa
                       ('{"weight_map": 7}', "weight_map"), ("[" * 100000, "byte")]:
     for name in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
         run(f"{name} {content[:40]}", part, replace("model.safetensors", lambda p: None), text(name, content))
+
+# what lies where a file was to be
+pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 433\n"
+for file in ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+    run(f"{file}: a pointer", f"{file}: found a Git LFS pointer", text(file, pointer))
+gone = replace("model.safetensors", lambda p: None)
+for file in ("tf_model.h5", "adapter_model.safetensors"):
+    run(file, f"found {file}, expected model.safetensors", gone, text(file, "x"))
+run("another model", '"model_type": found "roberta", expected "bert": bertcl runs BERT alone', config(model_type="roberta"))
 print("\n".join(failed), file=sys.stderr)
 sys.exit(bool(failed))
 END

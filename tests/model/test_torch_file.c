@@ -16,6 +16,9 @@ static void put(bcl_string *s, uint64_t x, int bytes) {
         OK(bcl_string_add(s, &(char){(char)(i < 8 ? x >> 8 * i : 0)}, 1));
 }
 
+/* Over the entries of an archive: the checksum that the directory says of one. */
+static uint32_t zip_crc = 0;
+
 static void zip_add(archive *a, const char *name, const void *data, size_t size) {
     const size_t at = a->file.size, n = strlen(name);
     OK(bcl_string_add(&a->file, "PK\3\4\0\0\0\0", 8));
@@ -29,7 +32,8 @@ static void zip_add(archive *a, const char *name, const void *data, size_t size)
         OK(bcl_string_add(&a->file, data, size));
     OK(bcl_string_add(&a->directory, "PK\1\2\0\0\0\0\0\0", 10));
     put(&a->directory, (uint64_t)a->method, 2);
-    put(&a->directory, 0, 8);
+    put(&a->directory, 0, 4);
+    put(&a->directory, zip_crc, 4);
     put(&a->directory, size, 4);
     put(&a->directory, size, 4);
     put(&a->directory, n, 2);
@@ -216,6 +220,31 @@ static void test_damage(void **state) {
     }
 }
 
+/* Entries are compared with their checksums, where they have one: 0 is none. */
+static void test_checksums(void **state) {
+    (void)state;
+    bcl_string pickle = {0};
+    make_pickle(&pickle, &plain);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        archive a = {0};
+        bcl_torch_file *f;
+        zip_add(&a, "model/data.pkl", pickle.data, pickle.size);
+        zip_add(&a, "model/data/0", six, sizeof six);
+        zip_crc = 0xCBF43926;
+        zip_add(&a, "model/check", wrong ? "123456780" : "123456789", 9);
+        zip_crc = 0;
+        zip_end(&a, true);
+        if (wrong) {
+            FAILS(open_archive(&a, &f), BCL_ERROR_FORMAT, "do not have the checksum cbf43926");
+        } else {
+            OK(open_archive(&a, &f));
+            bcl_torch_file_close(f);
+        }
+        zip_free(&a);
+    }
+    bcl_string_free(&pickle);
+}
+
 static void expect_pickle(const char *text, size_t size, bcl_status status, const char *part) {
     archive a = {0};
     bcl_torch_file *f;
@@ -391,12 +420,10 @@ static void test_small_stays_small(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads),
-                                       cmocka_unit_test(test_views_outside),
-                                       cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_programs),
-                                       cmocka_unit_test(test_machine),
-                                       cmocka_unit_test(test_archives),
-                                       cmocka_unit_test(test_small_stays_small)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads),    cmocka_unit_test(test_views_outside),
+        cmocka_unit_test(test_damage),   cmocka_unit_test(test_checksums),
+        cmocka_unit_test(test_programs), cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_archives), cmocka_unit_test(test_small_stays_small)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
