@@ -12,7 +12,7 @@ static const char never[] =
     "lat griech russ amerik ehem sog bes vgl evtl ggf inkl exkl einschl zzgl abzgl bzw ca geb gest "
     "verh Hrsg hrsg Mag Bgm Abg Stv stellv insb insbes gem lt betr ungef bspw resp zB dh "
     /* French */
-    " MM Mgr Pr Vve av apr env cf ibid Ste tél boul "
+    " MM Mme Mmes Mlle Mlles Mgr Pr Vve av Av apr env cf ibid Ste tél boul "
     /* Spanish */
     " Sr Sra Srta Sres Sras Dra Dña Lic Arq Profa Gral Cnel Tte Mons Rdo Sto Sta Avda Admón Excmo "
     "Excma Ilmo Ilma Ldo Lda ej ";
@@ -46,6 +46,7 @@ static const char starters[] =
     /* German */
     " Der Die Das Den Dem Des Ein Eine Einer Einen Einem Er Sie Es Wir Ich Ihr Ihre Du Man Im Am "
     "Auf Bei Mit Nach Von Vom Zu Zum Zur Und Aber Oder Doch Denn Wenn Als Wie Wo Wer Warum Wann "
+    "Danach Dabei Damit Jedoch Deshalb Trotzdem Sonst Nachdem Bevor Während Obwohl Wurde Wurden "
     "Weil Dass Da Dann Dort Hier Heute Jetzt Auch Nur Noch Nicht Kein Keine Alle Viele Seit Für "
     "Gegen Ohne Um Durch Über Unter Vor Zwischen Dies Diese Dieser Dieses Sein Seine Sind Ist War "
     "Waren Hat Haben Wird Werden Kann Können "
@@ -53,11 +54,14 @@ static const char starters[] =
     " Le La Les Un Une Des Il Elle Ils Elles On Nous Vous Je Tu Ce Cet Cette Ces Mais Et Ou Donc "
     "Or Ni Car Dans En Pour Par Sur Sous Avec Sans Si Que Qui Quoi Quand Comment Où Pourquoi Son "
     "Sa Ses Leur Leurs Mon Ma Mes Notre Nos Votre Vos Tout Tous Toute Toutes Ainsi Puis Alors "
+    "Ensuite Enfin Cependant Toutefois Néanmoins Lorsque Comme Aussi Chaque Plusieurs Rien "
+    "Personne "
     "Après Avant Depuis Selon Ici Là Aujourd Est Sont "
     /* Spanish */
     " El Los Las Una Unos Unas Él Ella Ellos Ellas Yo Nosotros Usted Ustedes Se Su Sus Este Esta "
     "Estos Estas Ese Esa Eso Esto Aquel Con Por Para Pero Y O Sin Sobre Qué Quién Cómo Cuándo "
     "Dónde Cuál Es Son Fue Hay Lo Mi Mis Tu Según Desde Hasta Entre También Cuando Como Donde "
+    "Nada Nadie Luego Después Entonces Además Todo Todos Toda Todas Cada Otro Otra Ahora Hoy Aquí "
     "Aunque Porque Ya Muy Más Al ";
 
 static const char months[] =
@@ -86,6 +90,8 @@ static bool among(const char *list, const char *word, size_t size) {
 }
 
 bcl_abbreviation bcl_abbreviation_of(const char *word, size_t size) {
+    if (size > 3 && !memcmp(word + size - 3, "str", 3)) /* Hauptstr. 5 */
+        return BCL_ABBREVIATION_NUMBER;
     return among(never, word, size)    ? BCL_ABBREVIATION_NEVER
            : among(number, word, size) ? BCL_ABBREVIATION_NUMBER
            : among(may, word, size)    ? BCL_ABBREVIATION_MAY

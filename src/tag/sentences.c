@@ -203,6 +203,20 @@ static verdict judge_letter(const reader *r, word w, word next, bool starter) {
     return is_upper(point(r, w.from, &n)) && !starter ? GOES_ON : ENDS;
 }
 
+/* At a sentence's start also one that has a small letter elsewhere: "Vgl.", "Ggf.". */
+static bcl_abbreviation abbreviation_of(const reader *r, word w) {
+    enum { LONGEST = 16 };
+    const size_t size = w.to - w.from;
+    char small[LONGEST];
+    const bcl_abbreviation kind = bcl_abbreviation_of(r->text + w.from, size);
+    if (kind != BCL_ABBREVIATION_NONE || size < 2 || size > LONGEST || !is_first(r, w) ||
+        r->text[w.from] < 'A' || r->text[w.from] > 'Z')
+        return kind;
+    memcpy(small, r->text + w.from, size);
+    small[0] = (char)(small[0] - 'A' + 'a');
+    return bcl_abbreviation_of(small, size);
+}
+
 /* The single full stop at `at`, if the next text begins at `next` and not in lower case. */
 static verdict judge_stop(const reader *r, size_t at, size_t next, bool end_of_text) {
     bool open;
@@ -217,7 +231,7 @@ static verdict judge_stop(const reader *r, size_t at, size_t next, bool end_of_t
         return ENDS;
     if (is_small_number(r, w))
         return judge_number(r, w, following, starter);
-    const bcl_abbreviation kind = bcl_abbreviation_of(r->text + w.from, w.to - w.from);
+    const bcl_abbreviation kind = abbreviation_of(r, w);
     if (kind == BCL_ABBREVIATION_NEVER)
         return GOES_ON;
     if (kind == BCL_ABBREVIATION_NUMBER)

@@ -108,6 +108,16 @@ static const hard_case cases[] = {
     /* other scripts */
     {"without spaces", "こんにちは。|元気ですか？|はい。"},
     {"abbreviation at a blank line", "We met Dr.\n\n | Smith"},
+    {"a compound with Str.", "Er wohnt in der Hauptstr. 5 in Ulm. | Dort ist es still."},
+    {"an abbreviation that begins", "Vgl. § 5 Abs. 2 BGB. | Das gilt."},
+    {"an abbreviation that begins, behind another",
+     "Es ist so. | Ggf. Herrn Lutz fragen. | Danke."},
+    {"no abbreviation at the end", "I met Phil. | He left."},
+    {"Mme.", "M. Dupont et Mme. Durand sont là. | Ils parlent."},
+    {"etc., French", "Voir p. 5, art. 3, etc. | Ensuite, on part."},
+    {"Av., Spanish", "El núm. 5 de la Av. Libertad. | Es azul."},
+    {"etc., Spanish", "Ud. lee, etc. | Nada más."},
+    {"etc., German", "Brot, Käse usw. | Danach schlief er."},
 };
 
 /* The text with '|' where a sentence ends, as the splitter says; `step` bytes come at a time. */
