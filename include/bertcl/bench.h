@@ -18,10 +18,15 @@ struct cJSON;
 enum { BCL_BENCH_VERSION = 1 }; /* of the results' schema */
 
 typedef struct bcl_bench_options {
-    const char *device;  /* an id, "all", or NULL: the one that training would take */
-    const char *model;   /* NULL: "MiniLM-L6"; or tiny, MiniLM-L12, bert-base, bert-large, a folder
-                            with a config.json, or such a file */
-    bool full;           /* more products and repetitions, larger arrays */
+    const char *device; /* an id, "all", or NULL: the one that training would take */
+    const char *model;  /* NULL: "MiniLM-L6"; or tiny, MiniLM-L12, bert-base, bert-large, a folder
+                           with a config.json, or such a file */
+    const char *gemm;   /* the provider of matrix products; NULL: what training would take */
+    const char *precision; /* of the products that are verified: "fp32" (also NULL), "bf16", ... */
+    bool verify;           /* checks every operation and the whole model, and times nothing */
+    const char
+        *only; /* levels to measure, as "limit,step": limit, product, operation, step; NULL: all */
+    bool full; /* more products and repetitions, larger arrays */
     double seconds;      /* of wall time, after which rows are skipped; 0: 150, full: 1800 */
     double patience;     /* s without a word before a driver counts as hung; 0: 120 */
     const char *command; /* that makes the result again, for the record; may be NULL */

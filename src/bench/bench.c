@@ -17,6 +17,7 @@ static const double BUSY = 0.3; /* load of a core before the start above which i
 typedef struct bench {
     const bcl_bench_options *options;
     bcl_config config;
+    bcl_precision precision; /* of what is verified */
     cJSON *rows;
     const bcl_device_info *about; /* of the device at hand */
     char current[128];            /* the row that its child is at */
@@ -46,6 +47,33 @@ static void add_problem(bench *b, const char *name, const char *status, const ch
 
 /* ---- the child ---- */
 
+static bool wanted(const bcl_bench_child *c, const char *level) {
+    const size_t n = strlen(level);
+    for (const char *p = c->options->only; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+        if (!strncmp(p, level, n) && (!p[n] || p[n] == ','))
+            return true;
+    return !c->options->only;
+}
+
+static void measure_levels(bcl_bench_child *c) {
+    if (wanted(c, "limit"))
+        bcl_bench_limits(c);
+    if (wanted(c, "product"))
+        bcl_bench_products(c, BCL_PRECISION_FP32);
+    if (wanted(c, "operation"))
+        bcl_bench_operations(c, false, BCL_PRECISION_FP32);
+    if (wanted(c, "step"))
+        bcl_bench_steps(c, BCL_PRECISION_FP32);
+    for (int p = BCL_PRECISION_FP32 + 1; p < BCL_PRECISIONS; p++) {
+        if (!bcl_precision_offered(c->about, (bcl_precision)p))
+            continue;
+        if (wanted(c, "product"))
+            bcl_bench_products(c, (bcl_precision)p);
+        if (wanted(c, "step"))
+            bcl_bench_steps(c, (bcl_precision)p);
+    }
+}
+
 static void measure_in_child(void *context, int fd) {
     bench *b = context;
     bcl_bench_child c = {.options = b->options,
@@ -60,15 +88,20 @@ static void measure_in_child(void *context, int fd) {
     bcl_bench_frame(&c, 'B', row.name);
     bcl_tune_first_use(b->about->id, BCL_PRECISION_FP32, NULL, NULL);
     const bcl_status status = bcl_device_open(&c.device, b->about->id, false);
+    if (!status && bcl_device_open(&c.profiled, b->about->id, true))
+        c.profiled = NULL; /* rows have no event's time then */
     if (status) {
         bcl_bench_end(&c, &row, status);
+    } else if (b->options->verify) {
+        bcl_bench_operations(&c, true, b->precision);
+        bcl_bench_verify_model(&c, b->precision);
     } else {
-        bcl_bench_limits(&c);
-        bcl_bench_products(&c, BCL_PRECISION_FP32);
-        bcl_bench_steps(&c);
-        bcl_bench_frame(&c, 'B', "close");
-        bcl_device_free(c.device);
+        measure_levels(&c);
     }
+    bcl_bench_frame(&c, 'B', "close");
+    free(c.operations);
+    bcl_device_free(c.profiled);
+    bcl_device_free(c.device);
     bcl_bench_frame(&c, 'E', "");
 }
 
@@ -175,27 +208,52 @@ static void add_host(cJSON *json, double load, const bench *b) {
     cJSON_AddBoolToObject(json, "busy", load > BUSY * (double)(cores > 0 ? cores : 1));
 }
 
+static bool is_measured(const bcl_device_info *device, bool all) {
+    return device->available && !(all && bcl_device_interpreted(device));
+}
+
+/* The time that is left is shared by the devices that are still to be measured. */
 static bcl_status run_all(bench *b, bcl_device_info *devices, size_t count, double end) {
     bcl_status status = BCL_OK;
     const bool all = b->options->device && !strcmp(b->options->device, "all");
+    size_t to_come = 0;
+    for (size_t i = 0; i < count; i++)
+        to_come += is_measured(&devices[i], all);
     for (size_t i = 0; i < count; i++) {
-        const double left = end - bcl_seconds(), now = bcl_seconds();
+        const double now = bcl_seconds(), left = fmax(end - now, 0);
         b->about = &devices[i];
-        if (!devices[i].available) {
-            if (!devices[i].id[0])
-                snprintf(devices[i].id, sizeof devices[i].id, "%s",
-                         bcl_path_name(devices[i].library));
-            add_problem(b, "open", "failed", devices[i].problem);
-        } else if (all && bcl_device_interpreted(&devices[i])) {
+        if (is_measured(&devices[i], all)) {
+            BCL_TRY(run_device(b, now + left / (double)to_come--));
+        } else if (devices[i].available) {
             add_problem(b, "open", "skipped",
                         "an interpreter, whose times mean nothing; --device "
                         "with its id measures it");
         } else {
-            BCL_TRY(run_device(b, now + fmax(left, 0) / (double)(count - i)));
+            if (!devices[i].id[0])
+                snprintf(devices[i].id, sizeof devices[i].id, "%s",
+                         bcl_path_name(devices[i].library));
+            add_problem(b, "open", "failed", devices[i].problem);
         }
     }
 out:
     return status;
+}
+
+static bcl_status check_levels(const char *only) {
+    static const char *const levels[] = {"limit", "product", "operation", "step"};
+    for (const char *p = only; p;) {
+        const size_t n = strcspn(p, ",");
+        bool known = false;
+        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+            known = known || (strlen(levels[i]) == n && !strncmp(p, levels[i], n));
+        if (!known)
+            return bcl_fail(BCL_ERROR_ARGUMENT,
+                            "levels \"%s\": found \"%.*s\", expected limit, product, operation or "
+                            "step, with commas between them",
+                            only, (int)n, p);
+        p = p[n] ? p + n + 1 : NULL;
+    }
+    return BCL_OK;
 }
 
 bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
@@ -209,6 +267,9 @@ bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
                            : options->full      ? FULL_S
                                                 : QUICK_S;
     const double end = bcl_seconds() + seconds;
+    BCL_TRY(check_levels(options->only));
+    if (options->precision)
+        BCL_TRY(bcl_precision_find(&b.precision, options->precision));
     BCL_TRY(bcl_bench_shape(&b.config, options->model ? options->model : "MiniLM-L6"));
     if (options->device && !strcmp(options->device, "all")) {
         BCL_TRY(bcl_devices_probe(&devices, &count));

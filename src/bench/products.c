@@ -117,7 +117,8 @@ static bcl_status measure(product *p, bcl_bench_row *row) {
     for (int i = 0;
          i < 2 && row->times.count && p->c->peak > 0 && row->flop / row->times.median > p->c->peak;
          i++)
-        bcl_bench_peak_again(p->c); /* the limit may have been measured in a worse moment */
+        bcl_bench_limits_again(p->c,
+                               "compute"); /* the limit may have been measured in a worse moment */
     row->limit = bcl_gemm_precision(p->gemm) == BCL_PRECISION_FP32 ? p->c->peak : 0;
 out:
     return status;

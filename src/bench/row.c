@@ -10,6 +10,8 @@
 static const double ABOVE = 1.05;
 /* Samples whose last third differs by this from the first are not of one state of the machine. */
 static const double DRIFT = 0.1;
+/* The driver's clock disagrees with the host's, beyond what a busy host explains. */
+static const double CLOCKS_DIFFER = 2;
 
 static void put(int fd, const char *data, size_t size) {
     while (size) {
@@ -61,6 +63,10 @@ static void judge(bcl_bench_row *row) {
     if (row->error_limit > 0 && !(row->error <= row->error_limit))
         bcl_bench_mark(row, "wrong", "error %.3g, at most %.3g was to be expected", row->error,
                        row->error_limit);
+    else if (row->roof > ABOVE * row->times.median && row->times.count)
+        bcl_bench_mark(row, "wrong",
+                       "%.4g us are less than the %.4g that it takes by the measured limits of %s",
+                       1e6 * row->times.median, 1e6 * row->roof, row->bound);
     else if (row->limit > 0 && row->flop / row->times.median > ABOVE * row->limit)
         bcl_bench_mark(row, "wrong",
                        "%.1f GFLOP/s is above the %.1f that the device was measured to have",
@@ -79,22 +85,50 @@ static void add_times(cJSON *json, const bcl_bench_times *t) {
     cJSON_AddItemToObject(times, "samples", cJSON_CreateDoubleArray(t->samples, t->count));
     const double drift = bcl_bench_drift(t);
     cJSON_AddNumberToObject(times, "last_by_first_third", drift);
-    if (fabs(drift - 1) > DRIFT)
-        cJSON_AddStringToObject(json, "note",
-                                drift > 1 ? "slower towards the end: throttled, or other load"
-                                          : "faster towards the end: other load, or not warm");
 }
 
-static void add_speed(cJSON *json, const bcl_bench_row *row) {
+/* Of the clock, and of the samples. */
+static void add_note(cJSON *json, bcl_bench_row *row) {
+    const double drift = bcl_bench_drift(&row->times);
+    const size_t at = strlen(row->note);
+    if (fabs(drift - 1) > DRIFT)
+        snprintf(row->note + at, sizeof row->note - at, "%s%s", at ? "; " : "",
+                 drift > 1 ? "slower towards the end: throttled, or other load"
+                           : "faster towards the end: other load, or not warm");
+    if (row->note[0])
+        cJSON_AddStringToObject(json, "note", row->note);
+}
+
+/* The driver's clock cannot have seen more than the host's. */
+static void compare_clocks(bcl_bench_row *row) {
+    if (row->events > CLOCKS_DIFFER * row->times.median && !row->note[0])
+        snprintf(row->note, sizeof row->note,
+                 "by the driver's clock it took %.4g us, more than by the wall clock, which is "
+                 "taken",
+                 1e6 * row->events);
+}
+
+static void add_speed(cJSON *json, bcl_bench_row *row) {
     const double s = row->times.median;
-    cJSON_AddNumberToObject(json, "value", row->amount > 0 ? row->amount / s : 1e6 * s);
+    compare_clocks(row);
+    cJSON_AddNumberToObject(json, "value",
+                            row->value != 0   ? row->value
+                            : row->amount > 0 ? row->amount / s
+                                              : 1e6 * s);
     if (row->flop > 0)
         cJSON_AddNumberToObject(json, "gflops", row->flop / s * 1e-9);
     if (row->bytes > 0)
         cJSON_AddNumberToObject(json, "gb_per_s", row->bytes / s * 1e-9);
     if (row->limit > 0)
         cJSON_AddNumberToObject(json, "share_of_limit", row->flop / s / row->limit);
+    if (row->roof > 0) {
+        cJSON_AddNumberToObject(json, "share_of_limit", row->roof / s);
+        cJSON_AddStringToObject(json, "bound", row->bound);
+    }
+    if (row->events > 0)
+        cJSON_AddNumberToObject(json, "event_seconds", row->events);
     add_times(json, &row->times);
+    add_note(json, row);
 }
 
 void bcl_bench_tell(bcl_bench_child *c, bcl_bench_row *row) {
@@ -114,9 +148,13 @@ void bcl_bench_tell(bcl_bench_child *c, bcl_bench_row *row) {
         cJSON_AddItemToObject(json, "error",
                               isfinite(row->error) ? cJSON_CreateNumber(row->error)
                                                    : cJSON_CreateNull());
+        if (row->error_p99 > 0)
+            cJSON_AddItemToObject(json, "error_p99",
+                                  isfinite(row->error_p99) ? cJSON_CreateNumber(row->error_p99)
+                                                           : cJSON_CreateNull());
         cJSON_AddNumberToObject(json, "error_limit", row->error_limit);
     }
-    if (!strcmp(row->status, "ok"))
+    if (!strcmp(row->status, "ok") && row->times.count)
         add_speed(json, row);
     for (cJSON *item; row->more && (item = row->more->child);)
         cJSON_AddItemToObject(json, item->string, cJSON_DetachItemViaPointer(row->more, item));

@@ -1,65 +1,43 @@
-/* Whole steps of training and evaluation, on sentences whose lengths are drawn as the UN corpus
- * has them. */
+/* Whole steps of training and evaluation: by numbers of sentences, by tokens, and by length. */
 #include "bench/internal.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
 
-enum { SENTENCES = 32, PADDED = 128, LEAST_TOKENS = 4, MOST_TOKENS = 128, SEED = 29 };
-/* Lognormal with the corpus' mean of 29 pieces. */
-static const double MEAN = 29, SIGMA = 0.5;
+enum { PADDED = 128, SEED = 29, TOKENS = 1024, STEP_TIMES = 4096 };
+
+/* What a row runs on. */
+typedef struct plan {
+    const char *name; /* "batch-32" */
+    int sentences;    /* of a batch at most */
+    int tokens;       /* of a batch at most; 0: any number */
+    int length;       /* of every sentence; 0: as drawn */
+    bool full;        /* only in the full suite */
+} plan;
+static const plan plans[] = {
+    {"batch-32", 32, 0, 0, false},         {"batch-4", 4, 0, 0, false},
+    {"batch-1", 1, 0, 0, false},           {"tokens-512", 32, 512, 0, true},
+    {"length-32", 32, TOKENS, 32, true},   {"length-64", 32, TOKENS, 64, true},
+    {"length-128", 32, TOKENS, 128, true}, {"length-256", 32, TOKENS, 256, true},
+    {"length-512", 32, TOKENS, 512, true}};
 
 typedef struct steps {
     bcl_bench_child *c;
-    bcl_model *model;
-    bcl_sample samples[SENTENCES];
-    int32_t *ids, *labels; /* end to end */
-    bcl_batch batches[SENTENCES];
-    int batch_count, tokens, longest; /* tokens: of all batches */
+    const plan *plan;
+    bcl_precision precision;
     bool training;
+    bcl_model *model;
+    bcl_bench_sentences sentences;
+    bcl_batch batches[BCL_BENCH_SENTENCES];
+    int batch_count;
     int64_t step;
     float *losses;
     int32_t *predicted;
+    double times[STEP_TIMES]; /* s of each step */
+    int time_count;
+    int repetitions;
+    bcl_memory memory;
 } steps;
-
-static double uniform(uint64_t i) {
-    return ((double)(bcl_mix64(SEED + i * 2654435761u) >> 11) + 0.5) * 0x1p-53;
-}
-
-static int length_of(int sentence, int positions) {
-    const uint64_t i = 2 * (uint64_t)sentence;
-    const double z = sqrt(-2 * log(uniform(i))) * cos(2 * 3.14159265358979 * uniform(i + 1));
-    const double n = exp(log(MEAN) - SIGMA * SIGMA / 2 + SIGMA * z);
-    const int most = positions < MOST_TOKENS ? positions : MOST_TOKENS;
-    return n < LEAST_TOKENS ? LEAST_TOKENS : n > most ? most : (int)n;
-}
-
-/* Frequent pieces have small numbers, roughly as in text. */
-static bcl_status draw(steps *s) {
-    bcl_status status = BCL_OK;
-    const bcl_config *config = s->c->config;
-    int at = 0;
-    for (int i = 0; i < SENTENCES; i++)
-        s->tokens += length_of(i, config->positions);
-    BCL_NEW(s->ids, (size_t)s->tokens);
-    BCL_NEW(s->labels, (size_t)s->tokens);
-    BCL_NEW(s->losses, (size_t)s->tokens);
-    BCL_NEW(s->predicted, (size_t)s->tokens);
-    for (int i = 0; i < s->tokens; i++) {
-        const double u = uniform(1000 + 2 * (uint64_t)i), v = uniform(1001 + 2 * (uint64_t)i);
-        s->ids[i] = 1 + (int32_t)(u * u * u * (config->vocabulary - 1));
-        s->labels[i] = (int32_t)(v * config->labels);
-    }
-    for (int i = 0; i < SENTENCES; i++) {
-        const int n = length_of(i, config->positions);
-        s->samples[i] = (bcl_sample){s->ids + at, s->labels + at, n, (uint32_t)i};
-        at += n;
-        if (n > s->longest)
-            s->longest = n;
-    }
-out:
-    return status;
-}
 
 static bcl_status one_batch(steps *s, const bcl_batch *batch) {
     bcl_status status = BCL_OK;
@@ -95,43 +73,78 @@ out:
 static bcl_status run(void *context, int repeats) {
     bcl_status status = BCL_OK;
     steps *s = context;
-    for (int i = 0; i < repeats; i++)
-        for (int b = 0; b < s->batch_count; b++)
-            BCL_TRY(one_batch(s, &s->batches[b]));
+    s->repetitions += repeats;
+    for (int i = 0; i < repeats * s->batch_count; i++) {
+        const double start = bcl_seconds();
+        BCL_TRY(one_batch(s, &s->batches[i % s->batch_count]));
+        if (s->time_count < STEP_TIMES)
+            s->times[s->time_count++] = bcl_seconds() - start;
+    }
     BCL_TRY(bcl_device_finish(s->c->device));
 out:
     return status;
 }
 
-static bcl_status open(steps *s, int size) {
+/* The sentences of a batch from `first` on. */
+static int batch_size(const steps *s, int first, int *tokens) {
+    int n = 0;
+    *tokens = 0;
+    while (first + n < s->sentences.count && n < s->plan->sentences) {
+        const int length = s->sentences.samples[first + n].length;
+        if (n && s->plan->tokens && *tokens + length > s->plan->tokens)
+            break;
+        *tokens += length;
+        n++;
+    }
+    return n;
+}
+
+static bcl_status pack(steps *s, int most) {
     bcl_status status = BCL_OK;
-    bcl_memory memory;
-    int most = 0;
-    BCL_TRY(draw(s));
-    for (int b = 0; b < SENTENCES / size; b++) {
-        int tokens = 0;
-        for (int i = 0; i < size; i++)
-            tokens += s->samples[b * size + i].length;
+    uint32_t which[BCL_BENCH_SENTENCES];
+    int tokens;
+    for (int first = 0; first < s->sentences.count;) {
+        const int n = batch_size(s, first, &tokens);
+        for (int i = 0; i < n; i++)
+            which[i] = (uint32_t)(first + i);
+        bcl_batch *batch = &s->batches[s->batch_count];
+        BCL_TRY(bcl_batch_create(batch, most, s->plan->sentences));
+        s->batch_count++;
+        BCL_TRY(bcl_batch_pack(batch, s->sentences.samples, which, n,
+                               s->training ? bcl_model_slots(s->model) : NULL));
+        first += n;
+    }
+out:
+    return status;
+}
+
+static bcl_status open(steps *s) {
+    bcl_status status = BCL_OK;
+    const bcl_config *config = s->c->config;
+    int most = 0, tokens;
+    if (s->plan->length > config->positions)
+        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "the model has %d positions", config->positions);
+    BCL_TRY(bcl_bench_draw(&s->sentences, config, BCL_BENCH_SENTENCES, s->plan->length));
+    BCL_NEW(s->losses, (size_t)s->sentences.tokens);
+    BCL_NEW(s->predicted, (size_t)s->sentences.tokens);
+    for (int first = 0; first < s->sentences.count; first += batch_size(s, first, &tokens)) {
+        (void)batch_size(s, first, &tokens);
         most = tokens > most ? tokens : most;
     }
-    const bcl_capacity capacity = {.tokens = most, .sentences = size, .training = s->training};
-    BCL_TRY(bcl_memory_plan(&memory, s->c->device, s->c->config, (size_t)s->c->config->vocabulary,
-                            &capacity));
-    BCL_TRY(bcl_model_create(&s->model, s->c->device, s->c->config, NULL, BCL_PRECISION_FP32, 1));
+    const bcl_capacity capacity = {
+        .tokens = most, .sentences = s->plan->sentences, .training = s->training};
+    BCL_TRY(
+        bcl_memory_plan(&s->memory, s->c->device, config, (size_t)s->sentences.words, &capacity));
+    BCL_TRY(
+        bcl_model_create(&s->model, s->c->device, config, s->c->options->gemm, s->precision, 1));
+    if (bcl_model_precision(s->model) != s->precision)
+        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s", bcl_model_why_fp32(s->model));
     if (s->training)
-        BCL_TRY(bcl_model_train_begin(s->model, NULL));
+        BCL_TRY(bcl_model_train_begin(s->model, s->sentences.used));
     else
         BCL_TRY(bcl_model_pack(s->model, true));
     BCL_TRY(bcl_model_reserve(s->model, &capacity));
-    for (int b = 0; b < SENTENCES / size; b++) {
-        uint32_t which[SENTENCES];
-        for (int i = 0; i < size; i++)
-            which[i] = (uint32_t)(b * size + i);
-        BCL_TRY(bcl_batch_create(&s->batches[b], most, size));
-        s->batch_count++;
-        BCL_TRY(bcl_batch_pack(&s->batches[b], s->samples, which, size,
-                               s->training ? bcl_model_slots(s->model) : NULL));
-    }
+    BCL_TRY(pack(s, most));
 out:
     return status;
 }
@@ -140,49 +153,108 @@ static void close_steps(steps *s) {
     for (int b = 0; b < s->batch_count; b++)
         bcl_batch_free(&s->batches[b]);
     bcl_model_free(s->model);
-    free(s->ids);
-    free(s->labels);
+    bcl_bench_sentences_free(&s->sentences);
     free(s->losses);
     free(s->predicted);
+    free(s);
 }
 
-static void one(bcl_bench_child *c, bool training, int size) {
-    steps s = {.c = c, .training = training};
-    bcl_bench_row row = {.level = "step", .unit = "tokens/s", .precision = "fp32"};
-    snprintf(row.name, sizeof row.name, "step/%s/fp32/batch-%d", training ? "train" : "evaluate",
-             size);
+/* ---- the row ---- */
+
+static void add_energy(cJSON *json, const steps *s, const bcl_bench_energy *energy) {
+    double joules = 0;
+    if (!bcl_bench_energy_read(&joules, energy)) {
+        cJSON *none = cJSON_AddObjectToObject(json, "energy");
+        cJSON_AddStringToObject(none, "status", "unsupported");
+        cJSON_AddStringToObject(none, "reason", energy->problem ? energy->problem : "unreadable");
+        return;
+    }
+    const double each = s->repetitions ? joules / s->repetitions : 0;
+    cJSON *used = cJSON_AddObjectToObject(json, "energy");
+    cJSON_AddStringToObject(used, "status", "ok");
+    cJSON_AddStringToObject(used, "source", energy->source);
+    cJSON_AddNumberToObject(used, "joules", each); /* of a repetition */
+    if (each > 0)
+        cJSON_AddNumberToObject(used, "tokens_per_joule", s->sentences.tokens / each);
+}
+
+/* The distribution of single steps, whose batches differ. */
+static void add_step_times(cJSON *json, steps *s) {
+    static const struct {
+        const char *key;
+        double q;
+    } quantiles[] = {{"least", 0}, {"p5", 0.05},  {"q1", 0.25}, {"median", 0.5},
+                     {"q3", 0.75}, {"p95", 0.95}, {"most", 1}};
+    cJSON *times = cJSON_AddObjectToObject(json, "step_times_ms");
+    qsort(s->times, (size_t)s->time_count, sizeof *s->times, bcl_bench_order);
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++)
+        cJSON_AddNumberToObject(
+            times, quantiles[i].key,
+            1e3 * bcl_bench_quantile(s->times, (size_t)s->time_count, quantiles[i].q));
+    cJSON_AddNumberToObject(times, "count", s->time_count);
+}
+
+static void add_more(bcl_bench_row *row, steps *s, double cold, const bcl_bench_energy *energy) {
+    const int padded = s->plan->length > PADDED ? s->plan->length : PADDED;
+    const bcl_memory *m = &s->memory;
+    row->more = cJSON_CreateObject();
+    cJSON_AddNumberToObject(row->more, "cold_start_s", cold);
+    cJSON_AddNumberToObject(row->more, "peak_rss_mib", bcl_peak_rss_mb());
+    cJSON_AddNumberToObject(row->more, "device_mib",
+                            (double)(m->weights + m->moments + m->step) / (1 << 20));
+    cJSON_AddNumberToObject(row->more, "batch", s->plan->sentences);
+    cJSON_AddNumberToObject(row->more, "steps", s->batch_count); /* of a repetition */
+    cJSON_AddNumberToObject(row->more, "tokens", s->sentences.tokens);
+    cJSON_AddStringToObject(row->more, "provider", bcl_model_gemm(s->model));
+    if (!row->times.count)
+        return;
+    cJSON_AddNumberToObject(row->more, "step_ms", 1e3 * row->times.median / s->batch_count);
+    cJSON_AddNumberToObject(row->more, "padded_tokens_per_s",
+                            s->sentences.count * padded / row->times.median);
+    add_step_times(row->more, s);
+    add_energy(row->more, s, energy);
+}
+
+static void one(bcl_bench_child *c, bool training, const plan *p, bcl_precision precision) {
+    bcl_bench_energy energy;
+    bcl_bench_row row = {.level = "step", .unit = "tokens/s"};
+    row.precision = bcl_precision_name(precision);
+    snprintf(row.name, sizeof row.name, "step/%s/%s/%s", training ? "train" : "evaluate",
+             row.precision, p->name);
     if (!bcl_bench_begin(c, &row))
         return;
-    const double start = bcl_seconds();
-    bcl_status status = open(&s, size);
-    if (!status)
-        status = one_batch(&s, &s.batches[0]);
-    const double cold = bcl_seconds() - start;
-    row.amount = s.tokens;
-    if (!status)
-        status = bcl_bench_measure(c, &row, run, &s);
-    if (!status) {
-        const double median = row.times.median;
-        row.more = cJSON_CreateObject();
-        cJSON_AddNumberToObject(row.more, "cold_start_s", cold);
-        cJSON_AddNumberToObject(row.more, "peak_rss_mib", bcl_peak_rss_mb());
-        cJSON_AddNumberToObject(row.more, "batch", size);
-        cJSON_AddNumberToObject(row.more, "steps", s.batch_count); /* of a repetition */
-        cJSON_AddNumberToObject(row.more, "tokens", s.tokens);
-        cJSON_AddStringToObject(row.more, "provider", bcl_model_gemm(s.model));
-        if (row.times.count) {
-            cJSON_AddNumberToObject(row.more, "step_ms", 1e3 * median / s.batch_count);
-            cJSON_AddNumberToObject(row.more, "padded_tokens_per_s", SENTENCES * PADDED / median);
-        }
+    steps *s = bcl_calloc(1, sizeof *s);
+    if (!s) {
+        bcl_bench_end(c, &row, BCL_ERROR_MEMORY);
+        return;
     }
+    *s = (steps){.c = c, .plan = p, .precision = precision, .training = training};
+    const double start = bcl_seconds();
+    bcl_status status = open(s);
+    if (!status)
+        status = one_batch(s, &s->batches[0]);
+    const double cold = bcl_seconds() - start;
+    row.amount = s->sentences.tokens;
+    bcl_bench_energy_open(&energy, c->about);
+    if (!status)
+        status = bcl_bench_measure(c, &row, run, s);
+    if (!status)
+        add_more(&row, s, cold, &energy);
+    const bool explained = !status && !row.status && row.times.count && s->batch_count == 1 &&
+                           !p->length && precision == BCL_PRECISION_FP32;
     bcl_bench_end(c, &row, status);
-    close_steps(&s);
+    close_steps(s);
+    if (explained)
+        bcl_bench_explain(c, training, &row.times);
 }
 
-void bcl_bench_steps(bcl_bench_child *c) {
-    static const int sizes[] = {32, 4, 1};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        one(c, false, sizes[i]);
-        one(c, true, sizes[i]);
+void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision) {
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+        if (plans[i].full && !c->options->full)
+            continue;
+        if (precision != BCL_PRECISION_FP32 && i && !c->options->full)
+            continue; /* one is enough to compare with */
+        one(c, false, &plans[i], precision);
+        one(c, true, &plans[i], precision);
     }
 }

@@ -33,16 +33,32 @@ double bcl_bench_drift(const bcl_bench_times *t) {
 }
 
 static bcl_status once(double *seconds, int repeats, bcl_bench_work *work, void *context) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(work(context, 0));
     const double start = bcl_seconds();
-    const bcl_status status = work(context, repeats);
+    BCL_TRY(work(context, repeats));
     *seconds = fmax(bcl_seconds() - start, 1e-9) / repeats;
+out:
     return status;
+}
+
+void bcl_bench_summarize(bcl_bench_times *t) {
+    const size_t n = (size_t)t->count;
+    double sorted[BCL_BENCH_SAMPLES];
+    if (!n)
+        return;
+    memcpy(sorted, t->samples, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, bcl_bench_order);
+    t->least = sorted[0];
+    t->q1 = bcl_bench_quantile(sorted, n, 0.25);
+    t->median = bcl_bench_quantile(sorted, n, 0.5);
+    t->q3 = bcl_bench_quantile(sorted, n, 0.75);
 }
 
 bcl_status bcl_bench_time(bcl_bench_times *t, int count, double seconds, bcl_bench_work *work,
                           void *context) {
     bcl_status status = BCL_OK;
-    double last = HUGE_VAL, x = 0, sorted[BCL_BENCH_SAMPLES];
+    double last = HUGE_VAL, x = 0;
     const double end = bcl_seconds() + seconds;
     *t = (bcl_bench_times){.repeats = 1};
     for (int i = 0; i < MOST_WARMUPS; i++) {
@@ -57,12 +73,7 @@ bcl_status bcl_bench_time(bcl_bench_times *t, int count, double seconds, bcl_ben
     }
     for (; t->count < count; t->count++)
         BCL_TRY(once(&t->samples[t->count], t->repeats, work, context));
-    memcpy(sorted, t->samples, sizeof sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, bcl_bench_order);
-    t->least = sorted[0];
-    t->q1 = bcl_bench_quantile(sorted, (size_t)count, 0.25);
-    t->median = bcl_bench_quantile(sorted, (size_t)count, 0.5);
-    t->q3 = bcl_bench_quantile(sorted, (size_t)count, 0.75);
+    bcl_bench_summarize(t);
 out:
     return status;
 }

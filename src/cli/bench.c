@@ -14,7 +14,7 @@ static const bcl_command command = {
     "one that crashes or hangs is a row that says so. Rows that are wrong have no speed."};
 
 typedef struct settings {
-    const char *device, *model, *suite, *json, *format;
+    const char *device, *model, *gemm, *only, *suite, *json, *format;
     double seconds, patience;
     bool quiet, bar;
 } settings;
@@ -26,7 +26,7 @@ static void show_progress(void *context, const char *device, const char *row) {
 }
 
 /* The words that make it again, quoted where a shell would split them. */
-static bcl_status command_line(bcl_string *out, int argc, char **argv) {
+bcl_status bcl_cli_bench_line(bcl_string *out, int argc, char **argv) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_string_addf(out, "bertcl bench"));
     for (int i = 1; i < argc; i++) {
@@ -73,9 +73,11 @@ static bcl_status measure(settings *s, int argc, char **argv) {
     bcl_status status = BCL_OK;
     bcl_string line = {0};
     cJSON *result = NULL;
-    BCL_TRY(command_line(&line, argc, argv));
+    BCL_TRY(bcl_cli_bench_line(&line, argc, argv));
     const bcl_bench_options options = {.device = s->device,
                                        .model = s->model,
+                                       .gemm = s->gemm,
+                                       .only = s->only,
                                        .full = !strcmp(s->suite, "full"),
                                        .seconds = s->seconds,
                                        .patience = s->patience,
@@ -114,6 +116,10 @@ static int run_from(int argc, char **argv, int first) {
          "tiny, MiniLM-L6 (default), MiniLM-L12, bert-base, bert-large, a model's folder, or a "
          "config.json",
          .min = 0},
+        {BCL_OPTION_TEXT, "gemm", &s.gemm, "NAME",
+         "the matrix products' provider; default: what training would take", .min = 0},
+        {BCL_OPTION_TEXT, "only", &s.only, "LEVELS",
+         "of limit, product, operation and step, with commas; default: all", .min = 0},
         {BCL_OPTION_TEXT, "json", &s.json, "FILE", "write all, with every sample, as JSON",
          .min = 0},
         {BCL_OPTION_TEXT, "format", &s.format, "NAME",
@@ -143,6 +149,7 @@ static int run(int argc, char **argv) {
 int bcl_cli_bench(int argc, char **argv) {
     static const bcl_cli_entry actions[] = {
         {"run", run, "measure devices", true},
+        {"verify", bcl_cli_bench_verify, "check a driver against double precision", true},
         {"compare", bcl_cli_bench_compare, "results side by side, and what differs", false},
         {NULL, NULL, NULL, false},
     };

@@ -7,6 +7,9 @@
 #include <bertcl/bench.h>
 
 int bcl_cli_bench_compare(int argc, char **argv);
+int bcl_cli_bench_verify(int argc, char **argv);
+/* Adds the words that make a result again, quoted where a shell would split them. */
+bcl_status bcl_cli_bench_line(bcl_string *out, int argc, char **argv);
 /* "table", "markdown", "csv" or "json", on stdout. */
 bcl_status bcl_cli_bench_print(const struct cJSON *result, const char *format);
 /* Records a result in the store, unless there is none; what fails is told. started: Unix time. */

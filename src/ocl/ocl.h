@@ -138,6 +138,7 @@ void bcl_profile_operation(bcl_device *device, const char *name, double flop, do
 
 typedef struct bcl_profile_row {
     const char *name; /* of an operation, or of a kernel; owned by the device */
+    const char *file; /* of a kernel, as "attention.cl" */
     uint64_t calls;   /* of bcl_profile_operation */
     uint64_t launches;
     double ms, flop, bytes; /* sums; a kernel has only ms */

@@ -117,6 +117,7 @@ bcl_status bcl_device_profile(bcl_profile_row **operations, size_t *operation_co
             continue;
         m += at == m;
         by_kernel[at].name = k->name;
+        by_kernel[at].file = k->file;
         by_kernel[at].launches += k->launches;
         by_kernel[at].ms += k->ms;
     }

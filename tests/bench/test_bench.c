@@ -30,8 +30,11 @@ static bcl_device_info about;
 
 /* The first product's row. */
 static cJSON *first_product(cJSON **result, double patience) {
-    const bcl_bench_options options = {
-        .device = about.id, .model = "tiny", .seconds = 900, .patience = patience};
+    const bcl_bench_options options = {.device = about.id,
+                                       .model = "tiny",
+                                       .only = "limit,product",
+                                       .seconds = 900,
+                                       .patience = patience};
     assert_int_equal(bcl_bench_run(result, &options), BCL_OK);
     cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(*result, "rows");
     assert_string_equal(text(rows->child, "name"), "limit/memory/read");
