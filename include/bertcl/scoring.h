@@ -33,6 +33,10 @@ BCL_EXPORT bcl_status bcl_labels_document(bcl_labels *labels, const char *name);
 /* Adds a sentence. Errors: ARGUMENT (an id that bcl_labels_id has not given). */
 BCL_EXPORT bcl_status bcl_labels_add(bcl_labels *labels, const bcl_labelled *sentence);
 
+/* What a person should know of how files were read, one line each. */
+BCL_EXPORT size_t bcl_labels_note_count(const bcl_labels *labels);
+BCL_EXPORT const char *bcl_labels_note(const bcl_labels *labels, size_t i);
+
 BCL_EXPORT size_t bcl_labels_size(const bcl_labels *labels); /* sentences */
 BCL_EXPORT size_t bcl_labels_tokens(const bcl_labels *labels);
 BCL_EXPORT bcl_labelled bcl_labels_sentence(const bcl_labels *labels, size_t i);

@@ -70,6 +70,8 @@ static bcl_status score_files(eval_result *r, const eval_options *o, const char 
     BCL_TRY(bcl_strdup(&r->name, pred));
     BCL_TRY(bcl_strdup(&r->data, gold));
     BCL_TRY(bcl_labels_read(&r->labels, gold, pred, &options));
+    for (size_t i = 0; i < bcl_labels_note_count(r->labels) && !o->quiet; i++)
+        bcl_cli_tell(bcl_labels_note(r->labels, i));
     BCL_TRY(score(r, o, 0));
 out:
     bcl_strings_free(names, names ? reading.tag_name_count : 0);

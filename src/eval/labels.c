@@ -22,8 +22,17 @@ void bcl_labels_free(bcl_labels *labels) {
     free(labels->words);
     free(labels->sentences);
     bcl_strings_free(labels->documents, labels->document_count);
+    bcl_strings_free(labels->notes, labels->note_count);
     bcl_corpus_free(labels->corpus);
     free(labels);
+}
+
+size_t bcl_labels_note_count(const bcl_labels *labels) {
+    return labels->note_count;
+}
+
+const char *bcl_labels_note(const bcl_labels *labels, size_t i) {
+    return labels->notes[i];
 }
 
 bcl_status bcl_labels_id(int32_t *out, bcl_labels *labels, const char *name) {
@@ -326,6 +335,24 @@ out:
     return status;
 }
 
+/* Those of a corpus; one file may be both. */
+static bcl_status take_notes(bcl_labels *l, const bcl_corpus *corpus) {
+    bcl_status status = BCL_OK;
+    const size_t before = l->note_count;
+    for (size_t i = 0; i < corpus->note_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < before; k++)
+            known |= !strcmp(l->notes[k], corpus->notes[i]);
+        if (known)
+            continue;
+        BCL_TRY(bcl_grow(&l->notes, &l->note_capacity, l->note_count + 1, sizeof *l->notes));
+        BCL_TRY(bcl_strdup(&l->notes[l->note_count], corpus->notes[i]));
+        l->note_count++;
+    }
+out:
+    return status;
+}
+
 /* Takes the arrays of both instead of copying them, as most of the time of scoring goes into
  * memory; gold stays for what its words and files point to. */
 static bcl_status join(bcl_labels *l, bcl_corpus *gold, bcl_corpus *pred, bool first_pieces) {
@@ -366,6 +393,8 @@ bcl_status bcl_labels_read(bcl_labels **out, const char *gold, const char *pred,
     BCL_TRY(read_both(&a, &b));
     BCL_TRY(compare_corpora(a.corpus, b.corpus));
     BCL_TRY(bcl_labels_create(&labels));
+    BCL_TRY(take_notes(labels, a.corpus));
+    BCL_TRY(take_notes(labels, b.corpus));
     BCL_TRY(join(labels, a.corpus, b.corpus, options->first_pieces));
     labels->corpus = a.corpus;
     a.corpus = NULL;

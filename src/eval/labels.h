@@ -25,6 +25,8 @@ struct bcl_labels {
     size_t document_count, document_capacity;
     bcl_corpus *corpus; /* what words and files point into; NULL: the caller's */
     size_t left_out;
+    char **notes; /* (note_count), on how files were read */
+    size_t note_count, note_capacity;
 };
 
 /* Adds the documents of a corpus, so that a sentence's document has the same number in both. */

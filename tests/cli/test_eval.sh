@@ -39,6 +39,11 @@ check "JSON" 0 '"scheme":[[:space:]]*"IOB2"' e --gold gold --pred pred --mode st
 for key in accuracy report entities mode scheme confusion labels matrix counts matches partial ent_type missing spurious; do
     has JSON "\"$key\""
 done
+printf 'Sao NC B-LOC B-LOC\r\nPaulo VMI I-LOC O\r\n' >both
+check "two columns: gold" 0 'data: both: columns 3 and 4 hold tags, read column 3' e --gold both --pred both
+check "two columns: predicted" 0 'data: both: columns 3 and 4 hold tags, read column 4' e --gold both --pred both
+check "two columns: quiet" 0 'accuracy +0\.50' e --gold both --pred both --quiet
+[ -s stderr ] && fail "two columns: quiet: $(cat stderr)"
 check "default mode" 0 '"scheme":[[:space:]]*null' e --gold gold --pred pred --json
 check "a scheme is strict" 0 '"mode":[[:space:]]*"strict"' e --gold gold --pred pred --json --scheme IOB2
 check "--mode default wins" 0 '"mode":[[:space:]]*"default"' e --gold gold --pred pred --json --scheme IOB2 --mode default
