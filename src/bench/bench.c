@@ -72,6 +72,8 @@ static void measure_levels(bcl_bench_child *c) {
         if (wanted(c, "step"))
             bcl_bench_steps(c, (bcl_precision)p);
     }
+    if (c->options->full && wanted(c, "product"))
+        bcl_bench_providers(c);
 }
 
 static void measure_in_child(void *context, int fd) {

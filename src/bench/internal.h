@@ -208,6 +208,8 @@ void bcl_bench_limits(bcl_bench_child *c);
 /* What bounds ("memory" or "compute") is measured once more: the ceiling rises if it is better. */
 void bcl_bench_limits_again(bcl_bench_child *c, const char *bound);
 void bcl_bench_products(bcl_bench_child *c, bcl_precision precision);
+/* The same products by every provider that suits the device, untuned, in its precision. */
+void bcl_bench_providers(bcl_bench_child *c);
 void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision);
 /* Each operation of the model, timed or, with `verify`, only checked, a row an output. */
 void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precision);

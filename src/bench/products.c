@@ -1,6 +1,7 @@
 /* Matrix products at the model's shapes by what training would take, each compared with double
  * precision. */
 #include "bench/internal.h"
+#include "ops/gemm/provider.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -134,7 +135,9 @@ static cJSON *more(const product *p) {
     return json;
 }
 
-static void one(bcl_bench_child *c, bcl_gemm *gemm, bcl_gemm_layout layout, int M, int N, int K) {
+/* provider: part of the name, NULL for what training takes */
+static void one(bcl_bench_child *c, bcl_gemm *gemm, const char *provider, bcl_gemm_layout layout,
+                int M, int N, int K) {
     const double m = M, n = N, k = K;
     product p = {.c = c, .gemm = gemm, .call = {.layout = layout, .M = M, .N = N, .K = K}};
     bcl_bench_row row = {.level = "product", .unit = "GFLOP/s"};
@@ -142,8 +145,8 @@ static void one(bcl_bench_child *c, bcl_gemm *gemm, bcl_gemm_layout layout, int 
     row.flop = 2 * m * n * k;
     row.amount = row.flop * 1e-9;
     row.bytes = sizeof(float) * (m * k + k * n + m * n);
-    snprintf(row.name, sizeof row.name, "product/%s/%s/%dx%dx%d", row.precision, layouts[layout], M,
-             N, K);
+    snprintf(row.name, sizeof row.name, "product/%s/%s%s%s/%dx%dx%d", row.precision,
+             provider ? provider : "", provider ? "/" : "", layouts[layout], M, N, K);
     if (!bcl_bench_begin(c, &row))
         return;
     const bcl_status status = measure(&p, &row);
@@ -152,25 +155,40 @@ static void one(bcl_bench_child *c, bcl_gemm *gemm, bcl_gemm_layout layout, int 
     close_product(&p);
 }
 
-void bcl_bench_products(bcl_bench_child *c, bcl_precision precision) {
+/* The products of a model's layers. */
+static void all(bcl_bench_child *c, bcl_precision precision, const char *provider) {
     const int C = c->config->hidden, F = c->config->intermediate;
     const int linears[4][2] = {{C, 3 * C}, {C, C}, {C, F}, {F, C}}; /* in, out */
     const int T = c->options->full ? FULL_T : QUICK_T;
     bcl_gemm *gemm = NULL;
-    const bcl_status status = bcl_gemm_create(&gemm, c->device, NULL, precision);
+    const bcl_status status =
+        bcl_gemm_create(&gemm, c->device, provider ? provider : c->options->gemm, precision);
     if (status) {
         bcl_bench_row row = {
             .level = "product", .unit = "GFLOP/s", .precision = bcl_precision_name(precision)};
-        snprintf(row.name, sizeof row.name, "product/%s", row.precision);
+        snprintf(row.name, sizeof row.name, "product/%s%s%s", row.precision, provider ? "/" : "",
+                 provider ? provider : "");
         bcl_bench_frame(c, 'B', row.name);
         bcl_bench_end(c, &row, status);
         return;
     }
     for (int i = 0; i < 4; i++) {
         const int in = linears[i][0], out = linears[i][1];
-        one(c, gemm, BCL_GEMM_NN, T, out, in);
-        one(c, gemm, BCL_GEMM_NT, T, in, out);
-        one(c, gemm, BCL_GEMM_TN, in, out, T);
+        one(c, gemm, provider, BCL_GEMM_NN, T, out, in);
+        one(c, gemm, provider, BCL_GEMM_NT, T, in, out);
+        one(c, gemm, provider, BCL_GEMM_TN, in, out, T);
     }
     bcl_gemm_free(gemm);
+}
+
+void bcl_bench_products(bcl_bench_child *c, bcl_precision precision) {
+    all(c, precision, NULL);
+}
+
+/* Without parameters, as nobody has tuned them. Last, as one that tuning would not take may crash.
+ */
+void bcl_bench_providers(bcl_bench_child *c) {
+    for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++)
+        if ((*p)->suits(c->device))
+            all(c, (*p)->precision, (*p)->name);
 }
