@@ -71,12 +71,12 @@ static bool is_quoted(const bcl_cells *c) {
     return c->count > 1;
 }
 
-/* "Ana B-PER lives O": a sentence in a line. */
+/* "Ana B-PER lives O in O": a sentence in a line. Four columns may be a word with two tags. */
 static bool is_sentence(const bcl_cells *c) {
     for (size_t i = 0; i < c->count; i++)
         if (bcl_is_scheme_tag(c->cells[i].text, c->cells[i].size) != (i % 2 == 1))
             return false;
-    return c->count > 3 && c->count % 2 == 0;
+    return c->count > 5 && c->count % 2 == 0;
 }
 
 bcl_status bcl_check_first_line(const bcl_cells *c, bcl_field line, const char *path,

@@ -145,6 +145,7 @@ static void test_columns_are_found(void **state) {
         {"Wien NE I-NC I-LOC\nhat VAFIN I-VC O\n", "Wien/I-LOC hat/O", NULL},
         {"Sao NC B-LOC B-LOC\r\nPaulo VMI I-LOC O\r\n( Fpa O O\r\n\r\n",
          "Sao/B-LOC Paulo/I-LOC (/O", "conll, word column 1, tag column 3"}, /* gold, predicted */
+        {"Ulm B-LOC NNP O\nis O VBZ O\n", "Ulm/O is/O", NULL},  /* no sentence in a line */
         {"a B-LOC O\nb O O\nc O O\n", "a/B-LOC b/O c/O", NULL}, /* nested, none in the sample */
         {"Ana\tB-PER\t0.98\nlives\tO\t0.99\n", "Ana/B-PER lives/O",
          "conll, word column 1, tag column 2"},
