@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -151,9 +152,13 @@ out:
 
 /* ---- a run ---- */
 
-/* Never comes back. The run's own report is one of many: stdout is for the figures of all. */
+/* Never comes back. In a group of its own: a signal of the terminal comes to the command alone,
+ * which passes it on; one of each could be taken for a second Ctrl-C. The run's own report is one
+ * of many: stdout is for the figures of all. */
 static void become_run(const group *g, char **argv) {
     const int null = open("/dev/null", O_WRONLY);
+    setpgid(0, 0);
+    signal(SIGTTOU, SIG_IGN); /* and may write to the terminal all the same */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(null, STDOUT_FILENO);
     execv(g->program, argv);
@@ -161,8 +166,7 @@ static void become_run(const group *g, char **argv) {
     _exit(BCL_EXIT_FAILED);
 }
 
-/* Waits for it. A signal is passed on as SIGTERM, which does nothing to a process that has had its
- * own from the terminal. */
+/* Waits for it, and passes a signal on. */
 static int wait_for(pid_t child) {
     const struct timespec pause = {0, 20000000};
     bool passed = false;
@@ -170,7 +174,7 @@ static int wait_for(pid_t child) {
     pid_t got;
     while (!(got = waitpid(child, &state, WNOHANG)) || (got < 0 && errno == EINTR)) {
         if (bcl_interrupted() && !passed) {
-            kill(child, SIGTERM);
+            kill(child, bcl_interrupt_signal());
             passed = true;
         }
         nanosleep(&pause, NULL);
