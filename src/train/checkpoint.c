@@ -177,13 +177,17 @@ static bcl_status folder_of(char **out, const char *run, int64_t step) {
     return bcl_format(out, "%s/" PREFIX "%lld", run, (long long)step);
 }
 
+/* Under another name first: a kill leaves no half of one that looks like a checkpoint. */
 static bcl_status remove_one(const char *run, int64_t step) {
     bcl_status status = BCL_OK;
-    char *path = NULL;
+    char *path = NULL, *temporary = NULL;
     BCL_TRY(folder_of(&path, run, step));
-    BCL_TRY(bcl_path_remove(path));
+    BCL_TRY(bcl_format(&temporary, "%s.tmp.%ld", path, (long)getpid()));
+    BCL_TRY(bcl_path_rename(path, temporary));
+    BCL_TRY(bcl_path_remove(temporary));
 out:
     free(path);
+    free(temporary);
     return status;
 }
 
@@ -260,7 +264,6 @@ bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
     if (bcl_path_exists(folder)) /* resumed here, and nothing done since */
         goto out;
     BCL_TRY(bcl_path_remove(temporary));
-    BCL_TRY(bcl_train_checkpoint_prune(run, 1)); /* that one stays beside the new one */
     BCL_TRY(bcl_format(&path, "%s/model", temporary));
     BCL_TRY(bcl_directory_create(temporary));
     BCL_TRY(bcl_model_files_save(files, model, path));
@@ -279,6 +282,7 @@ bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
                                  STATE_NUMBERS + (ranks != NULL)));
     BCL_TRY(write_sums(temporary, state->step));
     BCL_TRY(bcl_path_rename(temporary, folder));
+    BCL_TRY(bcl_train_checkpoint_prune(run, 2)); /* not before: two are whole at any moment */
 out:
     if (status && temporary) { /* a full disk should not stay full for what is of no use */
         char message[1024];

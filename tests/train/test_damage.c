@@ -3,6 +3,8 @@
 #include "support/runs.h"
 
 #include <cjson/cJSON.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static char *stopped, *whole;
 
@@ -288,6 +290,42 @@ static void test_records(void **state) {
     free(out);
 }
 
+/* From its first step on no file may be longer than that: saving fails in the middle. */
+static void listen_without_room(void *context, const bcl_run_event *event) {
+    struct rlimit limit;
+    if (event->kind == BCL_RUN_STEP && !getrlimit(RLIMIT_FSIZE, &limit)) {
+        limit.rlim_cur = 16 << 10;
+        setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    run_listen(context, event);
+}
+
+/* Two checkpoints are whole at any moment, while the next is being written too. */
+static void test_second_stays(void **state) {
+    run_heard h = {0};
+    struct rlimit limit;
+    char *out = copy(), *path = NULL;
+    bcl_run *run = NULL;
+    bcl_run_options o;
+    (void)state;
+    bcl_run_options_init(&o);
+    o.out = out;
+    o.resume = true;
+    o.listener = listen_without_room;
+    o.context = &h;
+    OK(bcl_run_open(&run, &o));
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    const bcl_status status = bcl_run_train(run);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    assert_int_equal(status, BCL_ERROR_IO);
+    bcl_run_free(run);
+    OK(bcl_format(&path, "%s/checkpoint-%d/model/model.safetensors", out, (int)second));
+    flip(path, 100);
+    takes_first(out, "is not whole");
+    free(path);
+}
+
 static void test_leftovers(void **state) {
     run_heard h = {0};
     char *out = copy();
@@ -326,11 +364,11 @@ static void test_other_products(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_untouched),      cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_renamed),        cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_inputs),         cmocka_unit_test(test_older_record),
-        cmocka_unit_test(test_records),        cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_other_products),
+        cmocka_unit_test(test_untouched), cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_renamed),   cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_inputs),    cmocka_unit_test(test_older_record),
+        cmocka_unit_test(test_records),   cmocka_unit_test(test_second_stays),
+        cmocka_unit_test(test_leftovers), cmocka_unit_test(test_other_products),
     };
     const int failed = RUN_TESTS(tests, make_runs());
     free(stopped);
