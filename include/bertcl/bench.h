@@ -43,17 +43,42 @@ BCL_EXPORT bcl_status bcl_bench_run(struct cJSON **out, const bcl_bench_options 
 /* Reads a result and checks it: FORMAT, also for another version of the schema. */
 BCL_EXPORT bcl_status bcl_bench_read(struct cJSON **out, const char *path);
 
-/* Rows of the same name and, where both results have one device only, whatever it is, else of the
- * same device. */
+/* What one device gave in one result. Texts are the result's and path's owner's. */
+typedef struct bcl_bench_column {
+    const struct cJSON *result;
+    const char *path, *device, *name, *driver;
+} bcl_bench_column;
+/* Adds a column for each device of the result that has a row with a speed. *list is the caller's to
+ * free(), also after an error. */
+BCL_EXPORT bcl_status bcl_bench_columns(bcl_bench_column **list, size_t *count,
+                                        const struct cJSON *result, const char *path);
+/* The column's row of that name, if it has a speed; else NULL. */
+BCL_EXPORT const struct cJSON *bcl_bench_column_row(const bcl_bench_column *column,
+                                                    const char *name);
+
 typedef struct bcl_bench_difference {
-    const char *name, *device, *other; /* owned by the results; other: b's device */
-    double ratio;                      /* b's speed by a's, of the medians */
-    double low, high;                  /* 95 % of it by bootstrap over the samples */
+    const char *name; /* owned by the results */
+    double ratio;     /* b's speed by a's, of the medians */
+    double low, high; /* where it lies with 95 %, by the samples and by what runs differ by */
     bool differs; /* the interval is outside of 1 / (1 + 0.05) to 1 + 0.05; else it means nothing */
 } bcl_bench_difference;
-/* *out is the caller's to free(). */
-BCL_EXPORT bcl_status bcl_bench_compare(bcl_bench_difference **out, size_t *count,
-                                        const struct cJSON *a, const struct cJSON *b);
+typedef struct bcl_bench_comparison {
+    bcl_bench_difference *rows; /* (count) that both have, in a's order */
+    size_t count;
+    bcl_bench_difference all; /* the middle of the rows' ratios; if there are any */
+} bcl_bench_comparison;
+/* Compares what two columns have in common; of different models that is limits and products. */
+BCL_EXPORT bcl_status bcl_bench_compare(bcl_bench_comparison *out, const bcl_bench_column *a,
+                                        const bcl_bench_column *b);
+BCL_EXPORT void bcl_bench_comparison_free(bcl_bench_comparison *comparison);
+/* "0.53 (0.49-0.58)", with "= " before it if that is no difference; "any" for an interval of more
+ * than a factor of 100. */
+enum { BCL_BENCH_RATIO = 48 };
+BCL_EXPORT void bcl_bench_ratio_text(char out[BCL_BENCH_RATIO], const bcl_bench_difference *d);
+
+/* Writes a page about results: bars, rooflines, scaling with batch and length, what differs. */
+BCL_EXPORT bcl_status bcl_bench_page(const bcl_bench_column *columns, size_t count,
+                                     const char *path);
 
 #ifdef __cplusplus
 }

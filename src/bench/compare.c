@@ -1,15 +1,23 @@
-/* Two results row by row: ratios of medians, with intervals by bootstrap over the samples. */
+/* Two results row by row: ratios of medians, with intervals from the samples of both and from what
+ * runs of one device differ by.
+ *
+ * The samples of a row follow each other within a second, so they share the machine's state of that
+ * second: a median of n of them is not sqrt(n) times as certain as one. A row's median in another
+ * run of the same machine is therefore taken to differ as much as a sample does, at least as much
+ * as the result's typical row does, and by the drift that the rows show within themselves. */
 #include "bench/internal.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
-enum { DRAWS = 2000 };
-/* Between two runs of the same device medians differ by this much, whatever the samples of one run
- * say. */
+/* Least standard deviation of a logarithm between two runs; 95 % of the normal distribution. */
+static const double LEAST = 0.01, WITHIN = 1.96;
+/* Intervals that reach into this, either way, are no difference. */
 static const double MEANS_NOTHING = 1.05;
 
 static const char *text(const cJSON *row, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(row, key)->valuestring;
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 static const cJSON *samples_of(const cJSON *row) {
@@ -17,98 +25,203 @@ static const cJSON *samples_of(const cJSON *row) {
                                             "samples");
 }
 
-static bool is_ok(const cJSON *row) {
-    return !strcmp(text(row, "status"), "ok");
+/* Rows that only check something are ok without a speed. */
+static bool has_speed(const cJSON *row) {
+    return !strcmp(text(row, "status"), "ok") && cJSON_GetArraySize(samples_of(row)) > 0;
 }
 
-/* The only device of the rows, or NULL. */
-static const char *only_device(const cJSON *rows) {
-    const char *device = NULL;
-    const cJSON *row;
+/* ---- a row's and a result's certainty ---- */
+
+/* Of the sorted samples: the median, and the standard deviation that the quartiles of a normal
+ * distribution have, as a share of it. */
+typedef struct spread {
+    double median, sd, drift;
+} spread;
+
+static bcl_status spread_of(spread *out, const cJSON *row) {
+    bcl_status status = BCL_OK;
+    const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds"), *x;
+    const cJSON *list = samples_of(row);
+    const cJSON *drift = cJSON_GetObjectItemCaseSensitive(seconds, "last_by_first_third");
+    double *samples = NULL;
+    size_t n = 0;
+    BCL_NEW(samples, (size_t)cJSON_GetArraySize(list));
+    cJSON_ArrayForEach(x, list) samples[n++] = x->valuedouble;
+    qsort(samples, n, sizeof *samples, bcl_bench_order);
+    out->median = bcl_bench_quantile(samples, n, 0.5);
+    out->sd = (bcl_bench_quantile(samples, n, 0.75) - bcl_bench_quantile(samples, n, 0.25)) /
+              1.349 / out->median;
+    out->drift =
+        cJSON_IsNumber(drift) && drift->valuedouble > 0 ? fabs(log(drift->valuedouble)) : 0;
+out:
+    free(samples);
+    return status;
+}
+
+/* The middle of so many numbers, which it sorts; 0 of none. */
+static double middle(double *x, size_t n) {
+    qsort(x, n, sizeof *x, bcl_bench_order);
+    return n ? bcl_bench_quantile(x, n, 0.5) : 0;
+}
+
+/* What the rows of one device in one result have in common. */
+typedef struct noise {
+    double sd, drift;
+} noise;
+
+static bcl_status noise_of(noise *out, const bcl_bench_column *c) {
+    bcl_status status = BCL_OK;
+    double *sd = NULL, *drift = NULL;
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(c->result, "rows"), *row;
+    size_t n = 0;
+    BCL_NEW(sd, (size_t)cJSON_GetArraySize(rows));
+    BCL_NEW(drift, (size_t)cJSON_GetArraySize(rows));
     cJSON_ArrayForEach(row, rows) {
-        if (device && strcmp(device, text(row, "device")))
-            return NULL;
-        device = text(row, "device");
+        spread s;
+        if (!has_speed(row) || strcmp(text(row, "device"), c->device))
+            continue;
+        BCL_TRY(spread_of(&s, row));
+        sd[n] = s.sd;
+        drift[n++] = s.drift;
     }
-    return device;
+    *out = (noise){middle(sd, n), middle(drift, n)};
+out:
+    free(sd);
+    free(drift);
+    return status;
 }
 
-static const cJSON *find(const cJSON *rows, const cJSON *like, bool any_device) {
+static double variance(const spread *s, const noise *n) {
+    const double sd = fmax(fmax(s->sd, n->sd), LEAST);
+    return sd * sd + n->drift * n->drift;
+}
+
+/* ---- differences ---- */
+
+static void conclude(bcl_bench_difference *d, double log_ratio, double sd) {
+    d->ratio = exp(log_ratio);
+    d->low = exp(log_ratio - WITHIN * sd);
+    d->high = exp(log_ratio + WITHIN * sd);
+    d->differs = d->high < 1 / MEANS_NOTHING || d->low > MEANS_NOTHING;
+}
+
+static const cJSON *find(const bcl_bench_column *c, const char *name) {
     const cJSON *row;
-    cJSON_ArrayForEach(
-        row,
-        rows) if (is_ok(row) && !strcmp(text(row, "name"), text(like, "name")) &&
-                  (any_device || !strcmp(text(row, "device"), text(like, "device")))) return row;
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(c->result, "rows")) {
+        if (has_speed(row) && !strcmp(text(row, "name"), name) &&
+            !strcmp(text(row, "device"), c->device))
+            return row;
+    }
     return NULL;
 }
 
-/* Median of as many draws, or of the samples themselves with NULL. */
-static double median(double *scratch, const double *x, size_t n, uint64_t *seed) {
-    for (size_t i = 0; i < n; i++)
-        scratch[i] = seed ? x[bcl_mix64((*seed)++) % n] : x[i];
-    qsort(scratch, n, sizeof *scratch, bcl_bench_order);
-    return bcl_bench_quantile(scratch, n, 0.5);
-}
-
-static bcl_status read_samples(double **out, size_t *count, const cJSON *row) {
+/* All rows as one: the middle of their ratios, as certain as their own distribution makes it, but
+ * no more than the drift that they share lets it be. */
+static bcl_status add_up(bcl_bench_difference *all, const bcl_bench_difference *rows, size_t count,
+                         const noise n[2]) {
     bcl_status status = BCL_OK;
-    const cJSON *list = samples_of(row), *x;
-    size_t n = 0;
-    BCL_NEW(*out, (size_t)cJSON_GetArraySize(list));
-    cJSON_ArrayForEach(x, list)(*out)[n++] = x->valuedouble;
-    *count = n;
-out:
-    return status;
-}
-
-static bcl_status compare(bcl_bench_difference *d, const cJSON *a, const cJSON *b) {
-    bcl_status status = BCL_OK;
-    double *x = NULL, *y = NULL, *scratch = NULL, *ratios = NULL;
-    size_t n, m;
-    uint64_t seed = 1;
-    BCL_TRY(read_samples(&x, &n, a));
-    BCL_TRY(read_samples(&y, &m, b));
-    BCL_NEW(scratch, n > m ? n : m);
-    BCL_NEW(ratios, DRAWS);
-    for (int i = 0; i < DRAWS; i++) {
-        const double u = median(scratch, x, n, &seed);
-        ratios[i] = u / median(scratch, y, m, &seed);
-    }
-    qsort(ratios, DRAWS, sizeof *ratios, bcl_bench_order);
-    const double u = median(scratch, x, n, NULL);
-    *d = (bcl_bench_difference){.name = text(a, "name"),
-                                .device = text(a, "device"),
-                                .other = text(b, "device"),
-                                .ratio = u / median(scratch, y, m, NULL),
-                                .low = bcl_bench_quantile(ratios, DRAWS, 0.025),
-                                .high = bcl_bench_quantile(ratios, DRAWS, 0.975)};
-    d->differs = d->high < 1 / MEANS_NOTHING || d->low > MEANS_NOTHING;
+    double *x = NULL, *off = NULL;
+    BCL_NEW(x, count);
+    BCL_NEW(off, count);
+    for (size_t i = 0; i < count; i++)
+        x[i] = log(rows[i].ratio);
+    const double log_ratio = middle(x, count);
+    for (size_t i = 0; i < count; i++)
+        off[i] = fabs(x[i] - log_ratio);
+    const double own = 1.4826 * middle(off, count) * 1.2533 / sqrt((double)count);
+    conclude(all, log_ratio,
+             sqrt(own * own + n[0].drift * n[0].drift + n[1].drift * n[1].drift + LEAST * LEAST));
+    all->name = "all rows";
 out:
     free(x);
-    free(y);
-    free(scratch);
-    free(ratios);
+    free(off);
     return status;
 }
 
-bcl_status bcl_bench_compare(bcl_bench_difference **out, size_t *count, const cJSON *a,
-                             const cJSON *b) {
+/* What rows of whole models and their parts are of. */
+static bool is_same_model(const cJSON *a, const cJSON *b) {
+    const cJSON *x = cJSON_GetObjectItemCaseSensitive(a, "options");
+    const cJSON *y = cJSON_GetObjectItemCaseSensitive(b, "options");
+    return cJSON_Compare(cJSON_GetObjectItemCaseSensitive(x, "model"),
+                         cJSON_GetObjectItemCaseSensitive(y, "model"), true) ||
+           (!cJSON_HasObjectItem(x, "model") && !cJSON_HasObjectItem(y, "model"));
+}
+
+bcl_status bcl_bench_compare(bcl_bench_comparison *out, const bcl_bench_column *a,
+                             const bcl_bench_column *b) {
     bcl_status status = BCL_OK;
-    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(a, "rows"), *row;
-    const cJSON *others = cJSON_GetObjectItemCaseSensitive(b, "rows");
-    const bool any_device = only_device(rows) && only_device(others);
-    bcl_bench_difference *list = NULL;
-    size_t n = 0;
-    BCL_NEW(list, (size_t)cJSON_GetArraySize(rows));
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(a->result, "rows"), *row;
+    const bool same = is_same_model(a->result, b->result);
+    noise n[2];
+    *out = (bcl_bench_comparison){0};
+    BCL_NEW(out->rows, (size_t)cJSON_GetArraySize(rows));
+    BCL_TRY(noise_of(&n[0], a));
+    BCL_TRY(noise_of(&n[1], b));
     cJSON_ArrayForEach(row, rows) {
-        const cJSON *other = is_ok(row) ? find(others, row, any_device) : NULL;
-        if (other)
-            BCL_TRY(compare(&list[n++], row, other));
+        const bool own = has_speed(row) && !strcmp(text(row, "device"), a->device);
+        /* a limit is the device's own, a product's name has its shape */
+        const bool alike =
+            same || !strcmp(text(row, "level"), "limit") || !strcmp(text(row, "level"), "product");
+        const cJSON *other = own && alike ? find(b, text(row, "name")) : NULL;
+        spread x, y;
+        if (!other)
+            continue;
+        BCL_TRY(spread_of(&x, row));
+        BCL_TRY(spread_of(&y, other));
+        bcl_bench_difference *d = &out->rows[out->count++];
+        d->name = text(row, "name");
+        conclude(d, log(x.median / y.median), sqrt(variance(&x, &n[0]) + variance(&y, &n[1])));
     }
-    *out = list;
-    *count = n;
-    list = NULL;
+    if (out->count)
+        BCL_TRY(add_up(&out->all, out->rows, out->count, n));
 out:
-    free(list);
+    if (status)
+        bcl_bench_comparison_free(out);
     return status;
+}
+
+void bcl_bench_ratio_text(char out[BCL_BENCH_RATIO], const bcl_bench_difference *d) {
+    int n = snprintf(out, BCL_BENCH_RATIO, "%s%.3g", d->differs ? "" : "= ", d->ratio);
+    if (d->high / d->low <= 100)
+        snprintf(out + n, BCL_BENCH_RATIO - (size_t)n, " (%.3g-%.3g)", d->low, d->high);
+    else
+        snprintf(out + n, BCL_BENCH_RATIO - (size_t)n, " (any)");
+}
+
+void bcl_bench_comparison_free(bcl_bench_comparison *c) {
+    free(c->rows);
+    *c = (bcl_bench_comparison){0};
+}
+
+/* ---- columns ---- */
+
+static bool has_column(const bcl_bench_column *list, size_t count, const cJSON *result,
+                       const char *device) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].result == result && !strcmp(list[i].device, device))
+            return true;
+    return false;
+}
+
+bcl_status bcl_bench_columns(bcl_bench_column **list, size_t *count, const cJSON *result,
+                             const char *path) {
+    bcl_status status = BCL_OK;
+    const cJSON *row;
+    size_t capacity = *count;
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(result, "rows")) {
+        if (!has_speed(row) || has_column(*list, *count, result, text(row, "device")))
+            continue;
+        BCL_TRY(bcl_grow(list, &capacity, *count + 1, sizeof **list));
+        (*list)[(*count)++] = (bcl_bench_column){.result = result,
+                                                 .path = path,
+                                                 .device = text(row, "device"),
+                                                 .name = text(row, "device_name"),
+                                                 .driver = text(row, "driver")};
+    }
+out:
+    return status;
+}
+
+const cJSON *bcl_bench_column_row(const bcl_bench_column *c, const char *name) {
+    return find(c, name);
 }

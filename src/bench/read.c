@@ -3,6 +3,16 @@
 
 #include <cjson/cJSON.h>
 
+/* Of these levels an "ok" is a speed; others only check something. */
+static bool is_timed(const cJSON *row) {
+    static const char *const levels[] = {"limit", "product", "operation", "step"};
+    const char *level = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "level"));
+    for (size_t i = 0; level && i < sizeof levels / sizeof *levels; i++)
+        if (!strcmp(level, levels[i]))
+            return true;
+    return cJSON_HasObjectItem(row, "value") || cJSON_HasObjectItem(row, "seconds");
+}
+
 static bcl_status check_row(const cJSON *row, int number, const char *path) {
     static const char *const texts[] = {"name", "device", "status", "unit"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -10,7 +20,7 @@ static bcl_status check_row(const cJSON *row, int number, const char *path) {
             return bcl_fail(BCL_ERROR_FORMAT, "%s: row %d: found no text \"%s\"; measure again",
                             path, number, texts[i]);
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(row, "status"), *sample = NULL;
-    if (strcmp(status->valuestring, "ok"))
+    if (strcmp(status->valuestring, "ok") || !is_timed(row))
         return BCL_OK;
     const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds");
     const cJSON *samples = cJSON_GetObjectItemCaseSensitive(seconds, "samples");

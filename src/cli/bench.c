@@ -123,8 +123,8 @@ static int run_from(int argc, char **argv, int first) {
         {BCL_OPTION_TEXT, "json", &s.json, "FILE", "write all, with every sample, as JSON",
          .min = 0},
         {BCL_OPTION_TEXT, "format", &s.format, "NAME",
-         "of what is printed: table (default), markdown, csv or json",
-         .choices = "table|markdown|csv|json"},
+         "of what is printed: table (default), markdown, csv, json or sql",
+         .choices = BCL_CLI_BENCH_FORMATS},
         {BCL_OPTION_REAL, "time-limit", &s.seconds, "S",
          "seconds, shared by the devices, after which rows are skipped; default: 150, full: 1800",
          .min = 1, .max = 1e6},
@@ -151,6 +151,8 @@ int bcl_cli_bench(int argc, char **argv) {
         {"run", run, "measure devices", true},
         {"verify", bcl_cli_bench_verify, "check a driver against double precision", true},
         {"compare", bcl_cli_bench_compare, "results side by side, and what differs", false},
+        {"report", bcl_cli_bench_report, "results as a page with charts", false},
+        {"show", bcl_cli_bench_show, "a stored result in another format", false},
         {NULL, NULL, NULL, false},
     };
     const bool options = argc < 2 || (argv[1][0] == '-' && strcmp(argv[1], "--help") != 0 &&

@@ -1,4 +1,4 @@
-/* A benchmark's rows as a table, Markdown, CSV or JSON. */
+/* A benchmark's rows as a table, Markdown, CSV, JSON or SQL. */
 #include "cli/bench_command.h"
 #include "cli/terminal.h"
 
@@ -80,6 +80,62 @@ static void print_csv(const cJSON *result, const cJSON *row, char cells[COLUMNS]
         print_csv_cell(row ? text(result, common[i]) : common[i], i == 4);
 }
 
+/* ---- SQL ---- */
+
+static void print_sql_text(const char *value) {
+    putchar('\'');
+    for (; *value; value++)
+        printf("%s%c", *value == '\'' ? "'" : "", *value);
+    putchar('\'');
+}
+
+static void print_sql_number(const cJSON *row, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, key);
+    if (cJSON_IsNumber(item))
+        printf(", %.17g", item->valuedouble);
+    else
+        fputs(", NULL", stdout);
+}
+
+/* A table and its rows, in the words that SQLite, PostgreSQL and MySQL have in common. */
+static void print_sql(const cJSON *result, const cJSON *rows) {
+    static const char *const common[] = {"host", "os", "build", "date", "command"};
+    static const char *const texts[] = {"device", "device_name", "driver", "driver_version",
+                                        "name",   "level",       "status", "reason",
+                                        "unit",   "precision"};
+    static const char *const numbers[] = {"value",  "error",    "error_limit",
+                                          "gflops", "gb_per_s", "share_of_limit"};
+    static const char *const times[] = {"median", "q1", "q3", "least"};
+    const cJSON *row;
+    fputs("CREATE TABLE IF NOT EXISTS bertcl_bench (host TEXT, os TEXT, build TEXT, date TEXT, "
+          "command TEXT, device TEXT, device_name TEXT, driver TEXT, driver_version TEXT, "
+          "name TEXT, level TEXT, status TEXT, reason TEXT, unit TEXT, \"precision\" TEXT, "
+          "value DOUBLE PRECISION, error DOUBLE PRECISION, error_limit DOUBLE PRECISION, "
+          "gflops DOUBLE PRECISION, gb_per_s DOUBLE PRECISION, share_of_limit DOUBLE PRECISION, "
+          "seconds_median DOUBLE PRECISION, seconds_q1 DOUBLE PRECISION, "
+          "seconds_q3 DOUBLE PRECISION, seconds_least DOUBLE PRECISION);\n",
+          stdout);
+    cJSON_ArrayForEach(row, rows) {
+        const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds");
+        fputs("INSERT INTO bertcl_bench VALUES (", stdout);
+        for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
+            print_sql_text(text(result, common[i]));
+            fputs(", ", stdout);
+        }
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            fputs(i ? ", " : "", stdout);
+            print_sql_text(text(row, texts[i]));
+        }
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            print_sql_number(row, numbers[i]);
+        for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+            print_sql_number(seconds, times[i]);
+        fputs(");\n", stdout);
+    }
+}
+
+/* ---- */
+
 static void print_markdown(const cJSON *row, char cells[COLUMNS][CELL]) {
     fputs("| ", stdout);
     for (int c = 0; c < COLUMNS; c++)
@@ -98,6 +154,10 @@ bcl_status bcl_cli_bench_print(const cJSON *result, const char *format) {
         BCL_TRY(bcl_json_print(&json, result));
         puts(json);
         cJSON_free(json);
+        return BCL_OK;
+    }
+    if (!strcmp(format, "sql")) {
+        print_sql(result, rows);
         return BCL_OK;
     }
     if (csv)

@@ -130,8 +130,11 @@ static bcl_status add_curve(bcl_string *out, const struct curve *c, const bcl_pa
     for (size_t i = 0; i < count; i++) {
         const bcl_page_series *s = bcl_page_run_series(&runs[i], c->key);
         if (s)
-            series[n++] =
-                (bcl_svg_series){count > 1 ? runs[i].name : NULL, s->x, s->y, s->count, c->dots};
+            series[n++] = (bcl_svg_series){.name = count > 1 ? runs[i].name : NULL,
+                                           .x = s->x,
+                                           .y = s->y,
+                                           .count = s->count,
+                                           .dots = c->dots};
     }
     if (n)
         BCL_TRY(bcl_svg_lines(out, &(bcl_svg_chart){.title = c->title,

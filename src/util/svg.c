@@ -22,8 +22,8 @@ static double round_step(double span, int ticks) {
 
 static void make_axis(axis *a, bool tight) {
     if (a->log) {
-        a->low = floor(log10(a->low) * 1.0000001);
-        a->high = ceil(log10(a->high) * 0.9999999);
+        a->low = floor(log10(a->low) + 1e-7);
+        a->high = ceil(log10(a->high) - 1e-7);
         if (a->high <= a->low)
             a->high = a->low + 1;
         a->step = fmax(1, ceil((a->high - a->low) / TICKS));
@@ -106,7 +106,9 @@ out:
     return status;
 }
 
-static bcl_status add_legend(bcl_string *out, const char *const *names, size_t count, int bottom) {
+/* colours (count), from 1; NULL: in their order. */
+static bcl_status add_legend(bcl_string *out, const char *const *names, const size_t *colours,
+                             size_t count, int bottom) {
     bcl_status status = BCL_OK;
     double x = LEFT;
     int row = 0;
@@ -122,7 +124,7 @@ static bcl_status add_legend(bcl_string *out, const char *const *names, size_t c
         BCL_TRY(bcl_string_addf(out,
                                 "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" "
                                 "stroke=\"var(--s%zu)\" stroke-width=\"3\"/>\n",
-                                x, y, x + 14, y, i % COLOURS + 1));
+                                x, y, x + 14, y, colours ? colours[i] : i % COLOURS + 1));
         BCL_TRY(add_text(out, x + 18, y + 4, "start", "", "", name));
         x += width;
     }
@@ -151,14 +153,11 @@ static bcl_status add_empty(bcl_string *out) {
 
 /* ---- lines ---- */
 
-static bool usable(double x, double y, bool log) {
-    return isfinite(x) && isfinite(y) && (!log || y > 0);
-}
-
 static bool extremes(axis *x, axis *y, const bcl_svg_chart *c) {
     bool any = false;
     *x = *y = (axis){INFINITY, -INFINITY, 0, false};
     y->log = c->log_y;
+    x->log = c->log_x;
     for (size_t s = 0; s < c->series_count; s++)
         for (size_t i = 0; i < c->series[s].count; i++) {
             const double a = c->series[s].x[i], b = c->series[s].y[i];
@@ -173,7 +172,7 @@ static bool extremes(axis *x, axis *y, const bcl_svg_chart *c) {
         }
     if (c->zero && y->low > 0)
         y->low = 0;
-    if (x->low > 0 && x->low < x->high)
+    if (!x->log && x->low > 0 && x->low < x->high)
         x->low = 0; /* curves of one run, and of several, begin at the same place */
     /* a tenth of a decade is nothing to draw on a logarithmic axis */
     y->log = y->log && y->high > 10 * y->low;
@@ -185,6 +184,10 @@ typedef struct plot {
     int bottom;
 } plot;
 
+static bool usable(const plot *p, double x, double y) {
+    return isfinite(x) && isfinite(y) && (!p->x->log || x > 0) && (!p->y->log || y > 0);
+}
+
 static double px(const plot *p, double x) {
     return place(p->x, x, LEFT, WIDTH - RIGHT);
 }
@@ -195,21 +198,23 @@ static double py(const plot *p, double y) {
 static bcl_status add_path(bcl_string *out, const plot *p, const bcl_svg_series *s, size_t colour) {
     bcl_status status = BCL_OK;
     bool pen = false;
+    for (size_t i = 0; s->dots && i < s->count; i++)
+        if (usable(p, s->x[i], s->y[i]))
+            BCL_TRY(bcl_string_addf(out,
+                                    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" "
+                                    "fill=\"var(--s%zu)\"><title>%g: %.6g</title></circle>\n",
+                                    px(p, s->x[i]), py(p, s->y[i]), colour, s->x[i], s->y[i]));
+    if (s->unjoined)
+        return status;
     BCL_TRY(bcl_string_addf(out, "<path class=\"line\" stroke=\"var(--s%zu)\" d=\"", colour));
     for (size_t i = 0; i < s->count; i++) {
-        const bool there = usable(s->x[i], s->y[i], p->y->log);
+        const bool there = usable(p, s->x[i], s->y[i]);
         if (there)
             BCL_TRY(bcl_string_addf(out, "%s%.1f %.1f", pen ? "L" : "M", px(p, s->x[i]),
                                     py(p, s->y[i])));
         pen = there;
     }
     BCL_TRY(bcl_string_addf(out, "\"/>\n"));
-    for (size_t i = 0; s->dots && i < s->count; i++)
-        if (usable(s->x[i], s->y[i], p->y->log))
-            BCL_TRY(bcl_string_addf(out,
-                                    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" "
-                                    "fill=\"var(--s%zu)\"><title>%g: %.6g</title></circle>\n",
-                                    px(p, s->x[i]), py(p, s->y[i]), colour, s->x[i], s->y[i]));
 out:
     return status;
 }
@@ -242,7 +247,7 @@ static bcl_status add_columns(bcl_string *out, const plot *p, const column *colu
             BCL_TRY(bcl_string_addf(out, "L%.1f %.1f", px(p, x[k]), py(p, columns[i].least)));
         }
     BCL_TRY(bcl_string_addf(out, "Z\"/>\n"));
-    BCL_TRY(add_path(out, p, &(bcl_svg_series){NULL, x, mean, n, false}, colour));
+    BCL_TRY(add_path(out, p, &(bcl_svg_series){.x = x, .y = mean, .count = n}, colour));
 out:
     return status;
 }
@@ -250,7 +255,7 @@ out:
 static bcl_status add_many(bcl_string *out, const plot *p, const bcl_svg_series *s, size_t colour) {
     column columns[COLUMNS] = {0};
     for (size_t i = 0; i < s->count; i++) {
-        if (!usable(s->x[i], s->y[i], p->y->log))
+        if (!usable(p, s->x[i], s->y[i]))
             continue;
         size_t at = (size_t)((s->x[i] - p->x->low) / (p->x->high - p->x->low) * COLUMNS);
         column *c = &columns[at < COLUMNS ? at : COLUMNS - 1];
@@ -269,8 +274,11 @@ static bcl_status add_x_axis(bcl_string *out, const plot *p, const char *label) 
     const axis *x = p->x;
     for (double v = ceil(x->low / x->step - 1e-9) * x->step; v <= x->high + x->step * 1e-6;
          v += x->step) {
+        const double at = LEFT + (v - x->low) / (x->high - x->low) * (WIDTH - RIGHT - LEFT);
         tick_text(text, x, v);
-        BCL_TRY(add_text(out, px(p, v), p->bottom + 15, "middle", "soft", "", text));
+        const bool over = at + 3.3 * (double)strlen(text) > WIDTH; /* the edge would cut it */
+        BCL_TRY(add_text(out, over ? WIDTH : at, p->bottom + 15, over ? "end" : "middle", "soft",
+                         "", text));
     }
     BCL_TRY(
         add_text(out, (LEFT + WIDTH - RIGHT) / 2.0, p->bottom + 32, "middle", "soft", "", label));
@@ -278,15 +286,22 @@ out:
     return status;
 }
 
+static size_t colour_of(const bcl_svg_chart *c, size_t i) {
+    return c->series[i].colour ? c->series[i].colour : i % COLOURS + 1;
+}
+
 bcl_status bcl_svg_lines(bcl_string *out, const bcl_svg_chart *c) {
     bcl_status status = BCL_OK;
     axis x, y;
     const char **names = NULL;
-    size_t named = 0;
+    size_t named = 0, *colours = NULL;
     BCL_NEW(names, c->series_count);
+    BCL_NEW(colours, c->series_count);
     for (size_t i = 0; i < c->series_count; i++)
-        if (c->series[i].name)
-            names[named++] = c->series[i].name;
+        if (c->series[i].name) {
+            names[named] = c->series[i].name;
+            colours[named++] = colour_of(c, i);
+        }
     const int extra = named > 1 ? LEGEND * legend_rows(names, named) + 4 : 0;
     BCL_TRY(open_svg(out, c->title, WIDTH, HEIGHT + extra));
     if (!extremes(&x, &y, c)) {
@@ -297,16 +312,19 @@ bcl_status bcl_svg_lines(bcl_string *out, const bcl_svg_chart *c) {
         make_axis(&y, false);
         BCL_TRY(add_y_axis(out, &y, c->y_label, p.bottom));
         BCL_TRY(add_x_axis(out, &p, c->x_label));
-        for (size_t i = 0; i < c->series_count; i++)
-            BCL_TRY(c->series[i].count > 2 * COLUMNS
-                        ? add_many(out, &p, &c->series[i], i % COLOURS + 1)
-                        : add_path(out, &p, &c->series[i], i % COLOURS + 1));
+        for (size_t i = 0; i < c->series_count; i++) {
+            const bcl_svg_series *s = &c->series[i];
+            const size_t colour = colour_of(c, i);
+            BCL_TRY(s->count > 2 * COLUMNS && !c->log_x ? add_many(out, &p, s, colour)
+                                                        : add_path(out, &p, s, colour));
+        }
         if (named > 1)
-            BCL_TRY(add_legend(out, names, named, p.bottom));
+            BCL_TRY(add_legend(out, names, colours, named, p.bottom));
     }
     BCL_TRY(bcl_string_addf(out, "</svg>\n"));
 out:
     free(names);
+    free(colours);
     return status;
 }
 
@@ -331,7 +349,8 @@ out:
 bcl_status bcl_svg_bars_add(bcl_string *out, const bcl_svg_bars *b) {
     bcl_status status = BCL_OK;
     axis y = {0, 0, 0, false};
-    const int bottom = HEIGHT - BOTTOM, extra = b->group_count > 1 ? LEGEND + 4 : 0;
+    const int bottom = HEIGHT - BOTTOM,
+              extra = b->group_count > 1 ? LEGEND * legend_rows(b->groups, b->group_count) + 4 : 0;
     for (size_t i = 0; i < b->count * b->group_count; i++)
         y.high = fmax(y.high, isfinite(b->values[i]) ? b->values[i] : 0);
     BCL_TRY(open_svg(out, b->title, WIDTH, HEIGHT + extra));
@@ -349,7 +368,8 @@ bcl_status bcl_svg_bars_add(bcl_string *out, const bcl_svg_bars *b) {
         for (size_t g = 0; g < b->group_count; g++) {
             const double value = b->values[g * b->count + i];
             BCL_TRY(add_bar(out, middle + width * ((double)g - (double)b->group_count / 2), width,
-                            value, place(&y, value, bottom, TOP), bottom, g + 1));
+                            value, place(&y, value, bottom, TOP), bottom,
+                            b->colours ? b->colours[g] : g + 1));
         }
         const double room = 6.6 * (double)strlen(b->labels[i]) + 6;
         if (middle - room / 2 < last)
@@ -360,7 +380,7 @@ bcl_status bcl_svg_bars_add(bcl_string *out, const bcl_svg_bars *b) {
     BCL_TRY(
         add_text(out, (LEFT + WIDTH - RIGHT) / 2.0, bottom + 32, "middle", "soft", "", b->x_label));
     if (b->group_count > 1)
-        BCL_TRY(add_legend(out, b->groups, b->group_count, bottom));
+        BCL_TRY(add_legend(out, b->groups, b->colours, b->group_count, bottom));
 close:
 
     BCL_TRY(bcl_string_addf(out, "</svg>\n"));

@@ -9,7 +9,9 @@ typedef struct bcl_svg_series {
     const char *name;    /* in the legend; NULL: none */
     const double *x, *y; /* (count), x rising; what is not finite is a gap */
     size_t count;
-    bool dots; /* mark the points: for few of them */
+    bool dots;     /* mark the points: for few of them */
+    bool unjoined; /* the points alone */
+    size_t colour; /* 1 to 6; 0: by its place among the series */
 } bcl_svg_series;
 
 typedef struct bcl_svg_chart {
@@ -17,6 +19,7 @@ typedef struct bcl_svg_chart {
     const bcl_svg_series *series;
     size_t series_count;
     bool log_y; /* if all values are above 0 */
+    bool log_x; /* all x must be above 0 */
     bool zero;  /* the y axis begins at 0 */
 } bcl_svg_chart;
 
@@ -31,6 +34,7 @@ typedef struct bcl_svg_bars {
     const char *const *groups; /* (group_count) in the legend; NULL with one group */
     const double *values;      /* (group_count, count) */
     size_t count, group_count; /* group_count 1 to 6 */
+    const size_t *colours;     /* (group_count) 1 to 6; NULL: in their order */
 } bcl_svg_bars;
 
 /* Bars from 0 with their values above them where there is room. */

@@ -135,26 +135,93 @@ static cJSON *result_of(const char *device, double scale) {
     return json;
 }
 
+static bcl_bench_column column_of(const cJSON *result, const char *device) {
+    return (bcl_bench_column){.result = result, .path = "a", .device = device};
+}
+
 static void test_compare(void **state) {
     cJSON *a = result_of("x:0", 1), *b = result_of("y:0", 1.5);
-    bcl_bench_difference *d = NULL;
-    size_t count = 0;
+    const bcl_bench_column x = column_of(a, "x:0"), y = column_of(b, "y:0");
+    bcl_bench_comparison c;
     (void)state;
-    assert_int_equal(bcl_bench_compare(&d, &count, a, b), BCL_OK);
-    assert_int_equal(count, 2);
-    assert_false(d[0].differs);
-    assert_true(d[0].ratio == 1 && d[0].low <= 1 && d[0].high >= 1);
-    assert_true(d[1].differs && fabs(d[1].ratio * 1.5 - 1) < 1e-12);
-    assert_true(d[1].low < d[1].ratio && d[1].ratio < d[1].high);
-    assert_string_equal(d[1].other, "y:0");
-    free(d);
+    assert_int_equal(bcl_bench_compare(&c, &x, &y), BCL_OK);
+    assert_int_equal(c.count, 2);
+    assert_false(c.rows[0].differs);
+    assert_true(c.rows[0].ratio == 1 && c.rows[0].low <= 1 && c.rows[0].high >= 1);
+    assert_true(c.rows[1].differs && fabs(c.rows[1].ratio * 1.5 - 1) < 1e-12);
+    assert_true(c.rows[1].low < c.rows[1].ratio && c.rows[1].ratio < c.rows[1].high);
+    bcl_bench_comparison_free(&c);
     cJSON_Delete(a);
     cJSON_Delete(b);
 }
 
+enum { NOISY_ROWS = 200, NOISY_SAMPLES = 7 };
+
+static double normal(uint64_t i) {
+    const double u = ((double)(bcl_mix64(2 * i) >> 11) + 0.5) * 0x1p-53;
+    const double v = ((double)(bcl_mix64(2 * i + 1) >> 11) + 0.5) * 0x1p-53;
+    return sqrt(-2 * log(u)) * cos(2 * 3.14159265358979 * v);
+}
+
+/* A result of rows whose samples vary by 10 %; whose state, that of a second, varies by 10 % from
+ * row to row, and which become slower by 5 % within each row. slower: what each takes longer. */
+static cJSON *noisy_result(uint64_t seed, double slower) {
+    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "rows");
+    for (int r = 0; r < NOISY_ROWS; r++) {
+        double samples[NOISY_SAMPLES], drift;
+        char name[32];
+        const double state = exp(0.1 * normal(seed * 100000 + (uint64_t)r * 100));
+        cJSON *row = cJSON_CreateObject();
+        snprintf(name, sizeof name, "row-%d", r);
+        cJSON_AddStringToObject(row, "name", name);
+        cJSON_AddStringToObject(row, "device", "x:0");
+        cJSON_AddStringToObject(row, "status", "ok");
+        for (int i = 0; i < NOISY_SAMPLES; i++)
+            samples[i] = slower * state * (1 + 0.05 * i / NOISY_SAMPLES) *
+                         exp(0.1 * normal(seed * 100000 + (uint64_t)(r * 100 + i + 1)));
+        drift = (samples[5] + samples[6]) / (samples[0] + samples[1]);
+        cJSON *seconds = cJSON_AddObjectToObject(row, "seconds");
+        cJSON_AddNumberToObject(seconds, "last_by_first_third", drift);
+        cJSON_AddItemToObject(seconds, "samples", cJSON_CreateDoubleArray(samples, NOISY_SAMPLES));
+        cJSON_AddItemToArray(rows, row);
+    }
+    return json;
+}
+
+/* Two runs of one machine agree in 95 % of the rows though each row had a state of its own, and a
+ * machine with half the cores is found, by the right ratio. */
+static void test_two_runs(void **state) {
+    cJSON *a = noisy_result(1, 1), *b = noisy_result(2, 1), *half = noisy_result(3, 2);
+    const bcl_bench_column x = column_of(a, "x:0"), y = column_of(b, "x:0"),
+                           z = column_of(half, "x:0");
+    bcl_bench_comparison same, slow;
+    size_t agree = 0, found = 0;
+    (void)state;
+    assert_int_equal(bcl_bench_compare(&same, &x, &y), BCL_OK);
+    assert_int_equal(bcl_bench_compare(&slow, &x, &z), BCL_OK);
+    assert_int_equal(same.count, NOISY_ROWS);
+    for (size_t i = 0; i < same.count; i++) {
+        agree += !same.rows[i].differs;
+        found += slow.rows[i].differs;
+    }
+    print_message("%zu of %d rows agree; slower: %zu found, ratio %.3f (%.3f-%.3f)\n", agree,
+                  NOISY_ROWS, found, slow.all.ratio, slow.all.low, slow.all.high);
+    assert_true(agree >= NOISY_ROWS * 95 / 100);
+    assert_false(same.all.differs);
+    assert_true(found >= NOISY_ROWS * 80 / 100);
+    assert_true(slow.all.differs && slow.all.low < 0.5 && slow.all.high > 0.5);
+    assert_true(fabs(slow.all.ratio / 0.5 - 1) < 0.05);
+    bcl_bench_comparison_free(&same);
+    bcl_bench_comparison_free(&slow);
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    cJSON_Delete(half);
+}
+
 int main(void) {
     const struct CMUnitTest plain[] = {cmocka_unit_test(test_quantiles),
-                                       cmocka_unit_test(test_compare)};
+                                       cmocka_unit_test(test_compare),
+                                       cmocka_unit_test(test_two_runs)};
     const struct CMUnitTest device[] = {cmocka_unit_test(test_lies),
                                         cmocka_unit_test(test_goes_down),
                                         cmocka_unit_test(test_clock)};

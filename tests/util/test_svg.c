@@ -26,7 +26,7 @@ static void check_well_formed(const char *svg) {
 
 static char *lines(const double *x, const double *y, size_t n, bool log_y) {
     bcl_string out = {0};
-    const bcl_svg_series series = {"<b>&", x, y, n, n < 10};
+    const bcl_svg_series series = {.name = "<b>&", .x = x, .y = y, .count = n, .dots = n < 10};
     const bcl_svg_series both[] = {series, series};
     assert_int_equal(bcl_svg_lines(&out, &(bcl_svg_chart){.title = "a <b> title",
                                                           .x_label = "steps",
@@ -85,7 +85,14 @@ static void test_bars(void **state) {
     bcl_string out = {0};
     const char *const labels[] = {"I-LOC", "<b>", "I-ORG"}, *const groups[] = {"raw", "cleaned"};
     const double values[] = {1, 0, 20000, 3, 4, 5}, zeros[6] = {0};
-    bcl_svg_bars bars = {"t", "tag", "words", labels, groups, values, 3, 2};
+    bcl_svg_bars bars = {.title = "t",
+                         .x_label = "tag",
+                         .y_label = "words",
+                         .labels = labels,
+                         .groups = groups,
+                         .values = values,
+                         .count = 3,
+                         .group_count = 2};
     assert_int_equal(bcl_svg_bars_add(&out, &bars), BCL_OK);
     check_well_formed(out.data);
     assert_int_equal(occurs(out.data, "<rect"), 6);
