@@ -24,6 +24,11 @@ typedef struct bcl_transport {
     void (*close)(void *context, bool failed);
 } bcl_transport;
 enum { BCL_TRANSPORT_REQUESTS = 256 };
+/* What a rank sends for a sum of `count` numbers: its values of the others' pieces, and its piece
+ * of the sum to each of them. */
+static inline double bcl_transport_sum_bytes(const bcl_transport *t, size_t count) {
+    return 2.0 * (t->size - 1) / t->size * (double)(count * sizeof(float));
+}
 
 /* What opens one; NULL in a program that has none, as bertcl itself: its ranks are bertcl-rank. */
 typedef bcl_status bcl_transport_opener(bcl_transport *out);

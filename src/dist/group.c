@@ -123,7 +123,7 @@ static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *r
     const struct timespec nap = {0, 200000};
     const size_t count = bcl_model_exchange_parts(model);
     size_t begun = 0;
-    double told = bcl_seconds();
+    double told = bcl_seconds(), sent = 0;
     for (bool done = false; begun < count || !done;) {
         bool ready = false;
         if (begun < count) {
@@ -132,6 +132,7 @@ static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *r
             if (ready && part->count) {
                 own->nonsense = own->nonsense || is_nonsense(part->values, part->count);
                 BCL_TRY(carried(g, g->t.sum_begin(g->t.context, begun, part->values, part->count)));
+                sent += bcl_transport_sum_bytes(&g->t, part->count);
             }
             begun += ready;
             if (ready && begun == count) {
@@ -147,6 +148,7 @@ static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *r
         if (!ready && begun < count)
             nanosleep(&nap, NULL);
     }
+    bcl_shares_sent(g->shares, sent);
 out:
     return status;
 }

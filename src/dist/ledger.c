@@ -79,7 +79,7 @@ static entry entry_of(const bcl_ledger *l, const bcl_shares *shares, int r, doub
     return e;
 }
 
-static void add_result(cJSON *list, const entry *e, double share) {
+static cJSON *add_result(cJSON *list, const entry *e, double share) {
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "id", e->member.id);
     cJSON_AddStringToObject(item, "name", e->member.name);
@@ -96,6 +96,7 @@ static void add_result(cJSON *list, const entry *e, double share) {
     else
         cJSON_AddNullToObject(item, "left_out");
     cJSON_AddItemToArray(list, item);
+    return item;
 }
 
 cJSON *bcl_ledger_json(const bcl_ledger *l, const bcl_shares *shares) {
@@ -103,7 +104,10 @@ cJSON *bcl_ledger_json(const bcl_ledger *l, const bcl_shares *shares) {
     double share;
     for (int r = 0; r < l->size; r++) {
         const entry e = entry_of(l, shares, r, &share);
-        add_result(list, &e, share);
+        const bcl_share_sum sum = bcl_shares_sum(shares, r);
+        cJSON *item = add_result(list, &e, share);
+        cJSON_AddNumberToObject(item, "communication_share", sum.communication_share);
+        cJSON_AddNumberToObject(item, "bytes_per_step", sum.step_bytes);
     }
     for (size_t i = 0; i < l->gone_count; i++)
         add_result(list, &l->gone[i], 0);

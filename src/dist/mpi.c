@@ -3,8 +3,28 @@
 
 #include <mpi.h>
 
+/* A sum goes in two stages: each rank gets its piece of everyone's values and adds it up, then all
+ * get all pieces. Both use the wire in both directions at once and each rank adds only its piece;
+ * MPI_Iallreduce of two or three ranks sends everything to one of them and back. */
+typedef enum sum_stage { SUM_NONE, SUM_SCATTERED, SUM_ADDED, SUM_GATHERED } sum_stage;
+
+typedef struct sum {
+    sum_stage stage;
+    MPI_Request request;
+    float *values, *pieces; /* (count); (size,own piece) */
+    size_t pieces_capacity;
+    int *counts, *offsets;         /* (size) of each rank's piece, in values */
+    int *own_counts, *own_offsets; /* (size) of this rank's, in pieces */
+} sum;
+
 typedef struct mpi_transport {
-    MPI_Request requests[BCL_TRANSPORT_REQUESTS];
+    int rank, size;
+    /* Collective calls of one communicator begin in the same order everywhere; when a first stage
+     * is done differs from rank to rank, so each stage has one. */
+    MPI_Comm scatter, gather;
+    sum sums[BCL_TRANSPORT_REQUESTS];
+    size_t begun, gathered; /* slots below were begun, and gathered from */
+    int *places;            /* (4,size) of each slot */
 } mpi_transport;
 
 static bcl_status check(int code, const char *call) {
@@ -16,22 +36,96 @@ static bcl_status check(int code, const char *call) {
     return bcl_fail(BCL_ERROR_IO, "%s: %.*s", call, size, text);
 }
 
-/* Open MPI's algorithm, and with it the order of the sum, is a function of ranks and count. */
+/* Pieces of whole cache lines, but for the last ones. */
+static void cut(sum *m, const mpi_transport *t, size_t count) {
+    enum { LINE = 16 };
+    const size_t size = (size_t)t->size;
+    const size_t piece = ((count + size - 1) / size + LINE - 1) / LINE * LINE;
+    for (size_t r = 0; r < size; r++) {
+        const size_t begin = r * piece < count ? r * piece : count;
+        const size_t end = begin + piece < count ? begin + piece : count;
+        m->offsets[r] = (int)begin;
+        m->counts[r] = (int)(end - begin);
+    }
+    for (size_t r = 0; r < size; r++) {
+        m->own_counts[r] = m->counts[t->rank];
+        m->own_offsets[r] = (int)r * m->counts[t->rank];
+    }
+}
+
 static bcl_status sum_begin(void *context, size_t slot, float *values, size_t count) {
+    bcl_status status = BCL_OK;
     mpi_transport *t = context;
-    if (slot >= BCL_TRANSPORT_REQUESTS || count > INT32_MAX)
-        return bcl_fail(BCL_ERROR_UNSUPPORTED, "a sum of %zu numbers in place %zu", count, slot);
-    return check(MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM,
-                                MPI_COMM_WORLD, &t->requests[slot]),
-                 "MPI_Iallreduce");
+    const size_t size = (size_t)t->size;
+    if (slot >= BCL_TRANSPORT_REQUESTS || count > INT32_MAX / 2)
+        BCL_FAIL(BCL_ERROR_UNSUPPORTED, "a sum of %zu numbers in place %zu", count, slot);
+    sum *m = &t->sums[slot];
+    int *places = t->places + slot * 4 * size;
+    m->counts = places;
+    m->offsets = places + size;
+    m->own_counts = places + 2 * size;
+    m->own_offsets = places + 3 * size;
+    m->values = values;
+    cut(m, t, count);
+    BCL_TRY(bcl_grow(&m->pieces, &m->pieces_capacity, size * (size_t)m->counts[t->rank] + 1,
+                     sizeof *m->pieces));
+    BCL_TRY(check(MPI_Ialltoallv(values, m->counts, m->offsets, MPI_FLOAT, m->pieces, m->own_counts,
+                                 m->own_offsets, MPI_FLOAT, t->scatter, &m->request),
+                  "MPI_Ialltoallv"));
+    m->stage = SUM_SCATTERED;
+    t->begun = slot + 1;
+out:
+    return status;
+}
+
+/* In the order of the ranks, whatever came first. */
+static void add_pieces(sum *m, const mpi_transport *t) {
+    const size_t n = (size_t)m->counts[t->rank];
+    float *out = m->values + m->offsets[t->rank];
+    memcpy(out, m->pieces, n * sizeof *out);
+    for (size_t r = 1; r < (size_t)t->size; r++) {
+        const float *piece = m->pieces + r * n;
+        for (size_t i = 0; i < n; i++)
+            out[i] += piece[i];
+    }
+    m->stage = SUM_ADDED;
+}
+
+static bcl_status go_on(sum *m, const mpi_transport *t) {
+    bcl_status status = BCL_OK;
+    int done = 0;
+    if (m->stage != SUM_SCATTERED && m->stage != SUM_GATHERED)
+        return BCL_OK;
+    BCL_TRY(check(MPI_Test(&m->request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
+    if (done && m->stage == SUM_SCATTERED)
+        add_pieces(m, t);
+    else if (done)
+        m->stage = SUM_NONE;
+out:
+    return status;
 }
 
 static bcl_status sum_progress(void *context, bool *done) {
+    bcl_status status = BCL_OK;
     mpi_transport *t = context;
-    int all = 0;
-    const bcl_status status = check(
-        MPI_Testall(BCL_TRANSPORT_REQUESTS, t->requests, &all, MPI_STATUSES_IGNORE), "MPI_Testall");
-    *done = all != 0;
+    *done = true;
+    for (size_t i = 0; i < t->begun; i++) {
+        sum *m = &t->sums[i];
+        BCL_TRY(go_on(m, t));
+        if (m->stage == SUM_NONE && i == t->gathered) /* a slot without values */
+            t->gathered++;
+        if (m->stage == SUM_ADDED && i == t->gathered) {
+            BCL_TRY(check(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, m->values, m->counts,
+                                          m->offsets, MPI_FLOAT, t->gather, &m->request),
+                          "MPI_Iallgatherv"));
+            m->stage = SUM_GATHERED;
+            t->gathered++;
+        }
+        *done = *done && m->stage == SUM_NONE;
+    }
+    if (*done)
+        t->begun = t->gathered = 0;
+out:
     return status;
 }
 
@@ -56,11 +150,15 @@ static bcl_status broadcast(void *context, void *data, size_t bytes, int root) {
 }
 
 static void close_mpi(void *context, bool failed) {
-    free(context);
+    mpi_transport *t = context;
     if (failed)
         MPI_Abort(MPI_COMM_WORLD, 1);
     else
-        MPI_Finalize();
+        MPI_Finalize(); /* and with it the communicators */
+    for (size_t i = 0; i < BCL_TRANSPORT_REQUESTS; i++)
+        free(t->sums[i].pieces);
+    free(t->places);
+    free(t);
 }
 
 bcl_status bcl_transport_open_mpi(bcl_transport *out) {
@@ -73,12 +171,15 @@ bcl_status bcl_transport_open_mpi(bcl_transport *out) {
                            .broadcast = broadcast,
                            .close = close_mpi};
     BCL_NEW(t, 1);
-    for (int i = 0; i < BCL_TRANSPORT_REQUESTS; i++)
-        t->requests[i] = MPI_REQUEST_NULL;
     BCL_TRY(check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread"));
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &out->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &out->size);
+    t->rank = out->rank;
+    t->size = out->size;
+    BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->scatter), "MPI_Comm_dup"));
+    BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->gather), "MPI_Comm_dup"));
+    BCL_NEW(t->places, 4 * (size_t)out->size * BCL_TRANSPORT_REQUESTS);
     out->context = t;
     t = NULL;
 out:

@@ -40,6 +40,7 @@ struct bcl_shares {
     int uneven;           /* windows in a row in which the ranks did not end together */
     bool settled;         /* the first whole window has been taken into account */
     rank_sums *ranks;     /* (size) */
+    double sent, sent_steps;
     double wall, slowest; /* sums behind FIRST: of steps, of each step's slowest rank */
     int64_t timed;        /* steps */
 };
@@ -98,6 +99,11 @@ void bcl_shares_restore(bcl_shares *s, const bcl_shares_state *state) {
     s->from = state->from;
     s->settled = true;
     s->decided = INT64_MAX;
+}
+
+void bcl_shares_sent(bcl_shares *s, double bytes) {
+    s->sent += bytes;
+    s->sent_steps++;
 }
 
 void bcl_shares_release(bcl_shares *s) {
@@ -257,5 +263,8 @@ bcl_share_sum bcl_shares_sum(const bcl_shares *s, int rank) {
                            .share = s->next[rank] / all,
                            .timed_tokens = k->timed_tokens > 0 ? k->timed_tokens : k->tokens,
                            .timed_seconds = k->timed_tokens > 0 ? k->timed_seconds : k->seconds,
-                           .wall = s->wall};
+                           .wall = s->wall,
+                           .communication_share =
+                               s->wall > 0 ? fmax(0, 1 - s->slowest / s->wall) : 0,
+                           .step_bytes = s->sent_steps > 0 ? s->sent / s->sent_steps : 0};
 }

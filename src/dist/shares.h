@@ -31,6 +31,8 @@ bcl_shares_state bcl_shares_state_of(const bcl_shares *shares);
 /* The parts that a run of the same devices had: nothing is measured anew, and a correction comes
  * only where it pays. Before the first step. */
 void bcl_shares_restore(bcl_shares *shares, const bcl_shares_state *state);
+/* What this rank sent of a step's gradients. */
+void bcl_shares_sent(bcl_shares *shares, double bytes);
 /* Lets go who waits in bcl_shares_of. */
 void bcl_shares_release(bcl_shares *shares);
 /* The rank without which steps would be shorter, and the numbers in a sentence; -1: none, or not
@@ -44,6 +46,8 @@ typedef struct bcl_share_sum {
     double wait_share;                        /* of the steps' time that was not its own */
     double share;                             /* of the last step's tokens */
     double timed_tokens, timed_seconds, wall; /* what these are made of */
+    double communication_share; /* of the steps' time, beyond that of each step's slowest rank */
+    double step_bytes;          /* that a rank sends, see bcl_shares_sent */
 } bcl_share_sum;
 bcl_share_sum bcl_shares_sum(const bcl_shares *shares, int rank);
 

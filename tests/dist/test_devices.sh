@@ -17,6 +17,18 @@ for file in metrics.jsonl model/model.safetensors; do
     cmp "$tmp/three/$file" "$tmp/again/$file" || fail "again: another $file"
 done
 
+# What a rank sends a step: of two ranks one gradient, of three four thirds of it.
+bytes() { sed -n 's/.*"bytes_per_step":[^0-9]*\([0-9.]*\).*/\1/p' "$1/results.json" | head -1; }
+echo "$(bytes "$tmp/two") $(bytes "$tmp/three")" | awk '{ d = $2 - $1 * 4 / 3; exit !($1 > 0 && d * d < 1) }' ||
+    fail "bytes a step: $(bytes "$tmp/two") and $(bytes "$tmp/three")"
+
+# Ranks that mpirun has started.
+program=$(dirname "$BERTCL")/bertcl-rank
+root=$([ "$(id -u)" = 0 ] && echo --allow-run-as-root)
+mpirun $root --oversubscribe --bind-to none -n 2 "$program" train --quiet "${recipe[@]}" --out "$tmp/joined" \
+    --devices pocl:0,pocl:0 --shares 1,1 >/dev/null 2>"$tmp/err" || fail "joined: $(cat "$tmp/err")"
+cmp "$tmp/two/model/model.safetensors" "$tmp/joined/model/model.safetensors" || fail "joined: another model"
+
 # Shares by measured speed.
 check "measured" 0 '"wait_share"' "${one[@]}" --json --out "$tmp/measured" --devices pocl:0,pocl:0 --keep-all
 same_losses "measured" "$tmp/one" "$tmp/measured"
