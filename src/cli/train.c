@@ -86,6 +86,10 @@ static void fill_table(job *j) {
                         "train on several devices at once, as pocl:0,nvidia:0; all: every piece of "
                         "hardware once; gpu: every GPU (docs/distributed.md)",
                         .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "device-file", &j->ranks.file, "FILE",
+                        "each host's devices, a line a host: HOST ID[,ID…] [SHARE[,SHARE…]]; "
+                        "in place of --devices and --shares",
+                        .min = 0});
     add(j, (bcl_option){
                BCL_OPTION_TEXT, "shares", &j->ranks.shares, "X,Y,…",
                "what part of each step's tokens each of --devices computes, as 3,1; default: as "
@@ -183,6 +187,10 @@ static int train_ranks(job *j) {
     bcl_status status = BCL_OK;
     if (j->options.device)
         return bcl_cli_usage(&command, "--device and --devices: give one of them");
+    if (r->file && (r->devices || r->shares))
+        return bcl_cli_usage(&command, "--device-file excludes --devices and --shares");
+    if ((status = bcl_train_read_devices(r)))
+        return bcl_cli_error(status);
     if (!bcl_train_is_rank(r))
         return bcl_train_launch(r, j->options.out, j->printer.argc, j->printer.argv,
                                 j->printer.quiet);
@@ -226,9 +234,10 @@ int bcl_cli_train(int argc, char **argv) {
         if (j.seeds || (j.options.resume && bcl_train_is_seeds(j.options.out)))
             code = train_seeds(&j);
         else
-            code = j.ranks.devices ? train_ranks(&j) : end(train(&j));
+            code = j.ranks.devices || j.ranks.file ? train_ranks(&j) : end(train(&j));
     }
     bcl_list_free(&j.ranks.cores);
+    bcl_host_devices_free(&j.ranks.host);
     for (size_t i = 0; i < MOST_OPTIONS; i++)
         bcl_list_free(&j.lists[i]);
     return code;

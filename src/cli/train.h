@@ -40,14 +40,19 @@ void bcl_train_track_end(bcl_train_printer *printer, bcl_status status);
 /* ---- train_ranks.c: --devices ---- */
 
 typedef struct bcl_train_ranks {
-    const char *devices, *shares; /* as given; NULL */
+    const char *devices, *shares; /* as given, or as the file says; NULL */
+    const char *file;             /* --device-file; NULL */
+    bcl_host_devices host;        /* of the file */
     bcl_list cores;
     bool keep_all;
     /* of a rank */
     bcl_group *group;
     bcl_device_info device;
-    bool alone; /* it fails before the others can know */
+    size_t place; /* of it among its machine's */
+    bool alone;   /* it fails before the others can know */
 } bcl_train_ranks;
+/* Reads --device-file, if it is given. */
+bcl_status bcl_train_read_devices(bcl_train_ranks *ranks);
 /* Whether this process is one of the ranks, not who starts them. */
 bool bcl_train_is_rank(const bcl_train_ranks *ranks);
 /* Starts the ranks, which write to the folder `run`, and returns their exit code. */

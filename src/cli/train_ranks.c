@@ -17,6 +17,17 @@ static bool is_started_as_rank(void) {
     return false;
 }
 
+bcl_status bcl_train_read_devices(bcl_train_ranks *r) {
+    bcl_status status = BCL_OK;
+    if (!r->file)
+        return BCL_OK;
+    BCL_TRY(bcl_dist_device_file(&r->host, r->file));
+    r->devices = r->host.devices;
+    r->shares = r->host.shares;
+out:
+    return status;
+}
+
 bool bcl_train_is_rank(const bcl_train_ranks *ranks) {
     (void)ranks;
     return is_started_as_rank();
@@ -54,7 +65,7 @@ out:
 /* The words for the ranks: all but what the launcher sets itself. */
 static bcl_status rank_words(char ***out, int argc, char *const *argv) {
     bcl_status status = BCL_OK;
-    static const char *const own[] = {"--devices", "--shares", "--cores"};
+    static const char *const own[] = {"--devices", "--device-file", "--shares", "--cores"};
     char **words;
     size_t count = 0;
     bool skip = false, values = false;
@@ -80,6 +91,16 @@ out:
     return status;
 }
 
+/* The devices of this machine, an error with the file's line. */
+static bcl_status find_devices(bcl_device_info **devices, size_t *count, const bcl_train_ranks *r) {
+    char message[1024];
+    const bcl_status status = bcl_dist_devices(devices, count, r->devices);
+    if (!status || !r->file)
+        return status;
+    snprintf(message, sizeof message, "%s", bcl_message());
+    return bcl_fail(status, "%s:%d: %s", r->file, r->host.line, message);
+}
+
 static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int argc,
                          char *const *argv, bool quiet) {
     bcl_status status = BCL_OK;
@@ -89,7 +110,7 @@ static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int arg
     char *program = NULL, **words = NULL;
     size_t count;
     BCL_TRY(find_program(&program));
-    BCL_TRY(bcl_dist_devices(&devices, &count, r->devices));
+    BCL_TRY(find_devices(&devices, &count, r));
     BCL_NEW(ranks, count);
     BCL_NEW(shares, count);
     for (size_t i = 0; i < count; i++)
@@ -140,8 +161,8 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
                                         "MPI_LOCALRANKID"};
     bcl_device_info *devices = NULL;
     size_t count;
-    BCL_TRY(bcl_dist_devices(&devices, &count, r->devices));
-    const bool list = strcmp(r->devices, "all") && strcmp(r->devices, "gpu");
+    BCL_TRY(find_devices(&devices, &count, r));
+    const bool list = !r->file && strcmp(r->devices, "all") && strcmp(r->devices, "gpu");
     const int local = number_of(ranks, sizeof ranks / sizeof *ranks, t->rank);
     const size_t place = (size_t)(list && count == (size_t)t->size ? t->rank : local);
     if (place >= count)
@@ -150,8 +171,26 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
                  "ranks on a machine as it has devices",
                  count, t->rank, local);
     r->device = devices[place];
+    r->place = place;
 out:
     free(devices);
+    return status;
+}
+
+/* Each host's line has the shares of its own ranks. */
+static bcl_status gather_shares(double *shares, const bcl_train_ranks *r, const bcl_transport *t) {
+    bcl_status status = BCL_OK;
+    double *own = NULL;
+    size_t count = 1;
+    if (!r->shares)
+        return BCL_OK;
+    for (const char *c = r->shares; *c; c++)
+        count += *c == ',';
+    BCL_NEW(own, count);
+    BCL_TRY(bcl_dist_shares(own, count, r->shares));
+    BCL_TRY(t->gather(t->context, &own[r->place], shares, sizeof *own));
+out:
+    free(own);
     return status;
 }
 
@@ -179,7 +218,9 @@ bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
     BCL_TRY(bcl_transport_open(&transport));
     BCL_TRY(choose_device(r, &transport));
     BCL_NEW(shares, (size_t)transport.size);
-    if (r->shares)
+    if (r->file)
+        BCL_TRY(gather_shares(shares, r, &transport));
+    else if (r->shares)
         BCL_TRY(bcl_dist_shares(shares, (size_t)transport.size, r->shares));
     BCL_TRY(bcl_group_create(&r->group, &transport,
                              &(bcl_group_options){.shares = r->shares ? shares : NULL,

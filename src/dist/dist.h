@@ -115,6 +115,15 @@ bcl_status bcl_dist_shares(double *shares, size_t count, const char *text);
 /* The cores of each place that --cores names, "pocl:0=0-3" (given_count). */
 bcl_status bcl_dist_take_cores(bcl_rank_place *ranks, size_t count, const char *const *given,
                                size_t given_count);
+/* What --device-file says of this host. */
+typedef struct bcl_host_devices {
+    char *devices, *shares; /* as --devices and --shares have them; shares NULL: by speed */
+    int line;
+} bcl_host_devices;
+/* Reads the file and checks all of its lines, HOST ID[,ID...] [SHARE[,SHARE...]]; HOST is a host's
+ * name, with its domain or without. Errors name the line. */
+bcl_status bcl_dist_device_file(bcl_host_devices *out, const char *path);
+void bcl_host_devices_free(bcl_host_devices *host);
 /* Splits this process' cores between the ranks: a core for each GPU, the rest evenly between CPUs.
  */
 void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);

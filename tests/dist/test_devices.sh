@@ -29,6 +29,30 @@ mpirun $root --oversubscribe --bind-to none -n 2 "$program" train --quiet "${rec
     --devices pocl:0,pocl:0 --shares 1,1 >/dev/null 2>"$tmp/err" || fail "joined: $(cat "$tmp/err")"
 cmp "$tmp/two/model/model.safetensors" "$tmp/joined/model/model.safetensors" || fail "joined: another model"
 
+# A file that names each host's devices.
+host=$(hostname)
+printf '# devices\n\nelsewhere nvidia:0 3\n%s pocl:0,pocl:0  1,1 # here\n' "$host" >"$tmp/hosts"
+check "device file" 0 . "${one[@]}" --out "$tmp/file" --device-file "$tmp/hosts"
+cmp "$tmp/two/model/model.safetensors" "$tmp/file/model/model.safetensors" || fail "device file: another model"
+mpirun $root --oversubscribe --bind-to none -n 2 "$program" train --quiet "${recipe[@]}" --out "$tmp/joined file" \
+    --device-file "$tmp/hosts" >/dev/null 2>"$tmp/err" || fail "device file, joined: $(cat "$tmp/err")"
+cmp "$tmp/two/model/model.safetensors" "$tmp/joined file/model/model.safetensors" || fail "device file, joined: another model"
+bad_file() { # pattern, lines
+    printf "$2" "$host" >"$tmp/hosts"
+    check "device file: $1" 1 "$1" "${one[@]}" --out "$tmp/bad" --device-file "$tmp/hosts"
+}
+bad_file 'hosts:2: found a host without devices' '%s pocl:0\nelsewhere\n'
+bad_file 'hosts:1: found more than three columns' '%s pocl:0 1 2\n'
+bad_file 'hosts:3: "other" has a line already' '%s pocl:0\nother a:0\nother b:0\n'
+bad_file 'hosts:2: found no shares where the lines above have them' '%s pocl:0 1\nother a:0\n'
+bad_file 'hosts:1: shares: found 3, expected one for each of 2' '%s pocl:0,pocl:0 1,2,3\n'
+bad_file 'hosts:1: shares: found "0"' '%s pocl:0 0\n'
+bad_file 'hosts:1: found "pocl:0,,pocl:0", expected ids' '%s pocl:0,,pocl:0\n'
+bad_file 'hosts:1: .*no "nope:0"; there are .*pocl:0' '%s nope:0\n'
+bad_file 'hosts: no line is for this host' 'not%s pocl:0\n'
+check "no device file" 1 'nothing-here' "${one[@]}" --out "$tmp/bad" --device-file "$tmp/nothing-here"
+check "device file and devices" 2 'device-file excludes' "${one[@]}" --out "$tmp/bad" --device-file "$tmp/hosts" --devices pocl:0
+
 # Shares by measured speed.
 check "measured" 0 '"wait_share"' "${one[@]}" --json --out "$tmp/measured" --devices pocl:0,pocl:0 --keep-all
 same_losses "measured" "$tmp/one" "$tmp/measured"
