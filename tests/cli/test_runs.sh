@@ -148,6 +148,29 @@ grep -v 'of .* runs' reader >&2 && fail "reader"
 
 # no write-ahead log, as on a network file system
 BERTCL_HOME="$tmp/delete" BERTCL_STORE_WAL=off check "without a log" 0 '^1 runs read' b runs import 'runs/good one'
+# network file systems by their number: no write-ahead log, and a word that says so
+cat >statfs.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+int statfs(const char *path, struct statfs *out) {
+    memset(out, 0, sizeof *out);
+    out->f_type = strtol(getenv("FAKE_TYPE"), 0, 16);
+    return path ? 0 : -1;
+}
+C
+if nm "$BERTCL" 2>/dev/null | grep -q __asan_init || ! cc -shared -fPIC -o statfs.so statfs.c 2>/dev/null; then
+    echo "skipped: a statfs(2) of network file systems"
+else
+    for type in 6969=NFS 0bd00bd0=Lustre fe534d42=SMB2 65735546=FUSE 01021997=9P ef53=; do
+        name=${type#*=} home="$tmp/on-${type%=*}"
+        BERTCL_HOME=$home FAKE_TYPE=${type%=*} check "on ${name:-ext4}" 0 "${name:+network file system .$name.*without it}" \
+            env LD_PRELOAD="$tmp/statfs.so" "$BERTCL" runs import 'runs/good one'
+        mode=$(python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("PRAGMA journal_mode").fetchone()[0])' "$home/store.db")
+        [ "$mode" = "$([ -n "$name" ] && echo delete || echo wal)" ] || fail "on ${name:-ext4}: the journal's mode is $mode"
+        [ -n "$name" ] || ! grep -q network stderr || fail "ext4 is called a network file system"
+    done
+fi
 BERTCL_HOME="$tmp/delete" check "without a log, with one again" 0 'good one' b runs list
 
 # what cannot be written
