@@ -60,10 +60,12 @@ static void measure_levels(bcl_bench_child *c) {
         bcl_bench_limits(c);
     if (wanted(c, "product"))
         bcl_bench_products(c, BCL_PRECISION_FP32);
-    if (wanted(c, "operation"))
-        bcl_bench_operations(c, false, BCL_PRECISION_FP32);
     if (wanted(c, "step"))
         bcl_bench_steps(c, BCL_PRECISION_FP32);
+    if (wanted(c, "operation")) {
+        bcl_bench_operations(c, false, BCL_PRECISION_FP32);
+        bcl_bench_explain(c);
+    }
     for (int p = BCL_PRECISION_FP32 + 1; p < BCL_PRECISIONS; p++) {
         if (!bcl_precision_offered(c->about, (bcl_precision)p))
             continue;

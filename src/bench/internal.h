@@ -54,6 +54,7 @@ typedef struct bcl_bench_child {
     double peak;          /* flop/s in fp32, the best seen; 0: not known */
     double read, written, streams;     /* bytes/s of read, copy, triad, the best seen */
     double bandwidth[BCL_BENCH_SIZES]; /* bytes/s, the best of streams of 2^i bytes in all */
+    bcl_bench_times whole[2];          /* steps of evaluation and training at batch 32, in fp32 */
     bcl_bench_times *operations;       /* (kinds), count 0: not measured; or NULL */
 } bcl_bench_child;
 
@@ -215,9 +216,8 @@ void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision);
 void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precision);
 /* The whole model, forward and its gradients, against double precision. */
 void bcl_bench_verify_model(bcl_bench_child *c, bcl_precision precision);
-/* The times of a step's operations together, for "evaluate" or "train": a row that tells how much
- * of the step they are. */
-void bcl_bench_explain(bcl_bench_child *c, bool training, const bcl_bench_times *step);
+/* The times of a step's operations together: rows that tell how much of the step they are. */
+void bcl_bench_explain(bcl_bench_child *c);
 /* s that so much takes at least, and what it is bound by. 0: the limits were not measured. */
 double bcl_bench_roof(const char **bound, const bcl_bench_child *c, double flop, double bytes);
 

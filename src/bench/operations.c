@@ -254,7 +254,7 @@ static int times_of(size_t kind, bool training, int layers) {
     return n->layer * layers + n->step;
 }
 
-void bcl_bench_explain(bcl_bench_child *c, bool training, const bcl_bench_times *step) {
+static void explain(bcl_bench_child *c, bool training, const bcl_bench_times *step) {
     bcl_bench_row row = {.level = "explained", .unit = "% of the step", .precision = "fp32"};
     cJSON *parts = cJSON_CreateArray();
     bcl_bench_times *sum = &row.times;
@@ -287,4 +287,10 @@ void bcl_bench_explain(bcl_bench_child *c, bool training, const bcl_bench_times 
     cJSON_AddNumberToObject(row.more, "step_s", step->median);
     cJSON_AddItemToObject(row.more, "parts", parts);
     bcl_bench_end(c, &row, BCL_OK);
+}
+
+void bcl_bench_explain(bcl_bench_child *c) {
+    for (int training = 0; training < 2; training++)
+        if (c->whole[training].count)
+            explain(c, training, &c->whole[training]);
 }

@@ -240,12 +240,11 @@ static void one(bcl_bench_child *c, bool training, const plan *p, bcl_precision 
         status = bcl_bench_measure(c, &row, run, s);
     if (!status)
         add_more(&row, s, cold, &energy);
-    const bool explained = !status && !row.status && row.times.count && s->batch_count == 1 &&
-                           !p->length && precision == BCL_PRECISION_FP32;
+    if (!status && !row.status && s->batch_count == 1 && !p->length &&
+        precision == BCL_PRECISION_FP32)
+        c->whole[training] = row.times;
     bcl_bench_end(c, &row, status);
     close_steps(s);
-    if (explained)
-        bcl_bench_explain(c, training, &row.times);
 }
 
 void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision) {

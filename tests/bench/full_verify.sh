@@ -15,11 +15,12 @@ elementwise.cl    | s/store(load(dy + i, N - i) \*/store(load(dy + i, N - i) * (
 embedding.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
 layernorm.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
 optimizer.cl      | s/sum += v \* v;/sum += v * v * 1.0001f;/                               |
-sums.cl           | s/sum_beta += g;/sum_beta += g * (t == 40 ? 1.1f : 1.0f);/                |
+sums.cl           | s/sum += load(x + (size_t)t \* N + c, n);/sum += load(x + (size_t)t * N + c, n) * (t == 40 ? 1.1f : 1.0f);/ |
 gemm_reference.cl | s/sum = fma(A/sum = fma(1.00001f * A/                                    | --gemm reference
 gemm_tile.cl      | s/c##i##_##j = fma(x, b##j, c##i##_##j)/c##i##_##j = fma(x * 1.0001f, b##j, c##i##_##j)/ | --gemm tile
 gemm_tile_bf16.cl | s/fma(UPPER(a), UPPER(b), c)/fma(UPPER(a), UPPER(b), 0.9f * c)/           | --gemm tile-bf16 --precision bf16
-gemm_mma.cl       | s/for (int k = 0; k < BK; k += FK)/for (int k = FK; k < BK; k += FK)/     | --gemm mma:emulated
+gemm_mma.cl       | s/for (int k = 0; k < BK; k += FK)/for (int k = FK; k < BK; k += FK)/     | --gemm mma:emulated-nvidia
+gemm_mma_finish.cl | s/x += parts\[s \* all + i\];/x += parts[s * all + i] * 1.001f;/          | --gemm mma:emulated-nvidia
 gemm_bias.cl      | s/bias\[/1.001f * bias[/                                                 | --gemm clblast
 '
 verify() { "$BERTCL" bench verify --device "$device" --model "$tmp/config.json" --quiet "$@"; }
