@@ -1,17 +1,22 @@
 /* A driver that fails, for tests: preloaded, it stands between bertcl-rank and the OpenCL loader.
- * BERTCL_FAULT is "RANK KIND WHEN MARKER": in that rank, from the moment WHEN on, error    every
- * call returns CL_OUT_OF_RESOURCES hang     the next call never returns nan      what is read from
- * the device is NaN in its first quarter wrong    and here it is 0.01, which is finite kill     the
- * process is killed, as by a driver that crashes stop     and here it is stopped count    nothing;
- * the number of calls is written to MARKER at the end WHEN is a number of calls, "probe" (the first
- * call of the process that probes the driver), or a path, which may have wildcards: from when there
- * is such a file on. The process that fails makes MARKER first, and only one does. */
+ * BERTCL_FAULT is "RANK KIND WHEN MARKER". From the moment WHEN on, in that rank:
+ *
+ * - error: every call returns CL_OUT_OF_RESOURCES
+ * - hang: the next call never returns
+ * - nan: what is read from the device is NaN in its first quarter
+ * - wrong: and here it is 0.01, which is finite
+ * - kill: the process is killed, as by a driver that crashes
+ * - stop: and here it is stopped
+ * - count: nothing; the number of calls is written to MARKER at the end
+ *
+ * WHEN is a number of calls, "probe" (the first call of the process that probes the driver), or a
+ * path, which may have wildcards: from when there is such a file on. The rank that fails makes
+ * MARKER first, and only one does. */
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
 #include <signal.h>
@@ -74,6 +79,23 @@ static bool is_time(void) {
     return there;
 }
 
+/* Whether this rank is the one that fails, with all processes that it starts to probe. */
+static bool claim(void) {
+    long owner = 0;
+    FILE *f = fopen(fault.marker, "wx");
+    if (f) {
+        fprintf(f, "%ld\n", (long)fault.pid);
+        fclose(f);
+        return true;
+    }
+    f = fopen(fault.marker, "r");
+    if (f && fscanf(f, "%ld", &owner) != 1)
+        owner = 0;
+    if (f)
+        fclose(f);
+    return owner == (long)fault.pid;
+}
+
 /* At each call. True: it is to return an error. */
 static bool fails(void) {
     if (!fault.here)
@@ -81,11 +103,8 @@ static bool fails(void) {
     pthread_mutex_lock(&lock);
     fault.calls++;
     if (!fault.fails && !is_kind("count") && is_time()) {
-        const int fd = open(fault.marker, O_CREAT | O_EXCL | O_WRONLY, 0600);
-        fault.fails = fd >= 0;
-        fault.here = fault.fails; /* an earlier process has failed: this one does not */
-        if (fd >= 0)
-            close(fd);
+        fault.here = claim(); /* else an earlier process has failed, and this one does not */
+        fault.fails = fault.here;
     }
     pthread_mutex_unlock(&lock);
     if (!fault.fails)
