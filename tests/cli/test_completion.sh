@@ -28,7 +28,7 @@ offers 'cosine|' train --schedule cos
 offers 'cosine|' train --schedule = cos # readline's words of --schedule=cos
 offers 'a file.conll|' train --data a
 offers 'a file.conll|' train --data x y a # a list goes on
-offers '--label-pieces|' train --data x y --label
+offers '--label-pieces|' train --data x y --label-p
 offers 'corpus|' train --model ''
 offers '*--epochs|*--model|*' train ''
 offers '*--epochs|*--model|*' train --recompute ''
