@@ -10,7 +10,7 @@
 #include <dlfcn.h>
 
 static struct {
-    int writes, launches, arguments;
+    int writes, launches, arguments, buffers;
     int waits;    /* launches of the first queue that wait for one of the second */
     size_t bytes; /* written */
     bool dry;     /* counted, not computed */
@@ -29,6 +29,12 @@ cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool wait,
     counts.writes++;
     counts.bytes += bytes;
     return next(queue, buffer, wait, offset, bytes, host, count, list, event);
+}
+cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host,
+                      cl_int *code) {
+    NEXT(clCreateBuffer);
+    counts.buffers++;
+    return next(context, flags, size, host, code);
 }
 cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims,
                               const size_t *offset, const size_t *global, const size_t *local,
@@ -137,7 +143,7 @@ static void test_one_write(void **state) {
 static void run_step(bcl_model *m, const bcl_batch *batch, int step) {
     static const bcl_adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1};
     const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, step};
-    counts.launches = counts.arguments = counts.writes = counts.waits = 0;
+    counts.launches = counts.arguments = counts.writes = counts.waits = counts.buffers = 0;
     OK(bcl_model_forward(m, batch, &dropout));
     OK(bcl_model_loss(m, 1.0f / 32, true, false));
     OK(bcl_model_backward(m, &dropout, step, false));
@@ -214,6 +220,7 @@ static void count_minilm(const char *provider, int units, int launches, int argu
     assert_int_equal(counts.writes, 1);
     assert_in_range(counts.launches, 1, launches);
     assert_in_range(counts.arguments, 1, arguments);
+    assert_int_equal(counts.buffers, 0);
     test_device->info.compute_units = had;
     bcl_batch_free(&batch);
     bcl_model_free(model);

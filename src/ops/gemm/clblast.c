@@ -6,8 +6,11 @@
 enum { ITEMS = 64 }; /* of a group of gemm_bias */
 
 typedef struct clblast_state {
+    bcl_device *device;
     cl_command_queue queue;
     bcl_kernel *bias;
+    cl_mem temporary; /* temporary_size bytes */
+    size_t temporary_size;
 } clblast_state;
 
 static bcl_status clblast_create(void **out, bcl_device *device, const char *parameters) {
@@ -15,6 +18,7 @@ static bcl_status clblast_create(void **out, bcl_device *device, const char *par
     clblast_state *s = NULL;
     BCL_TRY(bcl_clblast_set_parameters(device, parameters));
     BCL_NEW(s, 1);
+    s->device = device;
     s->queue = bcl_device_queue(device);
     BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));
     *out = s;
@@ -25,6 +29,8 @@ out:
 }
 
 static void clblast_free(void *state) {
+    clblast_state *s = state;
+    bcl_buffer_free(s->device, &s->temporary);
     free(state);
     /* CLBlast keeps programs under the context's address, which a later context may get again. */
     CLBlastClearCache();
@@ -68,6 +74,20 @@ static const char *own_code(CLBlastStatusCode code) {
     }
 }
 
+/* One buffer for what CLBlast keeps during a product, as large as the largest needs: left alone it
+ * makes and frees one for each. */
+static bcl_status grow(clblast_state *s, size_t bytes) {
+    bcl_status status = BCL_OK;
+    if (bytes > s->temporary_size) {
+        bcl_buffer_free(s->device, &s->temporary);
+        s->temporary_size = 0;
+        BCL_TRY(bcl_buffer_create(&s->temporary, s->device, bytes, "CLBlast's products"));
+        s->temporary_size = bytes;
+    }
+out:
+    return status;
+}
+
 static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     clblast_state *s = state;
@@ -77,12 +97,20 @@ static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
         BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_ptr(c->C), bcl_ptr(c->bias), bcl_int(c->N),
                            bcl_int(c->C.ld)));
     }
-    const CLBlastStatusCode code = CLBlastSgemm(
-        CLBlastLayoutRowMajor, c->layout == BCL_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo,
-        c->layout == BCL_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->M,
-        (size_t)c->N, (size_t)c->K, 1, c->A.buffer, 0, (size_t)c->A.ld, c->B.buffer, 0,
-        (size_t)c->B.ld, c->bias.buffer || c->accumulate ? 1.0f : 0.0f, c->C.buffer, 0,
-        (size_t)c->C.ld, &s->queue, NULL);
+    const CLBlastTranspose a = c->layout == BCL_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const CLBlastTranspose b = c->layout == BCL_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K, lda = (size_t)c->A.ld;
+    const size_t ldb = (size_t)c->B.ld, ldc = (size_t)c->C.ld;
+    size_t needed = 0;
+    CLBlastStatusCode code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, a, b, M, N, K, 0,
+                                                        lda, 0, ldb, 0, ldc, &s->queue, &needed);
+    if (code == CLBlastSuccess) {
+        BCL_TRY(grow(s, needed));
+        code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, a, b, M, N, K, 1, c->A.buffer, 0,
+                                          lda, c->B.buffer, 0, ldb,
+                                          c->bias.buffer || c->accumulate ? 1.0f : 0.0f,
+                                          c->C.buffer, 0, ldc, &s->queue, NULL, s->temporary);
+    }
     if (code < 0 && code > -1000)
         status = bcl_cl_fail((cl_int)code, "CLBlast: SGEMM of M %d, N %d, K %d", c->M, c->N, c->K);
     if (code != CLBlastSuccess && !status)
