@@ -24,6 +24,7 @@ except ImportError:
     print("skipped: no mlflow in this Python")
     sys.exit(77)
 
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -32,7 +33,9 @@ def free_port():
 
 class Server:
     def __init__(self, folder, *options, **env):
-        self.folder, self.port, self.options, self.env = folder, free_port(), options, dict(os.environ, **env)
+        self.folder, self.port, self.options = folder, free_port(), options
+        # its job runners have sessions of their own, which would outlive it
+        self.env = dict(os.environ, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", **env)
         self.uri = f"http://127.0.0.1:{self.port}"
         self.start()
 
