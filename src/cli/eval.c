@@ -34,9 +34,9 @@ static int check(eval_options *o) {
         return bcl_cli_usage(&command, "--calibrate and --constrain go with --model");
     if (o->constrain && o->level && !strcmp(o->level, "piece"))
         return bcl_cli_usage(&command, "--constrain decodes words; found --level piece");
-    if (o->device_id && o->crew.devices)
+    if (o->device_id && o->pool.devices)
         return bcl_cli_usage(&command, "--device and --devices: give one of them");
-    if (o->crew.cores.count && !o->crew.devices)
+    if (o->pool.cores.count && !o->pool.devices)
         return bcl_cli_usage(&command, "--cores goes with --devices");
     if (o->pred2 && !files)
         return bcl_cli_usage(&command, "--pred2 goes with --gold and --pred");
@@ -130,7 +130,7 @@ int bcl_cli_eval(int argc, char **argv) {
          .min = 1, .max = 1e8},
         {BCL_OPTION_TEXT, "device", &o.device_id, "ID",
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
-        BCL_CLI_CREW_OPTIONS(o.crew),
+        BCL_CLI_POOL_OPTIONS(o.pool),
         {BCL_OPTION_TEXT, "gemm", &o.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
         {BCL_OPTION_TEXT, "precision", &o.precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
@@ -185,6 +185,6 @@ int bcl_cli_eval(int argc, char **argv) {
     bcl_list_free(&o.data);
     bcl_list_free(&o.calibrate);
     bcl_list_free(&o.reading.maps);
-    bcl_list_free(&o.crew.cores);
+    bcl_list_free(&o.pool.cores);
     return code;
 }

@@ -3,7 +3,7 @@
 #define BCL_CLI_EVAL_COMMAND_H
 
 #include "cli/cli.h"
-#include "cli/crew.h"
+#include "cli/pool.h"
 #include "eval/evaluate.h"
 #include "eval/predictions.h"
 
@@ -18,7 +18,7 @@ typedef struct eval_options {
     bcl_cli_reading reading;
     /* the model's part */
     const char *device_id, *gemm, *precision, *logits_path, *label_pieces, *long_sentences;
-    bcl_cli_crew crew;
+    bcl_cli_pool pool;
     int64_t max_length, stride, batch, max_tokens;
     bool windows; /* long_sentences is "window" */
     bool constrain;

@@ -8,7 +8,7 @@
 
 struct eval_model {
     bcl_session *session;
-    bcl_crew *crew; /* with --devices */
+    bcl_pool *pool; /* with --devices */
     bcl_cli_session telling;
     size_t max_length, stride; /* pieces */
 };
@@ -67,7 +67,7 @@ bcl_status eval_model_load(eval_model **out, const eval_model *beside, const eva
                                          .device = o->device_id,
                                          .gemm = o->gemm,
                                          .precision = o->precision,
-                                         .beside = beside && !beside->crew ? beside->session : NULL,
+                                         .beside = beside && !beside->pool ? beside->session : NULL,
                                          .tune = true,
                                          .listener = bcl_cli_session_told,
                                          .context = &m->telling};
@@ -75,8 +75,8 @@ bcl_status eval_model_load(eval_model **out, const eval_model *beside, const eva
     BCL_TRY(bcl_sequence_limit(&m->max_length, (size_t)o->max_length, &m->session->config,
                                m->session->tokenizer));
     BCL_TRY(bcl_window_stride(&m->stride, (size_t)o->stride, m->max_length));
-    if (o->crew.devices)
-        BCL_TRY(bcl_cli_crew_open(&m->crew, &o->crew, m->session));
+    if (o->pool.devices)
+        BCL_TRY(bcl_cli_pool_open(&m->pool, &o->pool, m->session));
     else
         BCL_TRY(bcl_session_load(m->session, BCL_SESSION_FOR_INFERENCE, 0));
     bcl_session_listen(m->session, NULL, NULL);
@@ -90,7 +90,7 @@ out:
 void eval_model_free(eval_model *model) {
     if (!model)
         return;
-    bcl_crew_free(model->crew);
+    bcl_pool_free(model->pool);
     bcl_session_free(model->session);
     free(model);
 }

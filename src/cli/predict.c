@@ -1,5 +1,5 @@
 /* bertcl predict: text to entities. What it reads and writes is in the files beside this one. */
-#include "cli/crew.h"
+#include "cli/pool.h"
 #include "cli/predict.h"
 #include "util/printable.h"
 
@@ -36,8 +36,8 @@ typedef struct job {
     int64_t stride, max_length, batch_tokens;
     double min_score;
     bool words, document, byte_offsets, constrain, quiet;
-    bcl_cli_crew devices; /* --devices */
-    bcl_crew *crew;       /* of them */
+    bcl_cli_pool devices; /* --devices */
+    bcl_pool *pool;       /* of them */
     bcl_cli_session telling;
     bcl_session *session;
     bcl_tagger *tagger;
@@ -127,7 +127,7 @@ static bcl_status open_tagger(job *j) {
     j->telling.quiet = j->quiet;
     BCL_TRY(bcl_session_prepare(&j->session, &session));
     if (j->devices.devices)
-        BCL_TRY(bcl_cli_crew_open(&j->crew, &j->devices, j->session));
+        BCL_TRY(bcl_cli_pool_open(&j->pool, &j->devices, j->session));
     else
         BCL_TRY(bcl_session_load(j->session, BCL_SESSION_FOR_INFERENCE, 0));
     BCL_TRY(choose_aggregation(&options.aggregation, j));
@@ -274,7 +274,7 @@ int bcl_cli_predict(int argc, char **argv) {
          "pieces in one pass; default 1024. Results do not depend on it", .min = 3, .max = 1e8},
         {BCL_OPTION_TEXT, "device", &j.device, "ID",
          "see bertcl devices; default: the first GPU, else CPU", .min = 0},
-        BCL_CLI_CREW_OPTIONS(j.devices),
+        BCL_CLI_POOL_OPTIONS(j.devices),
         {BCL_OPTION_TEXT, "gemm", &j.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
         {BCL_OPTION_TEXT, "precision", &j.precision, "fp32|bf16", BCL_CLI_PRECISION_HELP,
@@ -291,7 +291,7 @@ int bcl_cli_predict(int argc, char **argv) {
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
     }
     bcl_tagger_free(j.tagger);
-    bcl_crew_free(j.crew);
+    bcl_pool_free(j.pool);
     bcl_list_free(&j.devices.cores);
     bcl_session_free(j.session);
     bcl_predict_input_free(&j.input);

@@ -91,18 +91,18 @@ typedef struct bcl_ranks {
  * exit with; what was wrong was told. Blocking. */
 bcl_status bcl_ranks_run(int *code, bcl_ranks *launch);
 
-/* ---- crew.c: several devices that compute batches for this process, without gradients ---- */
+/* ---- pool.c: several devices that compute batches for this process, without gradients ---- */
 
-enum { BCL_CREW_MOST = 64 };
-typedef struct bcl_crew bcl_crew;
+enum { BCL_POOL_MOST = 64 };
+typedef struct bcl_pool bcl_pool;
 /* Starts a process for each place (count), which loads its device's driver and the model, and
  * makes them the session's remote; results are those of one device of the same kind, to the bit.
  * One that dies, hangs or fails is left out, which the session's listener is told, and the others
- * compute what it had. The session is prepared, has no device, and outlives the crew. Waits until
+ * compute what it had. The session is prepared, has no device, and outlives the pool. Waits until
  * all are ready; fails where none is. */
-bcl_status bcl_crew_open(bcl_crew **out, struct bcl_session *session, const bcl_rank_place *places,
+bcl_status bcl_pool_open(bcl_pool **out, struct bcl_session *session, const bcl_rank_place *places,
                          size_t count);
-void bcl_crew_free(bcl_crew *crew); /* takes NULL */
+void bcl_pool_free(bcl_pool *pool); /* takes NULL */
 
 /* ---- devices.c: which devices ---- */
 

@@ -2,7 +2,7 @@
  * one device would have computed, so that only who computes it, and when, is decided here. A device
  * that dies, hangs or errs is left out, and what it had is handed out again. */
 #define _GNU_SOURCE
-#include "dist/crew.h"
+#include "dist/pool.h"
 #include "dist/dist.h"
 #include "tune/tune.h"
 
@@ -44,13 +44,13 @@ typedef struct member {
     size_t on_way;
     bcl_string in, out;
     size_t out_at; /* sent of `out` */
-    crew_about about;
-    crew_fault fault;
+    pool_about about;
+    pool_fault fault;
     double heard;                    /* when it began to work or answered last */
     double tokens, seconds, slowest; /* of its answers */
 } member;
 
-struct bcl_crew {
+struct bcl_pool {
     bcl_session *session;
     bcl_session_listener *listener;
     void *listener_context;
@@ -60,7 +60,7 @@ struct bcl_crew {
     job jobs[MOST_SLOTS];
     uint64_t serial;
     bool open; /* all have begun, or failed to */
-    crew_shape shape;
+    pool_shape shape;
     bcl_string ids, names, gemms, precisions, scratch;
 };
 
@@ -68,7 +68,7 @@ static bool is_in(const member *m) {
     return m->fd >= 0;
 }
 
-static size_t in_count(const bcl_crew *c) {
+static size_t in_count(const bcl_pool *c) {
     size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
         n += is_in(&c->members[i]);
@@ -89,7 +89,7 @@ static void end_process(member *m) {
     m->pid = 0;
 }
 
-static void tell_lost(const bcl_crew *c, const member *m) {
+static void tell_lost(const bcl_pool *c, const member *m) {
     char text[1200];
     snprintf(text, sizeof text, "%s left out: %s; the others go on", m->device, m->fault.text);
     if (in_count(c) && c->listener)
@@ -97,7 +97,7 @@ static void tell_lost(const bcl_crew *c, const member *m) {
                     &(bcl_session_event){.kind = BCL_SESSION_NOTE, .text = text});
 }
 
-__attribute__((format(printf, 3, 4))) static void lose(bcl_crew *c, int who, const char *format,
+__attribute__((format(printf, 3, 4))) static void lose(bcl_pool *c, int who, const char *format,
                                                        ...) {
     member *m = &c->members[who];
     va_list args;
@@ -124,7 +124,7 @@ __attribute__((format(printf, 3, 4))) static void lose(bcl_crew *c, int who, con
         tell_lost(c, m);
 }
 
-static void lose_ended(bcl_crew *c, int who) {
+static void lose_ended(bcl_pool *c, int who) {
     member *m = &c->members[who];
     int state = 0;
     const pid_t pid = m->pid;
@@ -138,7 +138,7 @@ static void lose_ended(bcl_crew *c, int who) {
         lose(c, who, "its process has ended with code %d", WEXITSTATUS(state));
 }
 
-static bcl_status check_left(const bcl_crew *c) {
+static bcl_status check_left(const bcl_pool *c) {
     if (in_count(c))
         return BCL_OK;
     const member *m = &c->members[c->count - 1];
@@ -147,7 +147,7 @@ static bcl_status check_left(const bcl_crew *c) {
 
 /* ---- messages ---- */
 
-static bcl_status put(member *m, crew_head head, const void *data, size_t bytes) {
+static bcl_status put(member *m, pool_head head, const void *data, size_t bytes) {
     bcl_status status = BCL_OK;
     head.bytes = bytes;
     if (m->out_at == m->out.size)
@@ -171,7 +171,7 @@ static void send_some(member *m) {
     }
 }
 
-static bcl_status give(bcl_crew *c, job *j, int who) {
+static bcl_status give(bcl_pool *c, job *j, int who) {
     bcl_status status = BCL_OK;
     member *m = &c->members[who];
     const bcl_batch *b = &j->slot->batch;
@@ -185,8 +185,8 @@ static bcl_status give(bcl_crew *c, job *j, int who) {
     }
     BCL_TRY(bcl_string_add(s, b->ids, (size_t)b->T * sizeof *b->ids));
     BCL_TRY(bcl_string_add(s, b->labels, (size_t)b->T * sizeof *b->labels));
-    const crew_head head = {
-        .kind = CREW_BATCH, .slot = (uint32_t)j->slot->index, .serial = j->serial};
+    const pool_head head = {
+        .kind = POOL_BATCH, .slot = (uint32_t)j->slot->index, .serial = j->serial};
     BCL_TRY(put(m, head, s->data, s->size));
     send_some(m);
     const double now = bcl_seconds();
@@ -211,7 +211,7 @@ static double pace(const member *m) {
 }
 
 /* Who has least to do, among them the fastest; -1: nobody can take more. */
-static int choose(const bcl_crew *c, const job *j) {
+static int choose(const bcl_pool *c, const job *j) {
     int best = -1;
     const bool others = in_count(c) > 1;
     for (size_t i = 0; i < c->count; i++) {
@@ -225,7 +225,7 @@ static int choose(const bcl_crew *c, const job *j) {
     return best;
 }
 
-static job *oldest(bcl_crew *c, job_state state) {
+static job *oldest(bcl_pool *c, job_state state) {
     job *found = NULL;
     for (size_t i = 0; i < MOST_SLOTS; i++) {
         job *j = &c->jobs[i];
@@ -237,7 +237,7 @@ static job *oldest(bcl_crew *c, job_state state) {
 
 /* Who has nothing to do computes what another has had for longer than it would take here: nobody
  * waits for a device that is slow or hangs. */
-static bcl_status help(bcl_crew *c) {
+static bcl_status help(bcl_pool *c) {
     bcl_status status = BCL_OK;
     job *j = oldest(c, JOB_GIVEN);
     if (!j || j->second >= 0 || oldest(c, JOB_WAITING))
@@ -255,7 +255,7 @@ out:
     return status;
 }
 
-static bcl_status hand_out(bcl_crew *c) {
+static bcl_status hand_out(bcl_pool *c) {
     bcl_status status = BCL_OK;
     for (job *j; (j = oldest(c, JOB_WAITING)) != NULL;) {
         const int who = choose(c, j);
@@ -279,7 +279,7 @@ static void count_answer(member *m, int tokens) {
 }
 
 /* Values that are not finite are the model's if another device has them too. */
-static bool is_doubtful(bcl_crew *c, job *j, int who, const char *place) {
+static bool is_doubtful(bcl_pool *c, job *j, int who, const char *place) {
     if (place[0] && j->suspect < 0 && in_count(c) > 1) {
         j->suspect = who;
         j->state = JOB_WAITING;
@@ -292,7 +292,7 @@ static bool is_doubtful(bcl_crew *c, job *j, int who, const char *place) {
     return false;
 }
 
-static bcl_status take_answer(bcl_crew *c, int who, const crew_head *head, const char *data) {
+static bcl_status take_answer(bcl_pool *c, int who, const pool_head *head, const char *data) {
     member *m = &c->members[who];
     job *j = head->slot < MOST_SLOTS ? &c->jobs[head->slot] : NULL;
     m->on_way--;
@@ -322,15 +322,15 @@ static bcl_status take_answer(bcl_crew *c, int who, const crew_head *head, const
     return BCL_OK;
 }
 
-static bcl_status take(bcl_crew *c, int who, const crew_head *head, const char *data) {
+static bcl_status take(bcl_pool *c, int who, const pool_head *head, const char *data) {
     member *m = &c->members[who];
     switch (head->kind) {
-    case CREW_READY:
+    case POOL_READY:
         memcpy(&m->about, data, sizeof m->about);
         m->ready = true;
         return BCL_OK;
-    case CREW_FAULT: {
-        crew_fault fault;
+    case POOL_FAULT: {
+        pool_fault fault;
         memcpy(&fault, data, sizeof fault);
         m->fault.status = fault.status;
         lose(c, who, "%s", fault.text);
@@ -341,11 +341,11 @@ static bcl_status take(bcl_crew *c, int who, const crew_head *head, const char *
     }
 }
 
-static bcl_status hear(bcl_crew *c, int who) {
+static bcl_status hear(bcl_pool *c, int who) {
     bcl_status status = BCL_OK;
     enum { PIECE = 1 << 18 };
     member *m = &c->members[who];
-    crew_head head;
+    pool_head head;
     size_t at = 0;
     BCL_TRY(bcl_grow(&m->in.data, &m->in.capacity, m->in.size + PIECE, 1));
     const ssize_t n = recv(m->fd, m->in.data + m->in.size, PIECE, MSG_DONTWAIT);
@@ -371,7 +371,7 @@ out:
 
 /* Ten times as long as it ever took and a minute at least, ten until it has compiled its kernels;
  * or BERTCL_WATCHDOG seconds at least. */
-static void watch(bcl_crew *c) {
+static void watch(bcl_pool *c) {
     const char *text = getenv("BERTCL_WATCHDOG");
     const double now = bcl_seconds();
     for (size_t i = 0; i < c->count; i++) {
@@ -382,9 +382,9 @@ static void watch(bcl_crew *c) {
     }
 }
 
-static bcl_status attend(bcl_crew *c, int timeout_ms) {
+static bcl_status attend(bcl_pool *c, int timeout_ms) {
     bcl_status status = BCL_OK;
-    struct pollfd fds[BCL_CREW_MOST];
+    struct pollfd fds[BCL_POOL_MOST];
     BCL_TRY(hand_out(c));
     for (size_t i = 0; i < c->count; i++) {
         const member *m = &c->members[i];
@@ -408,21 +408,21 @@ out:
 /* ---- what the pipeline asks for ---- */
 
 static void forget(void *context) {
-    bcl_crew *c = context;
+    bcl_pool *c = context;
     for (size_t i = 0; i < MOST_SLOTS; i++)
         c->jobs[i].state = JOB_FREE;
 }
 
 static bcl_status prepare(void *context, const bcl_pipeline_options *o) {
     bcl_status status = BCL_OK;
-    bcl_crew *c = context;
+    bcl_pool *c = context;
     forget(c);
-    c->shape = (crew_shape){o->outputs, o->tokens, o->sentences, o->labels};
+    c->shape = (pool_shape){o->outputs, o->tokens, o->sentences, o->labels};
     for (size_t i = 0; i < c->count; i++) {
         member *m = &c->members[i];
         if (!is_in(m))
             continue;
-        BCL_TRY(put(m, (crew_head){.kind = CREW_PREPARE}, &c->shape, sizeof c->shape));
+        BCL_TRY(put(m, (pool_head){.kind = POOL_PREPARE}, &c->shape, sizeof c->shape));
         send_some(m);
     }
 out:
@@ -430,7 +430,7 @@ out:
 }
 
 static bcl_status begin(void *context, bcl_slot *slot) {
-    bcl_crew *c = context;
+    bcl_pool *c = context;
     c->jobs[slot->index] = (job){.state = JOB_WAITING,
                                  .slot = slot,
                                  .serial = ++c->serial,
@@ -442,7 +442,7 @@ static bcl_status begin(void *context, bcl_slot *slot) {
 
 static bcl_status finish(void *context, bcl_slot *slot) {
     bcl_status status = BCL_OK;
-    bcl_crew *c = context;
+    bcl_pool *c = context;
     job *j = &c->jobs[slot->index];
     while (j->state != JOB_DONE) {
         BCL_TRY(check_left(c));
@@ -457,7 +457,7 @@ out:
 
 /* ---- beginning and end ---- */
 
-static void become_worker(const bcl_crew *c, size_t i, int fd, const bcl_rank_place *place) {
+static void become_worker(const bcl_pool *c, size_t i, int fd, const bcl_rank_place *place) {
     char cores[16];
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -478,10 +478,10 @@ static void become_worker(const bcl_crew *c, size_t i, int fd, const bcl_rank_pl
     (void)bcl_control_bind(); /* without it: slower */
     if (i)
         bcl_session_listen(c->session, NULL, NULL);
-    bcl_crew_work(fd, c->session, place->device);
+    bcl_pool_work(fd, c->session, place->device);
 }
 
-static bcl_status start(bcl_crew *c, size_t i, const bcl_rank_place *place) {
+static bcl_status start(bcl_pool *c, size_t i, const bcl_rank_place *place) {
     bcl_status status = BCL_OK;
     member *m = &c->members[i];
     int fds[2];
@@ -504,7 +504,7 @@ static bcl_status start(bcl_crew *c, size_t i, const bcl_rank_place *place) {
 }
 
 /* Until all are ready; those that fail are left out, but not all. */
-static bcl_status await(bcl_crew *c) {
+static bcl_status await(bcl_pool *c) {
     bcl_status status = BCL_OK;
     for (bool ready = false; !ready;) {
         ready = true;
@@ -532,7 +532,7 @@ static bcl_status list(bcl_string *s, const char *text, const char *between) {
     return bcl_string_addf(s, "%s%s", s->size ? between : "", text);
 }
 
-static bcl_status describe(bcl_crew *c) {
+static bcl_status describe(bcl_pool *c) {
     bcl_status status = BCL_OK;
     for (size_t i = 0; i < c->count; i++) {
         const member *m = &c->members[i];
@@ -559,19 +559,19 @@ out:
 }
 
 static void on_tuning(void *context, const char *line) {
-    const bcl_crew *c = context;
+    const bcl_pool *c = context;
     if (c->listener)
         c->listener(c->listener_context,
                     &(bcl_session_event){.kind = BCL_SESSION_TUNING, .text = line});
 }
 
-bcl_status bcl_crew_open(bcl_crew **out, bcl_session *session, const bcl_rank_place *places,
+bcl_status bcl_pool_open(bcl_pool **out, bcl_session *session, const bcl_rank_place *places,
                          size_t count) {
     bcl_status status = BCL_OK;
-    bcl_crew *c = NULL;
-    if (count > BCL_CREW_MOST)
+    bcl_pool *c = NULL;
+    if (count > BCL_POOL_MOST)
         return bcl_fail(BCL_ERROR_ARGUMENT, "--devices: found %zu, expected at most %d", count,
-                        BCL_CREW_MOST);
+                        BCL_POOL_MOST);
     BCL_NEW(c, 1);
     c->session = session;
     c->listener = session->listener;
@@ -589,11 +589,11 @@ bcl_status bcl_crew_open(bcl_crew **out, bcl_session *session, const bcl_rank_pl
     *out = c;
     c = NULL;
 out:
-    bcl_crew_free(c);
+    bcl_pool_free(c);
     return status;
 }
 
-void bcl_crew_free(bcl_crew *c) {
+void bcl_pool_free(bcl_pool *c) {
     if (!c)
         return;
     for (size_t i = 0; c->members && i < c->count; i++) {

@@ -1,9 +1,9 @@
 /* --devices of the commands that compute without gradients. */
-#include "cli/crew.h"
+#include "cli/pool.h"
 
 #include "session/session.h"
 
-bcl_status bcl_cli_crew_open(bcl_crew **out, const bcl_cli_crew *o, bcl_session *session) {
+bcl_status bcl_cli_pool_open(bcl_pool **out, const bcl_cli_pool *o, bcl_session *session) {
     bcl_status status = BCL_OK;
     bcl_device_info *devices = NULL;
     bcl_rank_place *places = NULL;
@@ -14,7 +14,7 @@ bcl_status bcl_cli_crew_open(bcl_crew **out, const bcl_cli_crew *o, bcl_session 
         places[i].device = devices[i].id;
     bcl_dist_split_cores(places, devices, count);
     BCL_TRY(bcl_dist_take_cores(places, count, o->cores.items, o->cores.count));
-    BCL_TRY(bcl_crew_open(out, session, places, count));
+    BCL_TRY(bcl_pool_open(out, session, places, count));
 out:
     free(places);
     free(devices);

@@ -1,6 +1,6 @@
-/* A crew's worker: one device, whose driver this process alone loads. While it computes a batch the
+/* A pool's worker: one device, whose driver this process alone loads. While it computes a batch the
  * next one is read. */
-#include "dist/crew.h"
+#include "dist/pool.h"
 #include "dist/dist.h"
 #include "model/files.h"
 
@@ -12,8 +12,8 @@ typedef struct worker {
     int fd;
     bcl_session *session;
     bcl_pipeline *pipeline;
-    crew_shape shape;
-    crew_head heads[BCL_PIPELINE_SLOTS]; /* of the batches on their way, by slot */
+    pool_shape shape;
+    pool_head heads[BCL_PIPELINE_SLOTS]; /* of the batches on their way, by slot */
     size_t on_way;
     bcl_string in, out;
     bcl_sample *samples; /* (sentences) */
@@ -39,7 +39,7 @@ static void write_all(int fd, const void *data, size_t bytes) {
     }
 }
 
-static void say(const worker *w, crew_head head, const void *data, size_t bytes) {
+static void say(const worker *w, pool_head head, const void *data, size_t bytes) {
     head.bytes = bytes;
     write_all(w->fd, &head, sizeof head);
     write_all(w->fd, data, bytes);
@@ -51,9 +51,9 @@ static bcl_status answer(void *context, bcl_slot *s) {
     worker *w = context;
     const size_t T = (size_t)s->batch.T, K = (size_t)w->shape.labels;
     char place[BCL_MODEL_PLACE] = "";
-    crew_head head = w->heads[s->index];
+    pool_head head = w->heads[s->index];
     w->on_way--;
-    head.kind = CREW_ANSWER;
+    head.kind = POOL_ANSWER;
     if ((s->row_loss && bcl_floats_finite(s->row_loss, T) < T) ||
         (s->logits && bcl_floats_finite(s->logits, T * K) < T * K))
         BCL_TRY(bcl_pipeline_find_overflow(place, w->pipeline, s));
@@ -72,7 +72,7 @@ out:
 
 static bcl_status prepare(worker *w) {
     bcl_status status = BCL_OK;
-    const crew_shape *s = &w->shape;
+    const pool_shape *s = &w->shape;
     if (w->pipeline) /* all is answered, wanted or not, so that it can be counted */
         BCL_TRY(bcl_pipeline_drain(w->pipeline));
     bcl_pipeline_free(w->pipeline);
@@ -99,7 +99,7 @@ out:
     return status;
 }
 
-static bcl_status compute(worker *w, const crew_head *head) {
+static bcl_status compute(worker *w, const pool_head *head) {
     bcl_status status = BCL_OK;
     const int32_t *list = (const int32_t *)(const void *)w->in.data;
     const int B = list[0];
@@ -129,7 +129,7 @@ static bool comes_more(const worker *w) {
 
 static bcl_status open_device(worker *w, const char *device) {
     bcl_status status = BCL_OK;
-    crew_about about = {.name = ""};
+    pool_about about = {.name = ""};
     bcl_session *s = w->session;
     free(s->device_id);
     s->device_id = NULL;
@@ -139,15 +139,15 @@ static bcl_status open_device(worker *w, const char *device) {
     snprintf(about.name, sizeof about.name, "%s", bcl_session_device_name(s));
     snprintf(about.gemm, sizeof about.gemm, "%s", bcl_session_gemm(s));
     snprintf(about.precision, sizeof about.precision, "%s", bcl_session_precision(s));
-    say(w, (crew_head){.kind = CREW_READY}, &about, sizeof about);
+    say(w, (pool_head){.kind = POOL_READY}, &about, sizeof about);
 out:
     return status;
 }
 
-void bcl_crew_work(int fd, bcl_session *session, const char *device) {
+void bcl_pool_work(int fd, bcl_session *session, const char *device) {
     bcl_status status = BCL_OK;
     worker w = {.fd = fd, .session = session};
-    crew_head head;
+    pool_head head;
     BCL_TRY(open_device(&w, device));
     for (;;) {
         if (w.on_way && !comes_more(&w))
@@ -157,14 +157,14 @@ void bcl_crew_work(int fd, bcl_session *session, const char *device) {
         BCL_TRY(bcl_grow(&w.in.data, &w.in.capacity, (size_t)head.bytes + 1, 1));
         w.in.size = (size_t)head.bytes;
         read_all(fd, w.in.data, w.in.size);
-        if (head.kind == CREW_PREPARE)
+        if (head.kind == POOL_PREPARE)
             BCL_TRY(prepare(&w));
         else
             BCL_TRY(compute(&w, &head));
     }
 out:;
-    crew_fault fault = {.status = status};
+    pool_fault fault = {.status = status};
     snprintf(fault.text, sizeof fault.text, "%s", bcl_message());
-    say(&w, (crew_head){.kind = CREW_FAULT}, &fault, sizeof fault);
+    say(&w, (pool_head){.kind = POOL_FAULT}, &fault, sizeof fault);
     _exit(1);
 }

@@ -1,16 +1,16 @@
 /* Inside cli/: --devices of `bertcl eval` and `bertcl predict`. */
-#ifndef BCL_CLI_CREW_H
-#define BCL_CLI_CREW_H
+#ifndef BCL_CLI_POOL_H
+#define BCL_CLI_POOL_H
 
 #include "cli/cli.h"
 #include "dist/dist.h"
 
-typedef struct bcl_cli_crew {
+typedef struct bcl_cli_pool {
     const char *devices; /* NULL: one device, in this process */
     bcl_list cores;
-} bcl_cli_crew;
+} bcl_cli_pool;
 
-#define BCL_CLI_CREW_OPTIONS(c)                                                                    \
+#define BCL_CLI_POOL_OPTIONS(c)                                                                    \
     {BCL_OPTION_TEXT,                                                                              \
      "devices",                                                                                    \
      &(c).devices,                                                                                 \
@@ -25,7 +25,7 @@ typedef struct bcl_cli_crew {
             .min = 0                                                                               \
     }
 
-/* Starts the devices of a session that is prepared, see bcl_crew_open. */
-bcl_status bcl_cli_crew_open(bcl_crew **out, const bcl_cli_crew *options, bcl_session *session);
+/* Starts the devices of a session that is prepared, see bcl_pool_open. */
+bcl_status bcl_cli_pool_open(bcl_pool **out, const bcl_cli_pool *options, bcl_session *session);
 
 #endif
