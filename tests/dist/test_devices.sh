@@ -57,7 +57,7 @@ check "device file and devices" 2 'device-file excludes' "${one[@]}" --out "$tmp
 check "measured" 0 '"wait_share"' "${one[@]}" --json --out "$tmp/measured" --devices pocl:0,pocl:0 --keep-all
 same_losses "measured" "$tmp/one" "$tmp/measured"
 tokens() { awk '/"devices"/ { on = 1 } on && /"tokens":/ { gsub(/[^0-9]/, ""); n += $0 } END { print n }' "$1/results.json"; }
-pieces=$(sed -n 's/.*"tokens": \([0-9]*\).*/\1/p' "$tmp/measured/metrics.jsonl" | paste -sd+ | bc)
+pieces=$(sed -n 's/.*"tokens": \([0-9]*\).*/\1/p' "$tmp/measured/metrics.jsonl" | awk '{ n += $0 } END { print n }')
 [ "$(tokens "$tmp/measured")" = "$pieces" ] || fail "measured: the devices' tokens are $(tokens "$tmp/measured"), not $pieces"
 
 # Fewer sentences than ranks: some have nothing to do.

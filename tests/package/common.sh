@@ -28,7 +28,7 @@ install_to() {
 build_examples() {
     local out=$1 source name
     cp -r "$prefix/share/doc/bertcl/examples" "$out.source" # outside every tree
-    quietly "find_package" cmake -S "$out.source" -B "$out/cmake" -DCMAKE_PREFIX_PATH="$prefix" \
+    quietly "find_package" cmake -S "$out.source" -B "$out/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_C_FLAGS="${warnings[*]} ${sanitize[*]:-}"
     quietly "examples by find_package" cmake --build "$out/cmake"
     mkdir -p "$out/pkg-config"
