@@ -7,8 +7,11 @@
 
 enum { CHAINS = 10, ROUNDS = 2048 };               /* of multiply_add */
 enum { LOCAL_BYTES = 8 << 10, LOCAL_ROUNDS = 64 }; /* of local_read */
-enum { LEAST_SHIFT = 14, SWEEP_SAMPLES = 3 };      /* smallest array of a sweep: 16 KiB */
-static const float X = 0.5f, Y = 1;                /* its chains end at 2 */
+/* A CPU has few items: with this many times the rounds a launch takes about a millisecond there
+ * too, and what it costs to start one does not count. */
+enum { WIDE_ROUNDS = 64 };
+enum { LEAST_SHIFT = 14, SWEEP_SAMPLES = 3 }; /* smallest array of a sweep: 16 KiB */
+static const float X = 0.5f, Y = 1;           /* its chains end at 2 */
 static const double EXACT = 1e-5, EXACT_HALF = 1e-2;
 /* A size has saturated when it and all larger ones have this share of the largest one's rate, and
  * no more than its inverse. */
@@ -20,6 +23,7 @@ typedef struct stream {
     size_t floats; /* of each */
     float *host;   /* (floats) what is in a and b */
     int lanes;     /* of the kernels' vectors */
+    int longer;    /* times the rounds above */
     char options[160];
     bcl_grid grid;
     int kind; /* of the row at hand */
@@ -41,10 +45,10 @@ static bcl_status run(void *context, int repeats) {
                                bcl_float(3), bcl_int(n)));
         else if (s->kind == PEAK || s->kind == PEAK_HALF)
             BCL_TRY(BCL_LAUNCH(s->kernel, s->grid, bcl_mem(s->out), bcl_float(X), bcl_float(Y),
-                               bcl_int(ROUNDS)));
+                               bcl_int(ROUNDS * s->longer)));
         else if (s->kind == LOCAL)
             BCL_TRY(BCL_LAUNCH(s->kernel, s->grid, bcl_mem(s->out), bcl_float(X),
-                               bcl_int(LOCAL_ROUNDS)));
+                               bcl_int(LOCAL_ROUNDS * s->longer)));
         else if (s->kind == LAUNCH)
             BCL_TRY(BCL_LAUNCH(s->kernel, ((bcl_grid){{1}, {1}}), bcl_mem(s->out)));
         else if (s->kind == TO_DEVICE)
@@ -71,7 +75,7 @@ static double right_at(const stream *s, size_t i) {
     case PEAK_HALF:
         return Y / (1 - X);
     case LOCAL:
-        return (double)X * LOCAL_ROUNDS * local_count(s);
+        return (double)X * LOCAL_ROUNDS * s->longer * local_count(s);
     case COPY:
         return s->host[i];
     default:
@@ -134,9 +138,9 @@ static void work_of(const stream *s, double *flop, double *bytes) {
     *flop = 0;
     *bytes = (double)kinds[s->kind].traffic * (double)s->floats * sizeof(float);
     if (s->kind == PEAK || s->kind == PEAK_HALF) /* a multiply-add is two */
-        *flop = 2.0 * CHAINS * ROUNDS * (double)items(&s->grid) * s->lanes;
+        *flop = 2.0 * CHAINS * ROUNDS * s->longer * (double)items(&s->grid) * s->lanes;
     if (s->kind == LOCAL)
-        *bytes = (double)LOCAL_ROUNDS * LOCAL_BYTES * (double)items(&s->grid);
+        *bytes = (double)LOCAL_ROUNDS * s->longer * LOCAL_BYTES * (double)items(&s->grid);
 }
 
 /* The rate at each power of two of bytes an array or, without memory, of work-groups; and from
@@ -234,7 +238,8 @@ static bcl_status open(stream *s, bcl_bench_child *c) {
     const bool wide = bcl_device_wide(c->device);
     const size_t most = (size_t)fmin((double)about->max_allocation, (double)about->memory / 8);
     const size_t want = c->options->full ? (size_t)256 << 20 : (size_t)64 << 20;
-    *s = (stream){.c = c, .lanes = wide ? bcl_device_vector(c->device) : 1};
+    *s = (stream){
+        .c = c, .lanes = wide ? bcl_device_vector(c->device) : 1, .longer = wide ? WIDE_ROUNDS : 1};
     s->floats = (want < most ? want : most) / sizeof(float) / 4096 * 4096;
     s->grid = (bcl_grid){{about->compute_units * (wide ? 4 : 64)},
                          {wide ? 1 : bcl_device_row_items(c->device)}};
