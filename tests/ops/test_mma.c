@@ -17,7 +17,7 @@ static const double EPILOGUE = 2, EPILOGUE_ATOL = 2e-6;
 static const struct subject {
     const char *name;
     bcl_precision precision;
-    bool always; /* else only with $BERTCL_TEST_LONG: emulations compile for seconds */
+    bool always; /* else only where $BERTCL_TEST_MMA names it: emulations compile for seconds */
 } subjects[] = {
     {"mma:emulated-nvidia:32x32x16x16x3", BCL_PRECISION_FP32, true},
     {"mma:emulated-nvidia:64x64x32x32x2", BCL_PRECISION_FP32, false},
@@ -280,13 +280,12 @@ static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_pre
 static void test_units(void **state) {
     static const shape shapes[] = {{1, 1, 1, 0},    {7, 9, 5, 0},     {33, 40, 72, 8},
                                    {65, 48, 33, 3}, {96, 128, 64, 0}, {40, 24, 712, 0}};
-    const bool all = getenv("BERTCL_TEST_LONG") != NULL;
-    const char *only = getenv("BERTCL_TEST_MMA"); /* by hand: a part of a name */
+    const char *only = getenv("BERTCL_TEST_MMA"); /* a part of a name */
     int products = 0;
     (void)state;
     for (int i = 0; i < SUBJECTS; i++) {
         bcl_gemm *gemm = NULL;
-        if (only ? !strstr(subjects[i].name, only) : !all && !subjects[i].always)
+        if (only ? !strstr(subjects[i].name, only) : !subjects[i].always)
             continue;
         OK(bcl_gemm_create(&gemm, test_device, subjects[i].name, subjects[i].precision));
         assert_string_equal(bcl_gemm_name(gemm), subjects[i].name);
@@ -296,7 +295,7 @@ static void test_units(void **state) {
                 for (int m = 0; m < MODES; m++) {
                     if (test_small && (shapes[k].M > 40 || shapes[k].K > 100))
                         continue;
-                    if (!all && !only && k != 1 && k != 2)
+                    if (!only && k != 1 && k != 2)
                         continue;
                     const bcl_precision precision = subjects[i].precision;
                     const bool half =
