@@ -16,17 +16,16 @@ static const bcl_command command = {
 typedef struct settings {
     const char *device, *model, *gemm, *only, *suite, *json, *format;
     double seconds, patience;
-    bool quiet, bar;
+    bool quiet;
 } settings;
 
 static void show_progress(void *context, const char *device, const char *row) {
-    const settings *s = context;
-    if (s->bar)
-        bcl_terminal_rewrite(stderr, "%s: %s", device, row);
+    (void)context;
+    bcl_terminal_rewrite(stderr, "%s: %s", device, row);
 }
 
 /* The words that make it again, quoted where a shell would split them. */
-bcl_status bcl_cli_bench_line(bcl_string *out, int argc, char **argv) {
+static bcl_status add_line(bcl_string *out, int argc, char **argv) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_string_addf(out, "bertcl bench"));
     for (int i = 1; i < argc; i++) {
@@ -44,6 +43,27 @@ bcl_status bcl_cli_bench_line(bcl_string *out, int argc, char **argv) {
         BCL_TRY(bcl_string_add(out, "'", 1));
     }
 out:
+    return status;
+}
+
+bcl_status bcl_cli_bench_measure(cJSON **out, bcl_bench_options *options, const char *path,
+                                 bool quiet, int argc, char **argv) {
+    bcl_status status = BCL_OK;
+    bcl_string line = {0};
+    const bool bar = !quiet && bcl_terminal_is(stderr);
+    BCL_TRY(add_line(&line, argc, argv));
+    options->command = line.data;
+    options->progress = bar ? show_progress : NULL;
+    bcl_interrupt_catch();
+    status = bcl_bench_run(out, options);
+    if (bar)
+        bcl_terminal_erase(stderr);
+    BCL_TRY(status);
+    if (path)
+        BCL_TRY(bcl_json_write(*out, path));
+out:
+    options->command = NULL;
+    bcl_string_free(&line);
     return status;
 }
 
@@ -71,27 +91,16 @@ static bcl_status check_rows(const cJSON *result) {
 
 static bcl_status measure(settings *s, int argc, char **argv) {
     bcl_status status = BCL_OK;
-    bcl_string line = {0};
     cJSON *result = NULL;
-    BCL_TRY(bcl_cli_bench_line(&line, argc, argv));
-    const bcl_bench_options options = {.device = s->device,
-                                       .model = s->model,
-                                       .gemm = s->gemm,
-                                       .only = s->only,
-                                       .full = !strcmp(s->suite, "full"),
-                                       .seconds = s->seconds,
-                                       .patience = s->patience,
-                                       .command = line.data,
-                                       .progress = show_progress,
-                                       .context = s};
+    bcl_bench_options options = {.device = s->device,
+                                 .model = s->model,
+                                 .gemm = s->gemm,
+                                 .only = s->only,
+                                 .full = !strcmp(s->suite, "full"),
+                                 .seconds = s->seconds,
+                                 .patience = s->patience};
     const double started = (double)time(NULL);
-    bcl_interrupt_catch();
-    status = bcl_bench_run(&result, &options);
-    if (s->bar)
-        bcl_terminal_erase(stderr);
-    BCL_TRY(status);
-    if (s->json)
-        BCL_TRY(bcl_json_write(result, s->json));
+    BCL_TRY(bcl_cli_bench_measure(&result, &options, s->json, s->quiet, argc, argv));
     bcl_cli_bench_track(result, argc, argv, started);
     BCL_TRY(bcl_cli_bench_print(result, s->format));
     if (!s->quiet)
@@ -100,7 +109,6 @@ static bcl_status measure(settings *s, int argc, char **argv) {
         BCL_TRY(check_rows(result));
 out:
     cJSON_Delete(result);
-    bcl_string_free(&line);
     return status;
 }
 
@@ -137,7 +145,6 @@ static int run_from(int argc, char **argv, int first) {
     const int code = bcl_options_parse(&command, options, argc, argv, first);
     if (code >= 0)
         return code;
-    s.bar = !s.quiet && bcl_terminal_is(stderr);
     const bcl_status status = measure(&s, argc, argv);
     return status ? bcl_cli_error(status) : BCL_EXIT_OK;
 }

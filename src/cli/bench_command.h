@@ -24,8 +24,11 @@ typedef struct bcl_cli_bench_results {
 bcl_status bcl_cli_bench_read(bcl_cli_bench_results *out, const char *first, const bcl_list *files);
 void bcl_cli_bench_free(bcl_cli_bench_results *results);
 
-/* Adds the words that make a result again, quoted where a shell would split them. */
-bcl_status bcl_cli_bench_line(bcl_string *out, int argc, char **argv);
+/* Runs the benchmark, showing its progress on a terminal unless `quiet`, with the words that make
+ * it again as its command, and writes the result to `path` (NULL: to no file). *out to
+ * cJSON_Delete(), also after an error. */
+bcl_status bcl_cli_bench_measure(struct cJSON **out, bcl_bench_options *options, const char *path,
+                                 bool quiet, int argc, char **argv);
 
 #define BCL_CLI_BENCH_FORMATS "table|markdown|csv|json|sql"
 /* In one of these formats, on stdout. */

@@ -7,14 +7,8 @@
 typedef struct settings {
     const char *device, *model, *gemm, *precision, *json;
     double seconds, patience;
-    bool quiet, bar;
+    bool quiet;
 } settings;
-
-static void show_progress(void *context, const char *device, const char *row) {
-    const settings *s = context;
-    if (s->bar)
-        bcl_terminal_rewrite(stderr, "%s: %s", device, row);
-}
 
 static const bcl_command command = {
     "bench verify",
@@ -83,32 +77,20 @@ static void print_verified(const cJSON *result) {
 
 static bcl_status check_devices(settings *s, int argc, char **argv) {
     bcl_status status = BCL_OK;
-    bcl_string line = {0};
     cJSON *result = NULL;
-    BCL_TRY(bcl_cli_bench_line(&line, argc, argv));
-    const bcl_bench_options options = {.device = s->device,
-                                       .model = s->model,
-                                       .gemm = s->gemm,
-                                       .precision = s->precision,
-                                       .verify = true,
-                                       .seconds = s->seconds,
-                                       .patience = s->patience,
-                                       .command = line.data,
-                                       .progress = show_progress,
-                                       .context = s};
-    bcl_interrupt_catch();
-    status = bcl_bench_run(&result, &options);
-    if (s->bar)
-        bcl_terminal_erase(stderr);
-    BCL_TRY(status);
-    if (s->json)
-        BCL_TRY(bcl_json_write(result, s->json));
+    bcl_bench_options options = {.device = s->device,
+                                 .model = s->model,
+                                 .gemm = s->gemm,
+                                 .precision = s->precision,
+                                 .verify = true,
+                                 .seconds = s->seconds,
+                                 .patience = s->patience};
+    BCL_TRY(bcl_cli_bench_measure(&result, &options, s->json, s->quiet, argc, argv));
     print_verified(result);
     fflush(stdout);
     BCL_TRY(tell_faults(result));
 out:
     cJSON_Delete(result);
-    bcl_string_free(&line);
     return status;
 }
 
@@ -141,7 +123,6 @@ int bcl_cli_bench_verify(int argc, char **argv) {
     const int code = bcl_options_parse(&command, options, argc, argv, 2);
     if (code >= 0)
         return code;
-    s.bar = !s.quiet && bcl_terminal_is(stderr);
     const bcl_status status = check_devices(&s, argc, argv);
     return status ? bcl_cli_error(status) : BCL_EXIT_OK;
 }
