@@ -35,6 +35,9 @@ typedef bcl_status bcl_transport_opener(bcl_transport *out);
 extern bcl_transport_opener *bcl_transport_open;
 /* Over MPI, of the ranks that mpirun or srun has started. In bertcl-rank alone. */
 bcl_status bcl_transport_open_mpi(bcl_transport *out);
+/* Seconds after which what is silent counts as hung, at least: BERTCL_WATCHDOG, if it is above 0,
+ * else `otherwise`. */
+double bcl_dist_watchdog(double otherwise);
 
 /* ---- control.c: what a rank tells its launcher ---- */
 

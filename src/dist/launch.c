@@ -384,12 +384,16 @@ static size_t find_last(const attempt *a) {
     return last;
 }
 
+double bcl_dist_watchdog(double otherwise) {
+    const char *text = getenv("BERTCL_WATCHDOG");
+    const double given = text ? atof(text) : 0;
+    return given > 0 ? given : otherwise;
+}
+
 /* A rank that does not go on long after the others is taken for hung: ten times the slowest step,
  * but at least BERTCL_WATCHDOG seconds; ten times that at what takes long. */
 static double limit(const attempt *a, const peer *last) {
-    const char *text = getenv("BERTCL_WATCHDOG");
-    const double given = text ? atof(text) : 0, least = given > 0 ? given : 60;
-    const double most = fmax(a->slowest * 10, least);
+    const double most = fmax(a->slowest * 10, bcl_dist_watchdog(60));
     /* the first steps compile kernels */
     return a->summed < 2 || last->patience ? most * 10 : most;
 }

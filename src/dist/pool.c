@@ -68,10 +68,10 @@ static bool is_in(const member *m) {
     return m->fd >= 0;
 }
 
-static size_t in_count(const bcl_pool *c) {
+static size_t in_count(const bcl_pool *p) {
     size_t n = 0;
-    for (size_t i = 0; i < c->count; i++)
-        n += is_in(&c->members[i]);
+    for (size_t i = 0; i < p->count; i++)
+        n += is_in(&p->members[i]);
     return n;
 }
 
@@ -89,17 +89,17 @@ static void end_process(member *m) {
     m->pid = 0;
 }
 
-static void tell_lost(const bcl_pool *c, const member *m) {
+static void tell_lost(const bcl_pool *p, const member *m) {
     char text[1200];
     snprintf(text, sizeof text, "%s left out: %s; the others go on", m->device, m->fault.text);
-    if (in_count(c) && c->listener)
-        c->listener(c->listener_context,
+    if (in_count(p) && p->listener)
+        p->listener(p->listener_context,
                     &(bcl_session_event){.kind = BCL_SESSION_NOTE, .text = text});
 }
 
-__attribute__((format(printf, 3, 4))) static void lose(bcl_pool *c, int who, const char *format,
+__attribute__((format(printf, 3, 4))) static void lose(bcl_pool *p, int who, const char *format,
                                                        ...) {
-    member *m = &c->members[who];
+    member *m = &p->members[who];
     va_list args;
     if (!is_in(m))
         return;
@@ -108,7 +108,7 @@ __attribute__((format(printf, 3, 4))) static void lose(bcl_pool *c, int who, con
     va_end(args);
     end_process(m);
     for (size_t i = 0; i < MOST_SLOTS; i++) {
-        job *j = &c->jobs[i];
+        job *j = &p->jobs[i];
         if (j->state != JOB_GIVEN)
             continue;
         if (j->second == who)
@@ -120,12 +120,12 @@ __attribute__((format(printf, 3, 4))) static void lose(bcl_pool *c, int who, con
         if (j->owner < 0)
             j->state = JOB_WAITING;
     }
-    if (c->open) /* before it is not known whether all fail, and alike */
-        tell_lost(c, m);
+    if (p->open) /* before it is not known whether all fail, and alike */
+        tell_lost(p, m);
 }
 
-static void lose_ended(bcl_pool *c, int who) {
-    member *m = &c->members[who];
+static void lose_ended(bcl_pool *p, int who) {
+    member *m = &p->members[who];
     int state = 0;
     const pid_t pid = m->pid;
     kill(pid, SIGTERM); /* its end of the socket is closed: it has ended, or is about to */
@@ -133,15 +133,15 @@ static void lose_ended(bcl_pool *c, int who) {
         ;
     m->pid = 0;
     if (WIFSIGNALED(state))
-        lose(c, who, "its process has died (%s)", strsignal(WTERMSIG(state)));
+        lose(p, who, "its process has died (%s)", strsignal(WTERMSIG(state)));
     else
-        lose(c, who, "its process has ended with code %d", WEXITSTATUS(state));
+        lose(p, who, "its process has ended with code %d", WEXITSTATUS(state));
 }
 
-static bcl_status check_left(const bcl_pool *c) {
-    if (in_count(c))
+static bcl_status check_left(const bcl_pool *p) {
+    if (in_count(p))
         return BCL_OK;
-    const member *m = &c->members[c->count - 1];
+    const member *m = &p->members[p->count - 1];
     return bcl_fail(BCL_ERROR_DEVICE, "%s: %s; no device is left", m->device, m->fault.text);
 }
 
@@ -171,12 +171,12 @@ static void send_some(member *m) {
     }
 }
 
-static bcl_status give(bcl_pool *c, job *j, int who) {
+static bcl_status give(bcl_pool *p, job *j, int who) {
     bcl_status status = BCL_OK;
-    member *m = &c->members[who];
+    member *m = &p->members[who];
     const bcl_batch *b = &j->slot->batch;
     const int32_t count = b->B;
-    bcl_string *s = &c->scratch;
+    bcl_string *s = &p->scratch;
     s->size = 0;
     BCL_TRY(bcl_string_add(s, &count, sizeof count));
     for (int i = 0; i < b->B; i++) {
@@ -211,24 +211,24 @@ static double pace(const member *m) {
 }
 
 /* Who has least to do, among them the fastest; -1: nobody can take more. */
-static int choose(const bcl_pool *c, const job *j) {
+static int choose(const bcl_pool *p, const job *j) {
     int best = -1;
-    const bool others = in_count(c) > 1;
-    for (size_t i = 0; i < c->count; i++) {
-        const member *m = &c->members[i];
+    const bool others = in_count(p) > 1;
+    for (size_t i = 0; i < p->count; i++) {
+        const member *m = &p->members[i];
         if (!is_in(m) || !m->ready || m->on_way >= ON_WAY || (others && j->suspect == (int)i))
             continue;
-        const member *b = best < 0 ? NULL : &c->members[best];
+        const member *b = best < 0 ? NULL : &p->members[best];
         if (!b || m->on_way < b->on_way || (m->on_way == b->on_way && pace(m) < pace(b)))
             best = (int)i;
     }
     return best;
 }
 
-static job *oldest(bcl_pool *c, job_state state) {
+static job *oldest(bcl_pool *p, job_state state) {
     job *found = NULL;
     for (size_t i = 0; i < MOST_SLOTS; i++) {
-        job *j = &c->jobs[i];
+        job *j = &p->jobs[i];
         if (j->state == state && (!found || j->serial < found->serial))
             found = j;
     }
@@ -237,17 +237,17 @@ static job *oldest(bcl_pool *c, job_state state) {
 
 /* Who has nothing to do computes what another has had for longer than it would take here: nobody
  * waits for a device that is slow or hangs. */
-static bcl_status help(bcl_pool *c) {
+static bcl_status help(bcl_pool *p) {
     bcl_status status = BCL_OK;
-    job *j = oldest(c, JOB_GIVEN);
-    if (!j || j->second >= 0 || oldest(c, JOB_WAITING))
+    job *j = oldest(p, JOB_GIVEN);
+    if (!j || j->second >= 0 || oldest(p, JOB_WAITING))
         return BCL_OK;
-    for (int i = 0; i < (int)c->count; i++) {
-        const member *m = &c->members[i];
+    for (int i = 0; i < (int)p->count; i++) {
+        const member *m = &p->members[i];
         const double expected = pace(m) * j->slot->batch.T;
         if (is_in(m) && m->ready && !m->on_way && i != j->owner && expected > 0 &&
             bcl_seconds() - j->given > 2 * expected + 1e-3 * TICK_MS) {
-            BCL_TRY(give(c, j, i));
+            BCL_TRY(give(p, j, i));
             return BCL_OK;
         }
     }
@@ -255,15 +255,15 @@ out:
     return status;
 }
 
-static bcl_status hand_out(bcl_pool *c) {
+static bcl_status hand_out(bcl_pool *p) {
     bcl_status status = BCL_OK;
-    for (job *j; (j = oldest(c, JOB_WAITING)) != NULL;) {
-        const int who = choose(c, j);
+    for (job *j; (j = oldest(p, JOB_WAITING)) != NULL;) {
+        const int who = choose(p, j);
         if (who < 0)
             break;
-        BCL_TRY(give(c, j, who));
+        BCL_TRY(give(p, j, who));
     }
-    BCL_TRY(help(c));
+    BCL_TRY(help(p));
 out:
     return status;
 }
@@ -279,36 +279,36 @@ static void count_answer(member *m, int tokens) {
 }
 
 /* Values that are not finite are the model's if another device has them too. */
-static bool is_doubtful(bcl_pool *c, job *j, int who, const char *place) {
-    if (place[0] && j->suspect < 0 && in_count(c) > 1) {
+static bool is_doubtful(bcl_pool *p, job *j, int who, const char *place) {
+    if (place[0] && j->suspect < 0 && in_count(p) > 1) {
         j->suspect = who;
         j->state = JOB_WAITING;
         j->owner = j->second = -1;
         return true;
     }
     if (!place[0] && j->suspect >= 0 && j->suspect != who)
-        lose(c, j->suspect, "its values are not finite where those of %s are",
-             c->members[who].device);
+        lose(p, j->suspect, "its values are not finite where those of %s are",
+             p->members[who].device);
     return false;
 }
 
-static bcl_status take_answer(bcl_pool *c, int who, const pool_head *head, const char *data) {
-    member *m = &c->members[who];
-    job *j = head->slot < MOST_SLOTS ? &c->jobs[head->slot] : NULL;
+static bcl_status take_answer(bcl_pool *p, int who, const pool_head *head, const char *data) {
+    member *m = &p->members[who];
+    job *j = head->slot < MOST_SLOTS ? &p->jobs[head->slot] : NULL;
     m->on_way--;
     if (!j || j->serial != head->serial || j->state != JOB_GIVEN) { /* another was faster */
         m->heard = bcl_seconds();
         return BCL_OK;
     }
     bcl_slot *s = j->slot;
-    const size_t T = (size_t)s->batch.T, K = (size_t)c->shape.labels;
+    const size_t T = (size_t)s->batch.T, K = (size_t)p->shape.labels;
     const size_t list = s->row_loss ? T * sizeof(float) : 0;
     const size_t logits = s->logits ? T * K * sizeof(float) : 0;
     if (head->bytes != sizeof s->place + 2 * list + logits)
         return bcl_fail(BCL_ERROR_DEVICE, "%s: an answer of %llu bytes", m->device,
                         (unsigned long long)head->bytes);
     count_answer(m, s->batch.T);
-    if (is_doubtful(c, j, who, data))
+    if (is_doubtful(p, j, who, data))
         return BCL_OK;
     memcpy(s->place, data, sizeof s->place);
     data += sizeof s->place;
@@ -322,8 +322,8 @@ static bcl_status take_answer(bcl_pool *c, int who, const pool_head *head, const
     return BCL_OK;
 }
 
-static bcl_status take(bcl_pool *c, int who, const pool_head *head, const char *data) {
-    member *m = &c->members[who];
+static bcl_status take(bcl_pool *p, int who, const pool_head *head, const char *data) {
+    member *m = &p->members[who];
     switch (head->kind) {
     case POOL_READY:
         memcpy(&m->about, data, sizeof m->about);
@@ -333,18 +333,18 @@ static bcl_status take(bcl_pool *c, int who, const pool_head *head, const char *
         pool_fault fault;
         memcpy(&fault, data, sizeof fault);
         m->fault.status = fault.status;
-        lose(c, who, "%s", fault.text);
+        lose(p, who, "%s", fault.text);
         return BCL_OK;
     }
     default:
-        return take_answer(c, who, head, data);
+        return take_answer(p, who, head, data);
     }
 }
 
-static bcl_status hear(bcl_pool *c, int who) {
+static bcl_status hear(bcl_pool *p, int who) {
     bcl_status status = BCL_OK;
     enum { PIECE = 1 << 18 };
-    member *m = &c->members[who];
+    member *m = &p->members[who];
     pool_head head;
     size_t at = 0;
     BCL_TRY(bcl_grow(&m->in.data, &m->in.capacity, m->in.size + PIECE, 1));
@@ -352,7 +352,7 @@ static bcl_status hear(bcl_pool *c, int who) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return BCL_OK;
     if (n <= 0) {
-        lose_ended(c, who);
+        lose_ended(p, who);
         return BCL_OK;
     }
     m->in.size += (size_t)n;
@@ -360,7 +360,7 @@ static bcl_status hear(bcl_pool *c, int who) {
         memcpy(&head, m->in.data + at, sizeof head);
         if (m->in.size - at < sizeof head + head.bytes)
             break;
-        BCL_TRY(take(c, who, &head, m->in.data + at + sizeof head));
+        BCL_TRY(take(p, who, &head, m->in.data + at + sizeof head));
         at += sizeof head + (size_t)head.bytes;
     }
     memmove(m->in.data, m->in.data + at, m->in.size - at);
@@ -371,36 +371,37 @@ out:
 
 /* Ten times as long as it ever took and a minute at least, ten until it has compiled its kernels;
  * or BERTCL_WATCHDOG seconds at least. */
-static void watch(bcl_pool *c) {
-    const char *text = getenv("BERTCL_WATCHDOG");
+static void watch(bcl_pool *p) {
     const double now = bcl_seconds();
-    for (size_t i = 0; i < c->count; i++) {
-        const member *m = &c->members[i];
-        const double least = text ? atof(text) : m->tokens > 0 ? 60 : 600;
-        if (is_in(m) && m->on_way && now - m->heard > fmax(least, 10 * m->slowest))
-            lose(c, (int)i, "it has not answered for %.0f s", now - m->heard);
+    for (size_t i = 0; i < p->count; i++) {
+        const member *m = &p->members[i];
+        if (!is_in(m) || !m->on_way)
+            continue;
+        const double least = bcl_dist_watchdog(m->tokens > 0 ? 60 : 600);
+        if (now - m->heard > fmax(least, 10 * m->slowest))
+            lose(p, (int)i, "it has not answered for %.0f s", now - m->heard);
     }
 }
 
-static bcl_status attend(bcl_pool *c, int timeout_ms) {
+static bcl_status attend(bcl_pool *p, int timeout_ms) {
     bcl_status status = BCL_OK;
     struct pollfd fds[BCL_POOL_MOST];
-    BCL_TRY(hand_out(c));
-    for (size_t i = 0; i < c->count; i++) {
-        const member *m = &c->members[i];
+    BCL_TRY(hand_out(p));
+    for (size_t i = 0; i < p->count; i++) {
+        const member *m = &p->members[i];
         fds[i] = (struct pollfd){
             .fd = m->fd, .events = (short)(POLLIN | (m->out_at < m->out.size ? POLLOUT : 0))};
     }
-    if (poll(fds, c->count, timeout_ms) < 0 && errno != EINTR)
+    if (poll(fds, p->count, timeout_ms) < 0 && errno != EINTR)
         return bcl_fail_errno("cannot wait for the devices");
-    for (size_t i = 0; i < c->count; i++) {
-        if (is_in(&c->members[i]) && (fds[i].revents & POLLOUT))
-            send_some(&c->members[i]);
-        if (is_in(&c->members[i]) && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
-            BCL_TRY(hear(c, (int)i));
+    for (size_t i = 0; i < p->count; i++) {
+        if (is_in(&p->members[i]) && (fds[i].revents & POLLOUT))
+            send_some(&p->members[i]);
+        if (is_in(&p->members[i]) && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+            BCL_TRY(hear(p, (int)i));
     }
-    watch(c);
-    BCL_TRY(hand_out(c));
+    watch(p);
+    BCL_TRY(hand_out(p));
 out:
     return status;
 }
@@ -408,21 +409,21 @@ out:
 /* ---- what the pipeline asks for ---- */
 
 static void forget(void *context) {
-    bcl_pool *c = context;
+    bcl_pool *p = context;
     for (size_t i = 0; i < MOST_SLOTS; i++)
-        c->jobs[i].state = JOB_FREE;
+        p->jobs[i].state = JOB_FREE;
 }
 
 static bcl_status prepare(void *context, const bcl_pipeline_options *o) {
     bcl_status status = BCL_OK;
-    bcl_pool *c = context;
-    forget(c);
-    c->shape = (pool_shape){o->outputs, o->tokens, o->sentences, o->labels};
-    for (size_t i = 0; i < c->count; i++) {
-        member *m = &c->members[i];
+    bcl_pool *p = context;
+    forget(p);
+    p->shape = (pool_shape){o->outputs, o->tokens, o->sentences, o->labels};
+    for (size_t i = 0; i < p->count; i++) {
+        member *m = &p->members[i];
         if (!is_in(m))
             continue;
-        BCL_TRY(put(m, (pool_head){.kind = POOL_PREPARE}, &c->shape, sizeof c->shape));
+        BCL_TRY(put(m, (pool_head){.kind = POOL_PREPARE}, &p->shape, sizeof p->shape));
         send_some(m);
     }
 out:
@@ -430,25 +431,25 @@ out:
 }
 
 static bcl_status begin(void *context, bcl_slot *slot) {
-    bcl_pool *c = context;
-    c->jobs[slot->index] = (job){.state = JOB_WAITING,
+    bcl_pool *p = context;
+    p->jobs[slot->index] = (job){.state = JOB_WAITING,
                                  .slot = slot,
-                                 .serial = ++c->serial,
+                                 .serial = ++p->serial,
                                  .owner = -1,
                                  .second = -1,
                                  .suspect = -1};
-    return attend(c, 0);
+    return attend(p, 0);
 }
 
 static bcl_status finish(void *context, bcl_slot *slot) {
     bcl_status status = BCL_OK;
-    bcl_pool *c = context;
-    job *j = &c->jobs[slot->index];
+    bcl_pool *p = context;
+    job *j = &p->jobs[slot->index];
     while (j->state != JOB_DONE) {
-        BCL_TRY(check_left(c));
+        BCL_TRY(check_left(p));
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while devices compute");
-        BCL_TRY(attend(c, TICK_MS));
+        BCL_TRY(attend(p, TICK_MS));
     }
     j->state = JOB_FREE;
 out:
@@ -457,7 +458,7 @@ out:
 
 /* ---- beginning and end ---- */
 
-static void become_worker(const bcl_pool *c, size_t i, int fd, const bcl_rank_place *place) {
+static void become_worker(const bcl_pool *p, size_t i, int fd, const bcl_rank_place *place) {
     char cores[16];
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -467,8 +468,8 @@ static void become_worker(const bcl_pool *c, size_t i, int fd, const bcl_rank_pl
     dup2(null, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     for (size_t k = 0; k < i; k++)
-        if (is_in(&c->members[k]))
-            close(c->members[k].fd);
+        if (is_in(&p->members[k]))
+            close(p->members[k].fd);
     if (place->core_count) {
         snprintf(cores, sizeof cores, "%d", place->core_count);
         setenv("POCL_MAX_PTHREAD_COUNT", cores, 1);
@@ -477,13 +478,13 @@ static void become_worker(const bcl_pool *c, size_t i, int fd, const bcl_rank_pl
     setenv("BERTCL_CORES", place->cores, 1);
     (void)bcl_control_bind(); /* without it: slower */
     if (i)
-        bcl_session_listen(c->session, NULL, NULL);
-    bcl_pool_work(fd, c->session, place->device);
+        bcl_session_listen(p->session, NULL, NULL);
+    bcl_pool_work(fd, p->session, place->device);
 }
 
-static bcl_status start(bcl_pool *c, size_t i, const bcl_rank_place *place) {
+static bcl_status start(bcl_pool *p, size_t i, const bcl_rank_place *place) {
     bcl_status status = BCL_OK;
-    member *m = &c->members[i];
+    member *m = &p->members[i];
     int fds[2];
     snprintf(m->device, sizeof m->device, "%s", place->device);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
@@ -492,7 +493,7 @@ static bcl_status start(bcl_pool *c, size_t i, const bcl_rank_place *place) {
     m->pid = fork();
     if (!m->pid) {
         close(fds[0]);
-        become_worker(c, i, fds[1], place);
+        become_worker(p, i, fds[1], place);
     }
     close(fds[1]);
     m->fd = fds[0];
@@ -504,23 +505,23 @@ static bcl_status start(bcl_pool *c, size_t i, const bcl_rank_place *place) {
 }
 
 /* Until all are ready; those that fail are left out, but not all. */
-static bcl_status await(bcl_pool *c) {
+static bcl_status await(bcl_pool *p) {
     bcl_status status = BCL_OK;
     for (bool ready = false; !ready;) {
         ready = true;
-        BCL_TRY(attend(c, TICK_MS));
-        for (size_t i = 0; i < c->count; i++)
-            ready = ready && (!is_in(&c->members[i]) || c->members[i].ready);
+        BCL_TRY(attend(p, TICK_MS));
+        for (size_t i = 0; i < p->count; i++)
+            ready = ready && (!is_in(&p->members[i]) || p->members[i].ready);
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while devices start");
-        if (!in_count(c) && c->members[0].fault.status) /* as one device would fail */
-            BCL_FAIL((bcl_status)c->members[0].fault.status, "%s", c->members[0].fault.text);
-        BCL_TRY(check_left(c));
+        if (!in_count(p) && p->members[0].fault.status) /* as one device would fail */
+            BCL_FAIL((bcl_status)p->members[0].fault.status, "%s", p->members[0].fault.text);
+        BCL_TRY(check_left(p));
     }
-    c->open = true;
-    for (size_t i = 0; i < c->count; i++)
-        if (!is_in(&c->members[i]))
-            tell_lost(c, &c->members[i]);
+    p->open = true;
+    for (size_t i = 0; i < p->count; i++)
+        if (!is_in(&p->members[i]))
+            tell_lost(p, &p->members[i]);
 out:
     return status;
 }
@@ -532,83 +533,83 @@ static bcl_status list(bcl_string *s, const char *text, const char *between) {
     return bcl_string_addf(s, "%s%s", s->size ? between : "", text);
 }
 
-static bcl_status describe(bcl_pool *c) {
+static bcl_status describe(bcl_pool *p) {
     bcl_status status = BCL_OK;
-    for (size_t i = 0; i < c->count; i++) {
-        const member *m = &c->members[i];
+    for (size_t i = 0; i < p->count; i++) {
+        const member *m = &p->members[i];
         if (!is_in(m))
             continue;
-        BCL_TRY(bcl_string_addf(&c->ids, "%s%s", c->ids.size ? "," : "", m->device));
-        BCL_TRY(list(&c->names, m->about.name, ", "));
-        BCL_TRY(list(&c->gemms, m->about.gemm, ", "));
-        BCL_TRY(list(&c->precisions, m->about.precision, ", "));
+        BCL_TRY(bcl_string_addf(&p->ids, "%s%s", p->ids.size ? "," : "", m->device));
+        BCL_TRY(list(&p->names, m->about.name, ", "));
+        BCL_TRY(list(&p->gemms, m->about.gemm, ", "));
+        BCL_TRY(list(&p->precisions, m->about.precision, ", "));
     }
-    c->remote = (bcl_remote){.slots = c->count * 4 < MOST_SLOTS ? c->count * 4 : MOST_SLOTS,
-                             .device = c->ids.data,
-                             .name = c->names.data,
-                             .gemm = c->gemms.data,
-                             .precision = c->precisions.data,
-                             .context = c,
+    p->remote = (bcl_remote){.slots = p->count * 4 < MOST_SLOTS ? p->count * 4 : MOST_SLOTS,
+                             .device = p->ids.data,
+                             .name = p->names.data,
+                             .gemm = p->gemms.data,
+                             .precision = p->precisions.data,
+                             .context = p,
                              .prepare = prepare,
                              .begin = begin,
                              .finish = finish,
                              .forget = forget};
-    c->session->remote = &c->remote;
+    p->session->remote = &p->remote;
 out:
     return status;
 }
 
 static void on_tuning(void *context, const char *line) {
-    const bcl_pool *c = context;
-    if (c->listener)
-        c->listener(c->listener_context,
+    const bcl_pool *p = context;
+    if (p->listener)
+        p->listener(p->listener_context,
                     &(bcl_session_event){.kind = BCL_SESSION_TUNING, .text = line});
 }
 
 bcl_status bcl_pool_open(bcl_pool **out, bcl_session *session, const bcl_rank_place *places,
                          size_t count) {
     bcl_status status = BCL_OK;
-    bcl_pool *c = NULL;
+    bcl_pool *p = NULL;
     if (count > BCL_POOL_MOST)
         return bcl_fail(BCL_ERROR_ARGUMENT, "--devices: found %zu, expected at most %d", count,
                         BCL_POOL_MOST);
-    BCL_NEW(c, 1);
-    c->session = session;
-    c->listener = session->listener;
-    c->listener_context = session->context;
-    c->count = count;
-    BCL_NEW(c->members, count);
+    BCL_NEW(p, 1);
+    p->session = session;
+    p->listener = session->listener;
+    p->listener_context = session->context;
+    p->count = count;
+    BCL_NEW(p->members, count);
     for (size_t i = 0; i < count; i++)
-        c->members[i].fd = -1;
+        p->members[i].fd = -1;
     for (size_t i = 0; i < count && session->tune && !session->gemm; i++)
-        bcl_tune_first_use(places[i].device, session->precision, on_tuning, c);
+        bcl_tune_first_use(places[i].device, session->precision, on_tuning, p);
     for (size_t i = 0; i < count; i++)
-        BCL_TRY(start(c, i, &places[i]));
-    BCL_TRY(await(c));
-    BCL_TRY(describe(c));
-    *out = c;
-    c = NULL;
+        BCL_TRY(start(p, i, &places[i]));
+    BCL_TRY(await(p));
+    BCL_TRY(describe(p));
+    *out = p;
+    p = NULL;
 out:
-    bcl_pool_free(c);
+    bcl_pool_free(p);
     return status;
 }
 
-void bcl_pool_free(bcl_pool *c) {
-    if (!c)
+void bcl_pool_free(bcl_pool *p) {
+    if (!p)
         return;
-    for (size_t i = 0; c->members && i < c->count; i++) {
-        member *m = &c->members[i];
+    for (size_t i = 0; p->members && i < p->count; i++) {
+        member *m = &p->members[i];
         end_process(m);
         bcl_string_free(&m->in);
         bcl_string_free(&m->out);
     }
-    if (c->session->remote == &c->remote)
-        c->session->remote = NULL;
-    bcl_string_free(&c->ids);
-    bcl_string_free(&c->names);
-    bcl_string_free(&c->gemms);
-    bcl_string_free(&c->precisions);
-    bcl_string_free(&c->scratch);
-    free(c->members);
-    free(c);
+    if (p->session->remote == &p->remote)
+        p->session->remote = NULL;
+    bcl_string_free(&p->ids);
+    bcl_string_free(&p->names);
+    bcl_string_free(&p->gemms);
+    bcl_string_free(&p->precisions);
+    bcl_string_free(&p->scratch);
+    free(p->members);
+    free(p);
 }
