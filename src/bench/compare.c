@@ -15,11 +15,6 @@ static const double LEAST = 0.01, WITHIN = 1.96;
 /* Intervals that reach into this, either way, are no difference. */
 static const double MEANS_NOTHING = 1.05;
 
-static const char *text(const cJSON *row, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static const cJSON *samples_of(const cJSON *row) {
     return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(row, "seconds"),
                                             "samples");
@@ -27,7 +22,7 @@ static const cJSON *samples_of(const cJSON *row) {
 
 /* Rows that only check something are ok without a speed. */
 static bool has_speed(const cJSON *row) {
-    return !strcmp(text(row, "status"), "ok") && cJSON_GetArraySize(samples_of(row)) > 0;
+    return !strcmp(bcl_json_word(row, "status"), "ok") && cJSON_GetArraySize(samples_of(row)) > 0;
 }
 
 /* ---- a row's and a result's certainty ---- */
@@ -78,7 +73,7 @@ static bcl_status noise_of(noise *out, const bcl_bench_column *c) {
     BCL_NEW(drift, (size_t)cJSON_GetArraySize(rows));
     cJSON_ArrayForEach(row, rows) {
         spread s;
-        if (!has_speed(row) || strcmp(text(row, "device"), c->device))
+        if (!has_speed(row) || strcmp(bcl_json_word(row, "device"), c->device))
             continue;
         BCL_TRY(spread_of(&s, row));
         sd[n] = s.sd;
@@ -108,8 +103,8 @@ static void conclude(bcl_bench_difference *d, double log_ratio, double sd) {
 static const cJSON *find(const bcl_bench_column *c, const char *name) {
     const cJSON *row;
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(c->result, "rows")) {
-        if (has_speed(row) && !strcmp(text(row, "name"), name) &&
-            !strcmp(text(row, "device"), c->device))
+        if (has_speed(row) && !strcmp(bcl_json_word(row, "name"), name) &&
+            !strcmp(bcl_json_word(row, "device"), c->device))
             return row;
     }
     return NULL;
@@ -158,18 +153,18 @@ bcl_status bcl_bench_compare(bcl_bench_comparison *out, const bcl_bench_column *
     BCL_TRY(noise_of(&n[0], a));
     BCL_TRY(noise_of(&n[1], b));
     cJSON_ArrayForEach(row, rows) {
-        const bool own = has_speed(row) && !strcmp(text(row, "device"), a->device);
+        const bool own = has_speed(row) && !strcmp(bcl_json_word(row, "device"), a->device);
         /* a limit is the device's own, a product's name has its shape */
-        const bool alike =
-            same || !strcmp(text(row, "level"), "limit") || !strcmp(text(row, "level"), "product");
-        const cJSON *other = own && alike ? find(b, text(row, "name")) : NULL;
+        const bool alike = same || !strcmp(bcl_json_word(row, "level"), "limit") ||
+                           !strcmp(bcl_json_word(row, "level"), "product");
+        const cJSON *other = own && alike ? find(b, bcl_json_word(row, "name")) : NULL;
         spread x, y;
         if (!other)
             continue;
         BCL_TRY(spread_of(&x, row));
         BCL_TRY(spread_of(&y, other));
         bcl_bench_difference *d = &out->rows[out->count++];
-        d->name = text(row, "name");
+        d->name = bcl_json_word(row, "name");
         conclude(d, log(x.median / y.median), sqrt(variance(&x, &n[0]) + variance(&y, &n[1])));
     }
     if (out->count)
@@ -209,14 +204,14 @@ bcl_status bcl_bench_columns(bcl_bench_column **list, size_t *count, const cJSON
     const cJSON *row;
     size_t capacity = *count;
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(result, "rows")) {
-        if (!has_speed(row) || has_column(*list, *count, result, text(row, "device")))
+        if (!has_speed(row) || has_column(*list, *count, result, bcl_json_word(row, "device")))
             continue;
         BCL_TRY(bcl_grow(list, &capacity, *count + 1, sizeof **list));
         (*list)[(*count)++] = (bcl_bench_column){.result = result,
                                                  .path = path,
-                                                 .device = text(row, "device"),
-                                                 .name = text(row, "device_name"),
-                                                 .driver = text(row, "driver")};
+                                                 .device = bcl_json_word(row, "device"),
+                                                 .name = bcl_json_word(row, "device_name"),
+                                                 .driver = bcl_json_word(row, "driver")};
     }
 out:
     return status;

@@ -19,14 +19,8 @@ static bcl_status put(page *p, const char *literal) {
     return bcl_string_add(&p->out, literal, strlen(literal));
 }
 
-static const char *text(const cJSON *json, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static double number(const cJSON *json, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    return bcl_json_number(json, key, NAN);
 }
 
 static double value_of(const bcl_bench_column *c, const char *name) {
@@ -47,12 +41,6 @@ out:
     return status;
 }
 
-/* Charts beside each other where there is room. */
-static bcl_status open_grid(page *p) {
-    return put(p, "<div style=\"display: grid; grid-template-columns: repeat(auto-fit, "
-                  "minmax(min(100%, 24rem), 1fr)); gap: 1rem\">\n");
-}
-
 /* ---- devices ---- */
 
 static bcl_status add_devices(page *p) {
@@ -66,21 +54,22 @@ static bcl_status add_devices(page *p) {
         const bcl_bench_column *c = &p->columns[i];
         const cJSON *row = NULL, *r = c->result;
         char line[1024];
-        cJSON_ArrayForEach(row, rows_of(c)) if (!strcmp(text(row, "device"), c->device)) break;
+        cJSON_ArrayForEach(row,
+                           rows_of(c)) if (!strcmp(bcl_json_word(row, "device"), c->device)) break;
         snprintf(line, sizeof line, "%c", (char)('A' + i % 26));
         BCL_TRY(put(p, "<tr>"));
         BCL_TRY(cell(p, "<td>", line));
         snprintf(line, sizeof line, "%s: %s", c->device, c->name);
         BCL_TRY(cell(p, "<td>", line));
-        snprintf(line, sizeof line, "%s %s", c->driver, text(row, "driver_version"));
+        snprintf(line, sizeof line, "%s %s", c->driver, bcl_json_word(row, "driver_version"));
         BCL_TRY(cell(p, "<td>", line));
-        snprintf(line, sizeof line, "%.10s, %s%s", text(r, "date"), text(r, "os"),
+        snprintf(line, sizeof line, "%.10s, %s%s", bcl_json_word(r, "date"), bcl_json_word(r, "os"),
                  cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "busy"))
                      ? "; the host was busy with other work: figures are too low"
                      : "");
         BCL_TRY(cell(p, "<td>", line));
-        const char *own = text(row, "command"); /* a peer's */
-        snprintf(line, sizeof line, "%s", *own ? own : text(r, "command"));
+        const char *own = bcl_json_word(row, "command"); /* a peer's */
+        snprintf(line, sizeof line, "%s", *own ? own : bcl_json_word(r, "command"));
         BCL_TRY(put(p, "<td><code class=\"small\">"));
         BCL_TRY(bcl_html_text(&p->out, line));
         BCL_TRY(put(p, "</code></td></tr>\n"));
@@ -145,7 +134,7 @@ static bcl_status add_products(page *p) {
         const cJSON *row;
         size_t n = 0;
         cJSON_ArrayForEach(row, rows_of(&p->columns[c])) {
-            const char *name = text(row, "name");
+            const char *name = bcl_json_word(row, "name");
             if (n < POINTS && !strncmp(name, "product/fp32/", 13) &&
                 bcl_bench_column_row(&p->columns[c], name) == row)
                 values[n++] = number(row, "value");
@@ -191,12 +180,12 @@ static bcl_status add_speeds(page *p) {
                                            {"limit/multiply-add/bf16", "bf16"}};
     bcl_status status = BCL_OK;
     BCL_TRY(put(p, "<h2>Speed</h2>\n"));
-    BCL_TRY(open_grid(p));
+    BCL_TRY(bcl_html_grid_open(&p->out));
     BCL_TRY(BARS(p, "Training", "sentences a batch", "tokens/s", train));
     BCL_TRY(BARS(p, "Evaluation", "sentences a batch", "tokens/s", evaluate));
     BCL_TRY(add_products(p));
     BCL_TRY(put(p, "</div>\n<h2>Limits of the devices</h2>\n"));
-    BCL_TRY(open_grid(p));
+    BCL_TRY(bcl_html_grid_open(&p->out));
     BCL_TRY(BARS(p, "Memory", "way of access", "GB/s", memory));
     BCL_TRY(BARS(p, "Multiply-adds", "precision", "GFLOP/s", rates));
     BCL_TRY(put(p, "</div>\n"));
@@ -250,7 +239,7 @@ static bcl_status add_scalings(page *p) {
     bcl_status status = BCL_OK;
     const size_t before = p->out.size;
     BCL_TRY(put(p, "<h2>Scaling</h2>\n"));
-    BCL_TRY(open_grid(p));
+    BCL_TRY(bcl_html_grid_open(&p->out));
     const size_t empty = p->out.size;
     BCL_TRY(add_scaling(p, "Training by batch", "train", "batch", "sentences a batch"));
     BCL_TRY(add_scaling(p, "Evaluation by batch", "evaluate", "batch", "sentences a batch"));
@@ -271,7 +260,7 @@ out:
 static double intensity(const cJSON *row) {
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(row, "shape");
     const double m = number(shape, "m"), n = number(shape, "n"), k = number(shape, "k");
-    const double bytes = strcmp(text(row, "precision"), "fp32") ? 2 : 4;
+    const double bytes = strcmp(bcl_json_word(row, "precision"), "fp32") ? 2 : 4;
     if (isfinite(number(row, "gb_per_s")))
         return number(row, "gflops") / number(row, "gb_per_s");
     return 2 * m * n * k / (bytes * (m * k + k * n) + 4 * m * n);
@@ -287,8 +276,8 @@ static bcl_status add_roofline(page *p, size_t at) {
     const cJSON *row;
     size_t n = 0;
     cJSON_ArrayForEach(row, rows_of(c)) {
-        const bool own = bcl_bench_column_row(c, text(row, "name")) == row &&
-                         strncmp(text(row, "name"), "limit/", 6) != 0;
+        const bool own = bcl_bench_column_row(c, bcl_json_word(row, "name")) == row &&
+                         strncmp(bcl_json_word(row, "name"), "limit/", 6) != 0;
         if (!own || n == POINTS || !(number(row, "gflops") > 0) || !(intensity(row) >= least) ||
             !(intensity(row) <= most))
             continue;
@@ -317,7 +306,7 @@ static bcl_status add_rooflines(page *p) {
     BCL_TRY(put(p, "<h2>Rooflines</h2>\n<p>The line is what the device was measured to reach: its "
                    "memory on the left, its multiply-adds on the right. A point is a matrix "
                    "product or another operation.</p>\n"));
-    BCL_TRY(open_grid(p));
+    BCL_TRY(bcl_html_grid_open(&p->out));
     const size_t empty = p->out.size;
     for (size_t c = 0; c < p->charted; c++)
         BCL_TRY(add_roofline(p, c));
@@ -347,11 +336,11 @@ static bcl_status ratio_cell(page *p, const bcl_bench_difference *d) {
 
 static bcl_status add_row(page *p, const bcl_bench_comparison *compared, const cJSON *row) {
     bcl_status status = BCL_OK;
-    const char *name = text(row, "name");
+    const char *name = bcl_json_word(row, "name");
     char line[64];
     BCL_TRY(put(p, "<tr>"));
     BCL_TRY(cell(p, "<td>", name));
-    BCL_TRY(cell(p, "<td>", text(row, "unit")));
+    BCL_TRY(cell(p, "<td>", bcl_json_word(row, "unit")));
     for (size_t c = 0; c < p->count; c++) {
         const double value = value_of(&p->columns[c], name);
         snprintf(line, sizeof line, isfinite(value) ? "%.4g" : "", value);
@@ -395,9 +384,10 @@ static bcl_status add_rows(page *p) {
     BCL_TRY(add_heading(p));
     for (size_t c = 0; c < p->count; c++)
         cJSON_ArrayForEach(row, rows_of(&p->columns[c])) {
-            bool told = bcl_bench_column_row(&p->columns[c], text(row, "name")) != row;
+            bool told = bcl_bench_column_row(&p->columns[c], bcl_json_word(row, "name")) != row;
             for (size_t before = 0; before < c && !told; before++)
-                told = bcl_bench_column_row(&p->columns[before], text(row, "name")) != NULL;
+                told =
+                    bcl_bench_column_row(&p->columns[before], bcl_json_word(row, "name")) != NULL;
             if (!told)
                 BCL_TRY(add_row(p, compared, row));
         }
@@ -418,19 +408,19 @@ static bcl_status add_problems(page *p) {
         if (c && p->columns[c].result == p->columns[c - 1].result)
             continue; /* the result's rows were told */
         cJSON_ArrayForEach(row, rows_of(&p->columns[c])) {
-            if (!strcmp(text(row, "status"), "ok"))
+            if (!strcmp(bcl_json_word(row, "status"), "ok"))
                 continue;
             if (!any)
                 BCL_TRY(put(p, "<h2>Without a speed</h2>\n<div class=\"scroll\"><table>\n<tr>"
                                "<th>Device</th><th>Row</th><th>Why</th></tr>\n"));
             any = true;
             BCL_TRY(put(p, "<tr>"));
-            BCL_TRY(cell(p, "<td>", text(row, "device")));
-            BCL_TRY(cell(p, "<td>", text(row, "name")));
+            BCL_TRY(cell(p, "<td>", bcl_json_word(row, "device")));
+            BCL_TRY(cell(p, "<td>", bcl_json_word(row, "name")));
             BCL_TRY(put(p, "<td>"));
-            BCL_TRY(bcl_html_text(&p->out, text(row, "status")));
+            BCL_TRY(bcl_html_text(&p->out, bcl_json_word(row, "status")));
             BCL_TRY(put(p, ": "));
-            BCL_TRY(bcl_html_text(&p->out, text(row, "reason")));
+            BCL_TRY(bcl_html_text(&p->out, bcl_json_word(row, "reason")));
             BCL_TRY(put(p, "</td></tr>\n"));
         }
     }
@@ -441,7 +431,7 @@ out:
 }
 
 static const char *model_of(const bcl_bench_column *c) {
-    return text(cJSON_GetObjectItemCaseSensitive(c->result, "options"), "model");
+    return bcl_json_word(cJSON_GetObjectItemCaseSensitive(c->result, "options"), "model");
 }
 
 /* With the model where they are not all of one. */

@@ -4,11 +4,6 @@
 
 #include <cjson/cJSON.h>
 
-static const char *text(const cJSON *row, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 enum { COLUMNS = 7, CELL = 640 };
 static const char *const headings[COLUMNS] = {"device", "row",   "median",        "unit",
                                               "spread", "error", "share of limit"};
@@ -36,17 +31,17 @@ static void spread(char out[CELL], const cJSON *row) {
 
 /* What has no speed says why in its place. */
 static void cells_of(char cells[COLUMNS][CELL], const cJSON *row) {
-    const bool ok = !strcmp(text(row, "status"), "ok");
+    const bool ok = !strcmp(bcl_json_word(row, "status"), "ok");
     double x = 0;
-    snprintf(cells[0], CELL, "%s", text(row, "device"));
+    snprintf(cells[0], CELL, "%s", bcl_json_word(row, "device"));
     if (ok)
-        snprintf(cells[1], CELL, "%s", text(row, "name"));
+        snprintf(cells[1], CELL, "%s", bcl_json_word(row, "name"));
     else
-        snprintf(cells[1], CELL, "%s: %s: %s", text(row, "name"), text(row, "status"),
-                 text(row, "reason"));
+        snprintf(cells[1], CELL, "%s: %s: %s", bcl_json_word(row, "name"),
+                 bcl_json_word(row, "status"), bcl_json_word(row, "reason"));
     if (number(&x, cells[2], row, "value"))
         snprintf(cells[2], CELL, "%.4g", x);
-    snprintf(cells[3], CELL, "%s", ok ? text(row, "unit") : "");
+    snprintf(cells[3], CELL, "%s", ok ? bcl_json_word(row, "unit") : "");
     spread(cells[4], row);
     if (number(&x, cells[5], row, "error"))
         snprintf(cells[5], CELL, "%.1e", x);
@@ -73,11 +68,11 @@ static void print_csv(const cJSON *result, const cJSON *row, char cells[COLUMNS]
                                       "device_name", "driver", "driver_version"};
     static const char *const common[] = {"host", "os", "build", "date", "command"};
     for (int c = 0; c < COLUMNS; c++)
-        print_csv_cell(!row ? headings[c] : c == 1 ? text(row, "name") : cells[c], false);
+        print_csv_cell(!row ? headings[c] : c == 1 ? bcl_json_word(row, "name") : cells[c], false);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        print_csv_cell(row ? text(row, own[i]) : own[i], false);
+        print_csv_cell(row ? bcl_json_word(row, own[i]) : own[i], false);
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
-        print_csv_cell(row ? text(result, common[i]) : common[i], i == 4);
+        print_csv_cell(row ? bcl_json_word(result, common[i]) : common[i], i == 4);
 }
 
 /* ---- SQL ---- */
@@ -119,12 +114,12 @@ static void print_sql(const cJSON *result, const cJSON *rows) {
         const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds");
         fputs("INSERT INTO bertcl_bench VALUES (", stdout);
         for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
-            print_sql_text(text(result, common[i]));
+            print_sql_text(bcl_json_word(result, common[i]));
             fputs(", ", stdout);
         }
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
             fputs(i ? ", " : "", stdout);
-            print_sql_text(text(row, texts[i]));
+            print_sql_text(bcl_json_word(row, texts[i]));
         }
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             print_sql_number(row, numbers[i]);

@@ -5,14 +5,14 @@
 static bcl_status add_values(cJSON *figures, const cJSON *result) {
     const cJSON *row;
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(result, "rows")) {
-        const char *device = bcl_cli_word(row, "device");
+        const char *device = bcl_json_word(row, "device");
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, "value");
         cJSON *of_device = cJSON_GetObjectItemCaseSensitive(figures, device);
         if (!cJSON_IsNumber(value)) /* a row without a speed */
             continue;
         if (!of_device)
             of_device = cJSON_AddObjectToObject(figures, device);
-        if (!cJSON_AddNumberToObject(of_device, bcl_cli_word(row, "name"), value->valuedouble))
+        if (!cJSON_AddNumberToObject(of_device, bcl_json_word(row, "name"), value->valuedouble))
             return bcl_fail(BCL_ERROR_MEMORY, "out of memory");
     }
     return BCL_OK;

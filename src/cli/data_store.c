@@ -22,12 +22,12 @@ static bcl_status list_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_cli_table_column(&t, titles[i]));
     cJSON_ArrayForEach(d, list) {
         static const char *const numbers[] = {"version", "sentences", "words", "files", "runs"};
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(d, "name")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(d, "name")));
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-            BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_cli_number(d, numbers[i], 0)));
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_time(time, bcl_cli_number(d, "created", 0))));
-        BCL_TRY(bcl_cli_table_add(&t, "%.12s", bcl_cli_word(d, "sha256")));
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(d, "description")));
+            BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_json_number(d, numbers[i], 0)));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_time(time, bcl_json_number(d, "created", 0))));
+        BCL_TRY(bcl_cli_table_add(&t, "%.12s", bcl_json_word(d, "sha256")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(d, "description")));
     }
     if (t.cell_count)
         BCL_TRY(bcl_cli_table_print(&t));
@@ -63,11 +63,11 @@ static bcl_status print_tags(const char *const *titles, const cJSON *const *coun
                 continue;
             BCL_TRY(bcl_cli_table_add(&t, "%s", tag->string));
             for (size_t i = 0; i < count; i++)
-                BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_cli_number(counts[i], tag->string, 0)));
+                BCL_TRY(bcl_cli_table_add(&t, "%.0f", bcl_json_number(counts[i], tag->string, 0)));
             if (differences)
                 BCL_TRY(bcl_cli_table_add(&t, "%+.0f",
-                                          bcl_cli_number(counts[count - 1], tag->string, 0) -
-                                              bcl_cli_number(counts[0], tag->string, 0)));
+                                          bcl_json_number(counts[count - 1], tag->string, 0) -
+                                              bcl_json_number(counts[0], tag->string, 0)));
         }
     BCL_TRY(bcl_cli_table_print(&t));
 out:
@@ -82,29 +82,30 @@ static bcl_status print_dataset(const cJSON *d) {
     const cJSON *item, *files = cJSON_GetObjectItemCaseSensitive(d, "files");
     const cJSON *counts[2] = {cJSON_GetObjectItemCaseSensitive(d, "tags_raw"),
                               cJSON_GetObjectItemCaseSensitive(d, "tags")};
-    printf("%-12s %s@%.0f\n", "dataset", bcl_cli_word(d, "name"), bcl_cli_number(d, "version", 0));
-    if (*bcl_cli_word(d, "description"))
-        printf("%-12s %s\n", "description", bcl_cli_word(d, "description"));
-    if (*bcl_cli_word(d, "source"))
-        printf("%-12s %s\n", "source", bcl_cli_word(d, "source"));
+    printf("%-12s %s@%.0f\n", "dataset", bcl_json_word(d, "name"),
+           bcl_json_number(d, "version", 0));
+    if (*bcl_json_word(d, "description"))
+        printf("%-12s %s\n", "description", bcl_json_word(d, "description"));
+    if (*bcl_json_word(d, "source"))
+        printf("%-12s %s\n", "source", bcl_json_word(d, "source"));
     printf("%-12s %.0f\n%-12s %.0f\n%-12s %s\n%-12s %s\n", "sentences",
-           bcl_cli_number(d, "sentences", 0), "words", bcl_cli_number(d, "words", 0), "created",
-           bcl_cli_time(time, bcl_cli_number(d, "created", 0)), "sha256",
-           bcl_cli_word(d, "sha256"));
+           bcl_json_number(d, "sentences", 0), "words", bcl_json_number(d, "words", 0), "created",
+           bcl_cli_time(time, bcl_json_number(d, "created", 0)), "sha256",
+           bcl_json_word(d, "sha256"));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d, "parents"))
-        printf("%-12s %s@%.0f\n", "made from", bcl_cli_word(item, "name"),
-               bcl_cli_number(item, "version", 0));
+        printf("%-12s %s@%.0f\n", "made from", bcl_json_word(item, "name"),
+               bcl_json_number(item, "version", 0));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d, "used_by"))
-        printf("%-12s %s %s (%s)\n", "used by", bcl_cli_word(item, "id"),
-               bcl_cli_word(item, "name"), bcl_cli_word(item, "role"));
+        printf("%-12s %s %s (%s)\n", "used by", bcl_json_word(item, "id"),
+               bcl_json_word(item, "name"), bcl_json_word(item, "role"));
     if (cJSON_GetArraySize(counts[0]) + cJSON_GetArraySize(counts[1])) {
         putchar('\n');
         BCL_TRY(print_tags(titles, counts, 2, false));
     }
     printf("\n%d files\n", cJSON_GetArraySize(files));
     cJSON_ArrayForEach(item, files)
-        printf("  %.12s  %10.0f  %s\n", bcl_cli_word(item, "sha256"),
-               bcl_cli_number(item, "bytes", 0), bcl_cli_word(item, "path"));
+        printf("  %.12s  %10.0f  %s\n", bcl_json_word(item, "sha256"),
+               bcl_json_number(item, "bytes", 0), bcl_json_word(item, "path"));
 out:
     return status;
 }
@@ -128,7 +129,7 @@ out:
 
 static const cJSON *find_file(const cJSON *files, const char *key, const char *value) {
     const cJSON *file;
-    cJSON_ArrayForEach(file, files) if (!strcmp(bcl_cli_word(file, key), value)) return file;
+    cJSON_ArrayForEach(file, files) if (!strcmp(bcl_json_word(file, key), value)) return file;
     return NULL;
 }
 
@@ -142,9 +143,9 @@ static cJSON *compare_files(const cJSON *a, const cJSON *b) {
     removed = cJSON_AddArrayToObject(out, "removed");
     added = cJSON_AddArrayToObject(out, "added");
     cJSON_ArrayForEach(file, a) {
-        const char *path = bcl_cli_word(file, "path"), *sum = bcl_cli_word(file, "sha256");
+        const char *path = bcl_json_word(file, "path"), *sum = bcl_json_word(file, "sha256");
         const cJSON *other = find_file(b, "path", path);
-        if (other && !strcmp(bcl_cli_word(other, "sha256"), sum))
+        if (other && !strcmp(bcl_json_word(other, "sha256"), sum))
             same++;
         else
             cJSON_AddItemToArray(other                         ? changed
@@ -153,9 +154,9 @@ static cJSON *compare_files(const cJSON *a, const cJSON *b) {
                                  cJSON_CreateString(path));
     }
     cJSON_ArrayForEach(file, b) {
-        if (!find_file(a, "path", bcl_cli_word(file, "path")) &&
-            !find_file(a, "sha256", bcl_cli_word(file, "sha256")))
-            cJSON_AddItemToArray(added, cJSON_CreateString(bcl_cli_word(file, "path")));
+        if (!find_file(a, "path", bcl_json_word(file, "path")) &&
+            !find_file(a, "sha256", bcl_json_word(file, "sha256")))
+            cJSON_AddItemToArray(added, cJSON_CreateString(bcl_json_word(file, "path")));
     }
     cJSON_AddNumberToObject(out, "same", same);
     return out;
@@ -171,16 +172,16 @@ static bcl_status print_diff(const cJSON *a, const cJSON *b, const cJSON *files,
     snprintf(titles[0], sizeof titles[0], ">%.70s", names[0]);
     snprintf(titles[1], sizeof titles[1], ">%.70s", names[1]);
     for (int i = 0; i < 2; i++)
-        printf("%s@%.0f: %.0f sentences, %.0f words, %s\n", bcl_cli_word(sets[i], "name"),
-               bcl_cli_number(sets[i], "version", 0), bcl_cli_number(sets[i], "sentences", 0),
-               bcl_cli_number(sets[i], "words", 0), bcl_cli_word(sets[i], "sha256"));
+        printf("%s@%.0f: %.0f sentences, %.0f words, %s\n", bcl_json_word(sets[i], "name"),
+               bcl_json_number(sets[i], "version", 0), bcl_json_number(sets[i], "sentences", 0),
+               bcl_json_number(sets[i], "words", 0), bcl_json_word(sets[i], "sha256"));
     for (int raw = 1; raw >= 0; raw--) {
         for (int i = 0; i < 2; i++)
             counts[i] = cJSON_GetObjectItemCaseSensitive(sets[i], raw ? "tags_raw" : "tags");
         printf("\n%s tags\n", raw ? "raw" : "cleaned");
         BCL_TRY(print_tags(pointers, counts, 2, true));
     }
-    printf("\nfiles: %.0f the same\n", bcl_cli_number(files, "same", 0));
+    printf("\nfiles: %.0f the same\n", bcl_json_number(files, "same", 0));
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         cJSON_ArrayForEach(path, cJSON_GetObjectItemCaseSensitive(files, kinds[i]))
             printf("  %-8s %s\n", kinds[i], path->valuestring);
@@ -279,8 +280,8 @@ void data_register(const data_options *o, const data_set *d, const data_about *a
     BCL_TRY(record_prepared(&record, store, o, d, about));
     BCL_TRY(bcl_store_add_dataset(store, record, &id));
     BCL_TRY(bcl_store_dataset(&json, store, id));
-    printf("registered as %s@%.0f\n", bcl_cli_word(json, "name"),
-           bcl_cli_number(json, "version", 0));
+    printf("registered as %s@%.0f\n", bcl_json_word(json, "name"),
+           bcl_json_number(json, "version", 0));
 out:
     if (status)
         fprintf(stderr, "bertcl: store: %s; the dataset is not registered\n", bcl_message());

@@ -8,17 +8,17 @@
 static bcl_status add_model_row(bcl_cli_table *t, const cJSON *m) {
     bcl_status status = BCL_OK;
     char time[32], size[32], a[64], b[64];
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "name")));
-    BCL_TRY(bcl_cli_table_add(t, "%.0f", bcl_cli_number(m, "version", 0)));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "aliases")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "kind")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_time(time, bcl_cli_number(m, "created", 0))));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_bytes(size, bcl_cli_number(m, "bytes", 0))));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "name")));
+    BCL_TRY(bcl_cli_table_add(t, "%.0f", bcl_json_number(m, "version", 0)));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "aliases")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "kind")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_time(time, bcl_json_number(m, "created", 0))));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_bytes(size, bcl_json_number(m, "bytes", 0))));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(a, m, "eval_accuracy", 4)));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(b, m, "eval_macro_f1", 4)));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "run")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "parent")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(m, "folder")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "run")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "parent")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(m, "folder")));
 out:
     return status;
 }
@@ -69,7 +69,7 @@ static void print_versions(const char *title, const cJSON *list) {
         return;
     printf("%-10s", title);
     cJSON_ArrayForEach(item, list)
-        printf(" %s@%.0f", bcl_cli_word(item, "name"), bcl_cli_number(item, "version", 0));
+        printf(" %s@%.0f", bcl_json_word(item, "name"), bcl_json_number(item, "version", 0));
     putchar('\n');
 }
 
@@ -77,23 +77,23 @@ static void print_model(const cJSON *m) {
     static const char *const texts[] = {"aliases", "kind", "folder", "sha256"};
     const cJSON *item;
     char text[64];
-    printf("%-10s %s@%.0f\n", "model", bcl_cli_word(m, "name"), bcl_cli_number(m, "version", 0));
+    printf("%-10s %s@%.0f\n", "model", bcl_json_word(m, "name"), bcl_json_number(m, "version", 0));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (*bcl_cli_word(m, texts[i]))
-            printf("%-10s %s\n", texts[i], bcl_cli_word(m, texts[i]));
-    printf("%-10s %s\n", "created", bcl_cli_time(text, bcl_cli_number(m, "created", 0)));
-    printf("%-10s %s\n", "size", bcl_cli_bytes(text, bcl_cli_number(m, "bytes", 0)));
+        if (*bcl_json_word(m, texts[i]))
+            printf("%-10s %s\n", texts[i], bcl_json_word(m, texts[i]));
+    printf("%-10s %s\n", "created", bcl_cli_time(text, bcl_json_number(m, "created", 0)));
+    printf("%-10s %s\n", "size", bcl_cli_bytes(text, bcl_json_number(m, "bytes", 0)));
     if (*bcl_cli_value(text, m, "eval_macro_f1", 6))
         printf("%-10s %s\n", "macro F1", text);
     if (*bcl_cli_value(text, m, "eval_accuracy", 6))
         printf("%-10s %s\n", "accuracy", text);
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(m, "runs"))
-        printf("%-10s %s %s (as its %s)\n", "run", bcl_cli_word(item, "id"),
-               bcl_cli_word(item, "name"), bcl_cli_word(item, "role"));
+        printf("%-10s %s %s (as its %s)\n", "run", bcl_json_word(item, "id"),
+               bcl_json_word(item, "name"), bcl_json_word(item, "role"));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(m, "datasets")) printf(
-        "%-10s %s@%.0f (%s): %.0f sentences, %.0f words\n", "data", bcl_cli_word(item, "name"),
-        bcl_cli_number(item, "version", 0), bcl_cli_word(item, "role"),
-        bcl_cli_number(item, "sentences", 0), bcl_cli_number(item, "words", 0));
+        "%-10s %s@%.0f (%s): %.0f sentences, %.0f words\n", "data", bcl_json_word(item, "name"),
+        bcl_json_number(item, "version", 0), bcl_json_word(item, "role"),
+        bcl_json_number(item, "sentences", 0), bcl_json_number(item, "words", 0));
     print_versions("made from", cJSON_GetObjectItemCaseSensitive(m, "parents"));
     print_versions("made into", cJSON_GetObjectItemCaseSensitive(m, "children"));
 }
@@ -143,8 +143,8 @@ static bcl_status promote_work(bcl_store *store, void *context) {
         goto out;
     }
     BCL_TRY(bcl_cli_make_printable(json));
-    printf("%s:%s is %s@%.0f\n", bcl_cli_word(json, "name"), o->words.items[1],
-           bcl_cli_word(json, "name"), bcl_cli_number(json, "version", 0));
+    printf("%s:%s is %s@%.0f\n", bcl_json_word(json, "name"), o->words.items[1],
+           bcl_json_word(json, "name"), bcl_json_number(json, "version", 0));
 out:
     cJSON_Delete(json);
     return status;
@@ -214,7 +214,7 @@ static bcl_status export_work(bcl_store *store, void *context) {
     if (bcl_path_exists(o->out))
         BCL_FAIL(BCL_ERROR_EXISTS, "%s: exists; name a new folder with --out or remove it", o->out);
     BCL_TRY(bcl_format(&temporary, "%s.tmp.%.0f", o->out, bcl_seconds() * 1e3));
-    status = copy_folder(bcl_cli_word(json, "folder"), temporary);
+    status = copy_folder(bcl_json_word(json, "folder"), temporary);
     if (!status)
         status = bcl_path_rename(temporary, o->out);
     if (status) {
@@ -226,7 +226,8 @@ static bcl_status export_work(bcl_store *store, void *context) {
         free(message);
         goto out;
     }
-    printf("%s: %s@%.0f\n", o->out, bcl_cli_word(json, "name"), bcl_cli_number(json, "version", 0));
+    printf("%s: %s@%.0f\n", o->out, bcl_json_word(json, "name"),
+           bcl_json_number(json, "version", 0));
 out:
     cJSON_Delete(json);
     free(temporary);

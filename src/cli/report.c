@@ -19,7 +19,7 @@ static bcl_status folder_of(char **out, bcl_store *store, const char *name) {
     }
     BCL_TRY(bcl_store_find_run(&run, store, name));
     BCL_TRY(bcl_store_run(&json, store, run));
-    BCL_TRY(bcl_strdup(out, bcl_cli_word(json, "folder")));
+    BCL_TRY(bcl_strdup(out, bcl_json_word(json, "folder")));
 out:
     cJSON_Delete(json);
     free(record);

@@ -6,18 +6,18 @@ enum { SHOWN = 50 };
 static bcl_status add_list_row(bcl_cli_table *t, const cJSON *run, const bcl_cli_runs_list *o) {
     bcl_status status = BCL_OK;
     char a[64], b[64], c[64], d[64], time[32], length[32], step[64] = "";
-    const double at = bcl_cli_number(run, "step", 0), of = bcl_cli_number(run, "steps", 0);
+    const double at = bcl_json_number(run, "step", 0), of = bcl_json_number(run, "steps", 0);
     if (of > 0 && at != of)
         snprintf(step, sizeof step, "%.0f/%.0f", at, of);
     else if (at > 0)
         snprintf(step, sizeof step, "%.0f", at);
-    BCL_TRY(bcl_cli_table_add(t, "%.8s", bcl_cli_word(run, "id")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(run, "name")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(run, "command")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_word(run, "state")));
-    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_time(time, bcl_cli_number(run, "started", 0))));
+    BCL_TRY(bcl_cli_table_add(t, "%.8s", bcl_json_word(run, "id")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(run, "name")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(run, "command")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(run, "state")));
+    BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_time(time, bcl_json_number(run, "started", 0))));
     BCL_TRY(
-        bcl_cli_table_add(t, "%s", bcl_cli_duration(length, bcl_cli_number(run, "seconds", 0))));
+        bcl_cli_table_add(t, "%s", bcl_cli_duration(length, bcl_json_number(run, "seconds", 0))));
     BCL_TRY(bcl_cli_table_add(t, "%s", step));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(a, run, "loss", 4)));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(b, run, "eval_loss", 4)));

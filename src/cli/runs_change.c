@@ -25,7 +25,7 @@ static bcl_status tag_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_store_tag(store, run, o->words.items[i]));
     BCL_TRY(bcl_store_run(&json, store, run));
     BCL_TRY(bcl_cli_make_printable(json));
-    printf("%s:", bcl_cli_word(json, "name"));
+    printf("%s:", bcl_json_word(json, "name"));
     cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(json, "tags"))
         printf(" %s=%s", tag->string, tag->valuestring);
     putchar('\n');
@@ -101,10 +101,11 @@ static bcl_status gc_work(bcl_store *store, void *context) {
     BCL_TRY(bcl_cli_table_column(&t, ">SIZE"));
     BCL_TRY(bcl_cli_table_column(&t, "FOLDER"));
     cJSON_ArrayForEach(item, list) {
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(item, "what")));
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(item, "name")));
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_bytes(size, bcl_cli_number(item, "bytes", 0))));
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(item, "folder")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(item, "what")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(item, "name")));
+        BCL_TRY(
+            bcl_cli_table_add(&t, "%s", bcl_cli_bytes(size, bcl_json_number(item, "bytes", 0))));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(item, "folder")));
     }
     if (t.cell_count)
         BCL_TRY(bcl_cli_table_print(&t));
@@ -182,7 +183,7 @@ static bcl_status sync_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_store_runs(&list, NULL, store, &(bcl_run_query){0}));
         cJSON_ArrayForEach(item, list) {
             BCL_TRY(bcl_grow(&names.items, &names.capacity, names.count + 1, sizeof *names.items));
-            names.items[names.count++] = bcl_cli_word(item, "id");
+            names.items[names.count++] = bcl_json_word(item, "id");
         }
     }
     const bcl_list *which = o->words.count ? &o->words : &names;
@@ -230,10 +231,10 @@ int bcl_cli_runs_sync(int argc, char **argv) {
 
 static void print_state(const cJSON *run, bool bar) {
     char time[32], a[64], b[64], line[512];
-    const double step = bcl_cli_number(run, "step", 0), steps = bcl_cli_number(run, "steps", 0);
-    int n = snprintf(line, sizeof line, "%s %s  %s  step %.0f", bcl_cli_word(run, "name"),
-                     bcl_cli_word(run, "state"),
-                     bcl_cli_duration(time, bcl_cli_number(run, "seconds", 0)), step);
+    const double step = bcl_json_number(run, "step", 0), steps = bcl_json_number(run, "steps", 0);
+    int n = snprintf(line, sizeof line, "%s %s  %s  step %.0f", bcl_json_word(run, "name"),
+                     bcl_json_word(run, "state"),
+                     bcl_cli_duration(time, bcl_json_number(run, "seconds", 0)), step);
     if (steps > 0)
         n += snprintf(line + n, sizeof line - (size_t)n, " of %.0f", steps);
     if (*bcl_cli_value(a, run, "loss", 5))
@@ -266,8 +267,8 @@ static bcl_status watch_work(bcl_store *store, void *context) {
         BCL_TRY(bcl_store_refresh(store));
         BCL_TRY(bcl_store_run(&json, store, run));
         BCL_TRY(bcl_cli_make_printable(json));
-        running = !strcmp(bcl_cli_word(json, "state"), "running");
-        const double step = bcl_cli_number(json, "step", 0);
+        running = !strcmp(bcl_json_word(json, "state"), "running");
+        const double step = bcl_json_number(json, "step", 0);
         if (bar || step != shown || !running || o->once)
             print_state(json, bar);
         shown = step;
@@ -276,8 +277,8 @@ static bcl_status watch_work(bcl_store *store, void *context) {
     } while (running && !o->once && !bcl_interrupted());
     if (bar)
         putchar('\n');
-    if (*bcl_cli_word(json, "message"))
-        printf("%s\n", bcl_cli_word(json, "message"));
+    if (*bcl_json_word(json, "message"))
+        printf("%s\n", bcl_json_word(json, "message"));
 out:
     cJSON_Delete(json);
     return status;

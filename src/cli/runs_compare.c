@@ -17,14 +17,14 @@ static bcl_status print_comparison(const char *title, const cJSON *rows, const c
     printf("\n");
     BCL_TRY(bcl_cli_table_column(&t, title));
     cJSON_ArrayForEach(run, runs) {
-        snprintf(text, sizeof text, ">%.30s", bcl_cli_word(run, "name"));
+        snprintf(text, sizeof text, ">%.30s", bcl_json_word(run, "name"));
         BCL_TRY(bcl_cli_table_column(&t, text));
     }
     if (two)
         BCL_TRY(bcl_cli_table_column(&t, ">difference"));
     cJSON_ArrayForEach(row, rows) {
         const cJSON *values = cJSON_GetObjectItemCaseSensitive(row, "values");
-        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_cli_word(row, "key")));
+        BCL_TRY(bcl_cli_table_add(&t, "%s", bcl_json_word(row, "key")));
         cJSON_ArrayForEach(value, values)
             BCL_TRY(bcl_cli_table_add(&t, "%s",
                                       cJSON_IsString(value) ? value->valuestring

@@ -94,18 +94,18 @@ static bcl_status print_run(const cJSON *run) {
     const cJSON *host = cJSON_GetObjectItemCaseSensitive(track, "host");
     const cJSON *git = cJSON_GetObjectItemCaseSensitive(track, "git");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (*bcl_cli_word(run, heads[i].key))
-            printf("%-10s %s\n", heads[i].title, bcl_cli_word(run, heads[i].key));
-    printf("%-10s %s, for %s\n", "started", bcl_cli_time(time, bcl_cli_number(run, "started", 0)),
-           bcl_cli_duration(length, bcl_cli_number(run, "seconds", 0)));
+        if (*bcl_json_word(run, heads[i].key))
+            printf("%-10s %s\n", heads[i].title, bcl_json_word(run, heads[i].key));
+    printf("%-10s %s, for %s\n", "started", bcl_cli_time(time, bcl_json_number(run, "started", 0)),
+           bcl_cli_duration(length, bcl_json_number(run, "seconds", 0)));
     if (track) {
         print_command_line(cJSON_GetObjectItemCaseSensitive(track, "argv"));
-        printf("%-10s %s, in %s, bertcl %s\n", "host", bcl_cli_word(host, "name"),
-               bcl_cli_word(track, "cwd"), bcl_cli_word(track, "bertcl"));
+        printf("%-10s %s, in %s, bertcl %s\n", "host", bcl_json_word(host, "name"),
+               bcl_json_word(track, "cwd"), bcl_json_word(track, "bertcl"));
     }
     if (cJSON_IsObject(git))
-        printf("%-10s %.12s on %s%s\n", "git", bcl_cli_word(git, "commit"),
-               bcl_cli_word(git, "branch"),
+        printf("%-10s %.12s on %s%s\n", "git", bcl_json_word(git, "commit"),
+               bcl_json_word(git, "branch"),
                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(git, "changed")) ? ", with changes"
                                                                               : "");
     BCL_TRY(print_pairs("TAG", cJSON_GetObjectItemCaseSensitive(run, "tags")));

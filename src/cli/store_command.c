@@ -123,16 +123,6 @@ out:
     return status;
 }
 
-const char *bcl_cli_word(const cJSON *json, const char *key) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
-    return text ? text : "";
-}
-
-double bcl_cli_number(const cJSON *json, const char *key, double fallback) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
-}
-
 const char *bcl_cli_value(char out[64], const cJSON *json, const char *key, int digits) {
     const cJSON *item = key ? cJSON_GetObjectItemCaseSensitive(json, key) : json;
     out[0] = 0;

@@ -45,8 +45,6 @@ int bcl_cli_store_act_on_words(const bcl_cli_store_action *action, const char *w
 bcl_status bcl_cli_print_json(const cJSON *json);
 /* Before it is printed as text: control characters in all texts and keys are escaped in place. */
 bcl_status bcl_cli_make_printable(cJSON *json);
-const char *bcl_cli_word(const cJSON *json, const char *key); /* "" if absent */
-double bcl_cli_number(const cJSON *json, const char *key, double fallback);
 /* A number with so many digits, a text as it is, "" if absent. */
 const char *bcl_cli_value(char out[64], const cJSON *json, const char *key, int digits);
 /* Finds runs by their names; *runs to free(). */

@@ -16,11 +16,6 @@ static const cJSON *get(const cJSON *json, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(json, key);
 }
 
-static double number(const cJSON *json, const char *key, double fallback) {
-    const cJSON *item = get(json, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
-}
-
 typedef struct source {
     char *folder; /* absolute */
     char stamps[512], uid[65];
@@ -149,8 +144,8 @@ static bcl_status write_row(source *f, bcl_store *store) {
     const char *name = either(f, "name"), *command = either(f, "command");
     const bool ended = told && strcmp(told, "running");
     const char *state = f->results ? "finished" : ended ? told : NULL;
-    const double heartbeat = number(f->heartbeat, "time", 0);
-    const double end = number(f->heartbeat, "ended", 0);
+    const double heartbeat = bcl_json_number(f->heartbeat, "time", 0);
+    const double end = bcl_json_number(f->heartbeat, "ended", 0);
     if (!f->id) {
         BCL_TRY(bcl_sql_run(store,
                             "INSERT INTO runs (uid, name, folder, command) VALUES (?, '', ?, '')",
@@ -170,16 +165,17 @@ static bcl_status write_row(source *f, bcl_store *store) {
         "tttttdddtititttt"
         "itii",
         name ? name : bcl_path_name(f->folder), f->folder, command ? command : "train", state,
-        word(f->heartbeat, "message"), number(f->track, "started", f->run_time),
+        word(f->heartbeat, "message"), bcl_json_number(f->track, "started", f->run_time),
         end > 0      ? end
         : f->results ? f->results_time
         : ended      ? heartbeat
                      : 0,
-        heartbeat, word(get(f->track, "host"), "name"), (int64_t)number(process, "pid", 0),
-        word(process, "boot"), (int64_t)number(process, "start", 0), word(f->run, "device"),
-        word(f->run, "gemm"), word(f->run, "precision"), word(f->run, "bertcl"),
-        (int64_t)number(f->run, "steps", number(f->heartbeat, "steps", 0)), f->stamps,
-        (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->id));
+        heartbeat, word(get(f->track, "host"), "name"), (int64_t)bcl_json_number(process, "pid", 0),
+        word(process, "boot"), (int64_t)bcl_json_number(process, "start", 0),
+        word(f->run, "device"), word(f->run, "gemm"), word(f->run, "precision"),
+        word(f->run, "bertcl"),
+        (int64_t)bcl_json_number(f->run, "steps", bcl_json_number(f->heartbeat, "steps", 0)),
+        f->stamps, (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->id));
 out:
     return status;
 }
@@ -316,9 +312,9 @@ static bcl_status write_inputs(source *f, bcl_store *store) {
                                    .sha256 = word(parent, "sha256"),
                                    .folder = word(parent, "folder"),
                                    .kind = "base",
-                                   .version = (int64_t)number(parent, "version", 0),
-                                   .created = number(f->track, "started", f->run_time),
-                                   .bytes = number(parent, "bytes", 0)}));
+                                   .version = (int64_t)bcl_json_number(parent, "version", 0),
+                                   .created = bcl_json_number(f->track, "started", f->run_time),
+                                   .bytes = bcl_json_number(parent, "bytes", 0)}));
         const char *command = word(f->track, "command");
         const bool made = !command || !strcmp(command, "train");
         BCL_TRY(link_model(store, f->id, f->parent, made ? "parent" : command));
@@ -357,14 +353,14 @@ static bcl_status write_model(source *f, bcl_store *store, const char *folder, c
                                                   .run = f->id,
                                                   .parent = f->parent,
                                                   .created = f->results_time,
-                                                  .bytes = number(record, "bytes", 0)}));
+                                                  .bytes = bcl_json_number(record, "bytes", 0)}));
     BCL_TRY(link_model(store, f->id, *id, kind));
     cJSON_ArrayForEach(file, get(record, "files")) {
         free(file_path);
         file_path = NULL;
         BCL_TRY(bcl_path_join(&file_path, folder, word(file, "path")));
         BCL_TRY(bcl_artifact_add(store, f->id, role_of(word(file, "path")), file_path,
-                                 word(file, "sha256"), number(file, "bytes", 0)));
+                                 word(file, "sha256"), bcl_json_number(file, "bytes", 0)));
     }
 out:
     cJSON_Delete(record);
@@ -380,8 +376,8 @@ static bcl_status write_models(source *f, bcl_store *store) {
     char *best = NULL;
     int64_t model, other;
     const char *name = given ? given : bcl_path_name(f->folder);
-    BCL_TRY(write_model(f, store, "model", name, "model", (int64_t)number(versions, "model", 0),
-                        &model));
+    BCL_TRY(write_model(f, store, "model", name, "model",
+                        (int64_t)bcl_json_number(versions, "model", 0), &model));
     BCL_TRY(bcl_format(&best, "%s-best", name));
     /* the last epoch is often the best one: then there is one version only */
     char *path = NULL;
@@ -396,7 +392,7 @@ static bcl_status write_models(source *f, bcl_store *store) {
     if (!status && record)
         status = other ? link_model(store, f->id, model, "best")
                        : write_model(f, store, "best", best, "best",
-                                     (int64_t)number(versions, "best", 0), &other);
+                                     (int64_t)bcl_json_number(versions, "best", 0), &other);
     cJSON_Delete(record);
 out:
     free(best);

@@ -7,16 +7,11 @@
 #include "track/record.h"
 #include "track/sql_rows.h"
 
-static const char *word(const cJSON *json, const char *key) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
-    return text ? text : "";
-}
-
 static bcl_status folder_of(char **out, bcl_store *store, int64_t run) {
     bcl_status status = BCL_OK;
     cJSON *row = NULL;
     BCL_TRY(bcl_sql_rows_one(&row, store, "SELECT folder FROM runs WHERE id = ?", run));
-    BCL_TRY(bcl_strdup(out, word(row, "folder")));
+    BCL_TRY(bcl_strdup(out, bcl_json_word(row, "folder")));
     if (!bcl_path_is_directory(*out))
         BCL_FAIL(BCL_ERROR_IO, "%s: the run's folder is gone (bertcl runs gc forgets it)", *out);
 out:
@@ -46,9 +41,9 @@ bcl_status bcl_store_delete(bcl_store *store, int64_t run, bool deleted) {
     char *folder = NULL;
     cJSON *json = NULL;
     BCL_TRY(bcl_store_run(&json, store, run));
-    if (deleted && !strcmp(word(json, "state"), "running"))
+    if (deleted && !strcmp(bcl_json_word(json, "state"), "running"))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: is running: stop it before it is deleted",
-                 word(json, "name"));
+                 bcl_json_word(json, "name"));
     BCL_TRY(folder_of(&folder, store, run));
     BCL_TRY(bcl_marks_delete(folder, deleted));
     BCL_TRY(bcl_store_import(store, folder, NULL));
@@ -103,7 +98,7 @@ static bcl_status collect_runs(cJSON *list, bcl_store *store, bool dry) {
                           "promoted FROM runs ORDER BY id",
                           ""));
     cJSON_ArrayForEach(run, runs) {
-        const char *name = word(run, "name"), *folder = word(run, "folder");
+        const char *name = bcl_json_word(run, "name"), *folder = bcl_json_word(run, "folder");
         const int64_t id =
             (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(run, "number"));
         const bool gone = !bcl_path_is_directory(folder);
@@ -134,10 +129,10 @@ static bcl_status collect_models(cJSON *list, bcl_store *store, bool dry) {
         &models, store, "SELECT id AS number, name || '@' || version AS name, folder FROM models",
         ""));
     cJSON_ArrayForEach(model, models) {
-        const char *folder = word(model, "folder");
+        const char *folder = bcl_json_word(model, "folder");
         if (bcl_path_is_directory(folder))
             continue;
-        finding(list, "forgotten model", word(model, "name"), folder, 0);
+        finding(list, "forgotten model", bcl_json_word(model, "name"), folder, 0);
         if (!dry)
             BCL_TRY(bcl_sql_run(
                 store, "DELETE FROM models WHERE id = ?", "i",
@@ -178,10 +173,10 @@ bcl_status bcl_store_promote(bcl_store *store, int64_t model, const char *alias)
                  alias);
     BCL_TRY(bcl_sql_run(store,
                         "INSERT OR REPLACE INTO aliases (name, alias, model) VALUES (?, ?, ?)",
-                        "tti", word(row, "name"), alias, model));
+                        "tti", bcl_json_word(row, "name"), alias, model));
     event = cJSON_CreateObject();
     cJSON_AddStringToObject(event, "event", "alias");
-    cJSON_AddStringToObject(event, "model", word(row, "full"));
+    cJSON_AddStringToObject(event, "model", bcl_json_word(row, "full"));
     cJSON_AddStringToObject(event, "alias", alias);
     BCL_TRY(bcl_journal_add(store, event));
 out:
@@ -202,10 +197,10 @@ bcl_status bcl_store_sync(bcl_store *store, int64_t run, bool *sent) {
     if (!bcl_path_exists(path))
         goto out;
     BCL_TRY(bcl_json_read(&track, path));
-    if (!bcl_targets_have(word(track, "targets"), "mlflow"))
+    if (!bcl_targets_have(bcl_json_word(track, "targets"), "mlflow"))
         goto out;
     BCL_TRY(bcl_store_run(&json, store, run));
-    if (!strcmp(word(json, "state"), "running"))
+    if (!strcmp(bcl_json_word(json, "state"), "running"))
         goto out; /* its own process does that */
     BCL_TRY(bcl_mlflow_open(&m, folder));
     if (bcl_mlflow_is_done(m))

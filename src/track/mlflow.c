@@ -26,11 +26,6 @@ struct bcl_mlflow {
     double start; /* of the run, s */
 };
 
-static const char *word(const cJSON *json, const char *key) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
-    return text ? text : "";
-}
-
 static bool is_true(const cJSON *json, const char *key) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, key));
 }
@@ -95,7 +90,7 @@ bcl_status bcl_mlflow_open(bcl_mlflow **out, const char *folder) {
     m->opened = true;
     BCL_TRY(read_file(&m->state, m, STATE_FILE));
     /* another server knows nothing of what this one was sent */
-    if (!m->state || strcmp(word(m->state, "uri"), m->server.uri)) {
+    if (!m->state || strcmp(bcl_json_word(m->state, "uri"), m->server.uri)) {
         cJSON_Delete(m->state);
         m->state = cJSON_CreateObject();
         cJSON_AddStringToObject(m->state, "uri", m->server.uri);
@@ -151,15 +146,15 @@ static bcl_status find_experiment(char **id, bcl_mlflow *m) {
         cJSON_Delete(answer);
         status = bcl_server_call(&answer, &code, &m->server, API "experiments/create", body);
         if (!status) {
-            status = bcl_strdup(id, word(answer, "experiment_id"));
+            status = bcl_strdup(id, bcl_json_word(answer, "experiment_id"));
             goto out;
         }
         cJSON_Delete(answer);
         status = bcl_server_call(&answer, &code, &m->server, path, NULL);
     }
     BCL_TRY(status);
-    BCL_TRY(bcl_strdup(
-        id, word(cJSON_GetObjectItemCaseSensitive(answer, "experiment"), "experiment_id")));
+    BCL_TRY(bcl_strdup(id, bcl_json_word(cJSON_GetObjectItemCaseSensitive(answer, "experiment"),
+                                         "experiment_id")));
 out:
     cJSON_Delete(answer);
     cJSON_Delete(body);
@@ -170,9 +165,9 @@ out:
 
 static void take_run(bcl_mlflow *m, const cJSON *run) {
     const cJSON *info = cJSON_GetObjectItemCaseSensitive(run, "info");
-    put(m->state, "run_id", cJSON_CreateString(word(info, "run_id")));
-    put(m->state, "experiment_id", cJSON_CreateString(word(info, "experiment_id")));
-    put(m->state, "artifact_uri", cJSON_CreateString(word(info, "artifact_uri")));
+    put(m->state, "run_id", cJSON_CreateString(bcl_json_word(info, "run_id")));
+    put(m->state, "experiment_id", cJSON_CreateString(bcl_json_word(info, "experiment_id")));
+    put(m->state, "artifact_uri", cJSON_CreateString(bcl_json_word(info, "artifact_uri")));
 }
 
 /* The run may be there though this folder does not know it: a process that was killed between the
@@ -212,13 +207,14 @@ static bcl_status create_run(bcl_mlflow *m, const char *experiment, const cJSON 
     cJSON_AddStringToObject(body, "run_name", name);
     cJSON_AddNumberToObject(body, "start_time", floor(m->start * 1000));
     tags = cJSON_AddArrayToObject(body, "tags");
-    add_tag(tags, "bertcl.id", word(track, "id"));
+    add_tag(tags, "bertcl.id", bcl_json_word(track, "id"));
     add_tag(tags, "bertcl.folder", m->folder);
-    add_tag(tags, "bertcl.version", word(track, "bertcl"));
-    add_tag(tags, "bertcl.host", word(cJSON_GetObjectItemCaseSensitive(track, "host"), "name"));
+    add_tag(tags, "bertcl.version", bcl_json_word(track, "bertcl"));
+    add_tag(tags, "bertcl.host",
+            bcl_json_word(cJSON_GetObjectItemCaseSensitive(track, "host"), "name"));
     add_tag(tags, "mlflow.source.name", "bertcl");
     add_tag(tags, "mlflow.source.type", "LOCAL");
-    add_tag(tags, "mlflow.source.git.commit", word(git, "commit"));
+    add_tag(tags, "mlflow.source.git.commit", bcl_json_word(git, "commit"));
     BCL_TRY(bcl_server_call(&answer, NULL, &m->server, API "runs/create", body));
     take_run(m, cJSON_GetObjectItemCaseSensitive(answer, "run"));
 out:
@@ -230,13 +226,13 @@ out:
 static bcl_status open_run(bcl_mlflow *m, const cJSON *track) {
     bcl_status status = BCL_OK;
     char *experiment = NULL;
-    const char *uid = word(track, "id");
-    if (*word(m->state, "run_id"))
+    const char *uid = bcl_json_word(track, "id");
+    if (*bcl_json_word(m->state, "run_id"))
         goto out;
     BCL_TRY(find_experiment(&experiment, m));
     if (*uid)
         BCL_TRY(find_run(m, experiment, uid));
-    if (!*word(m->state, "run_id"))
+    if (!*bcl_json_word(m->state, "run_id"))
         BCL_TRY(create_run(m, experiment, track));
     BCL_TRY(write_state(m));
 out:
@@ -253,7 +249,7 @@ static bcl_status send_params(bcl_mlflow *m) {
     if (is_true(m->state, "params"))
         goto out;
     BCL_TRY(read_file(&run, m, "run.json"));
-    cJSON_AddStringToObject(body, "run_id", word(m->state, "run_id"));
+    cJSON_AddStringToObject(body, "run_id", bcl_json_word(m->state, "run_id"));
     params = cJSON_AddArrayToObject(body, "params");
     cJSON_ArrayForEach(option, cJSON_GetObjectItemCaseSensitive(run, "options")) {
         char *text = cJSON_IsString(option) ? NULL : cJSON_PrintUnformatted(option);
@@ -264,8 +260,8 @@ static bcl_status send_params(bcl_mlflow *m) {
     }
     static const char *const more[] = {"device", "gemm"};
     for (size_t i = 0; i < 2; i++)
-        if (*word(run, more[i]))
-            cJSON_AddItemToArray(params, pair(more[i], word(run, more[i]), MOST_PARAM));
+        if (*bcl_json_word(run, more[i]))
+            cJSON_AddItemToArray(params, pair(more[i], bcl_json_word(run, more[i]), MOST_PARAM));
     BCL_TRY(bcl_server_call(NULL, NULL, &m->server, API "runs/log-batch", body));
     put(m->state, "params", cJSON_CreateTrue());
     BCL_TRY(write_state(m));
@@ -287,9 +283,10 @@ static bcl_status ask_last_step(bcl_mlflow *m, const char *key, int64_t *last) {
     do {
         free(path);
         path = NULL;
-        BCL_TRY(bcl_format(
-            &path, API "metrics/get-history?run_id=%s&metric_key=%s&max_results=20000%s%s",
-            word(m->state, "run_id"), escaped, token ? "&page_token=" : "", token ? token : ""));
+        BCL_TRY(bcl_format(&path,
+                           API "metrics/get-history?run_id=%s&metric_key=%s&max_results=20000%s%s",
+                           bcl_json_word(m->state, "run_id"), escaped, token ? "&page_token=" : "",
+                           token ? token : ""));
         cJSON_Delete(answer);
         BCL_TRY(bcl_server_call(&answer, NULL, &m->server, path, NULL));
         cJSON_ArrayForEach(metric, cJSON_GetObjectItemCaseSensitive(answer, "metrics")) {
@@ -302,8 +299,9 @@ static bcl_status ask_last_step(bcl_mlflow *m, const char *key, int64_t *last) {
         }
         free(token);
         token = NULL;
-        if (*word(answer, "next_page_token"))
-            BCL_TRY(bcl_server_escape(&token, &m->server, word(answer, "next_page_token")));
+        if (*bcl_json_word(answer, "next_page_token"))
+            BCL_TRY(
+                bcl_server_escape(&token, &m->server, bcl_json_word(answer, "next_page_token")));
     } while (token);
 out:
     cJSON_Delete(answer);
@@ -342,7 +340,7 @@ static bcl_status flush(bcl_mlflow *m) {
     if (!cJSON_GetArraySize(m->batch))
         return status;
     body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "run_id", word(m->state, "run_id"));
+    cJSON_AddStringToObject(body, "run_id", bcl_json_word(m->state, "run_id"));
     cJSON_AddItemReferenceToObject(body, "metrics", m->batch);
     if (!is_true(m->state, "pending")) {
         put(m->state, "pending", cJSON_CreateTrue());
@@ -352,7 +350,7 @@ static bcl_status flush(bcl_mlflow *m) {
     BCL_TRY(bcl_server_call(NULL, NULL, &m->server, API "runs/log-batch", body));
     m->checked = true;
     cJSON_ArrayForEach(metric, m->batch) {
-        int64_t *last = bcl_last_step(&m->sent, word(metric, "key"));
+        int64_t *last = bcl_last_step(&m->sent, bcl_json_word(metric, "key"));
         if (last)
             *last = (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(metric, "step"));
     }
@@ -408,7 +406,7 @@ out:
 /* Where mlflow's own server takes files: mlflow-artifacts:/PATH. Other stores want their own
  * protocols and credentials. */
 static const char *artifact_path(const bcl_mlflow *m) {
-    const char *uri = word(m->state, "artifact_uri");
+    const char *uri = bcl_json_word(m->state, "artifact_uri");
     if (strncmp(uri, "mlflow-artifacts:", 17))
         return NULL;
     uri += 17;
@@ -431,7 +429,7 @@ static bcl_status send_file(bcl_mlflow *m, const char *name) {
         goto out;
     snprintf(stamp, sizeof stamp, "%lld:%lld.%09ld", (long long)info.st_size,
              (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
-    if (!strcmp(word(files, name), stamp))
+    if (!strcmp(bcl_json_word(files, name), stamp))
         goto out;
     BCL_TRY(bcl_format(&path, "%s/%s", artifact_path(m), name));
     BCL_TRY(bcl_server_escape(&escaped, &m->server, path));
@@ -479,13 +477,13 @@ static bcl_status find_version(bcl_mlflow *m, const char *name) {
     char *filter = NULL, *escaped = NULL, *path = NULL;
     cJSON *answer = NULL;
     const cJSON *version;
-    BCL_TRY(bcl_format(&filter, "run_id = '%s'", word(m->state, "run_id")));
+    BCL_TRY(bcl_format(&filter, "run_id = '%s'", bcl_json_word(m->state, "run_id")));
     BCL_TRY(bcl_server_escape(&escaped, &m->server, filter));
     BCL_TRY(bcl_format(&path, API "model-versions/search?filter=%s&max_results=100", escaped));
     BCL_TRY(bcl_server_call(&answer, NULL, &m->server, path, NULL));
     cJSON_ArrayForEach(version, cJSON_GetObjectItemCaseSensitive(answer, "model_versions")) {
-        if (!strcmp(word(version, "name"), name))
-            put(m->state, "model", cJSON_CreateString(word(version, "version")));
+        if (!strcmp(bcl_json_word(version, "name"), name))
+            put(m->state, "model", cJSON_CreateString(bcl_json_word(version, "version")));
     }
 out:
     cJSON_Delete(answer);
@@ -497,7 +495,7 @@ out:
 
 static bcl_status send_model(bcl_mlflow *m, const cJSON *track) {
     bcl_status status = BCL_OK;
-    const char *given = word(track, "model_name"),
+    const char *given = bcl_json_word(track, "model_name"),
                *name = *given ? given : bcl_path_name(m->folder);
     cJSON *body = cJSON_CreateObject(), *answer = NULL;
     char *source = NULL, *model = NULL;
@@ -512,13 +510,13 @@ static bcl_status send_model(bcl_mlflow *m, const cJSON *track) {
     status = bcl_server_call(NULL, &code, &m->server, API "registered-models/create", body);
     if (status && code != 400 && code != 409) /* it is there already */
         goto out;
-    BCL_TRY(bcl_format(&source, "%s/model", word(m->state, "artifact_uri")));
+    BCL_TRY(bcl_format(&source, "%s/model", bcl_json_word(m->state, "artifact_uri")));
     cJSON_AddStringToObject(body, "source", source);
-    cJSON_AddStringToObject(body, "run_id", word(m->state, "run_id"));
+    cJSON_AddStringToObject(body, "run_id", bcl_json_word(m->state, "run_id"));
     BCL_TRY(bcl_server_call(&answer, NULL, &m->server, API "model-versions/create", body));
     put(m->state, "model",
         cJSON_CreateString(
-            word(cJSON_GetObjectItemCaseSensitive(answer, "model_version"), "version")));
+            bcl_json_word(cJSON_GetObjectItemCaseSensitive(answer, "model_version"), "version")));
     BCL_TRY(write_state(m));
 out:
     cJSON_Delete(body);
@@ -543,7 +541,7 @@ static bcl_status send_results(bcl_mlflow *m, const cJSON *results) {
     cJSON *body = cJSON_CreateObject(), *metrics;
     if (is_true(m->state, "results"))
         goto out;
-    cJSON_AddStringToObject(body, "run_id", word(m->state, "run_id"));
+    cJSON_AddStringToObject(body, "run_id", bcl_json_word(m->state, "run_id"));
     metrics = cJSON_AddArrayToObject(body, "metrics");
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         const cJSON *from =
@@ -576,7 +574,7 @@ static bcl_status send_end(bcl_mlflow *m, const cJSON *track, const cJSON *resul
                            const cJSON *heartbeat) {
     bcl_status status = BCL_OK;
     cJSON *body = cJSON_CreateObject();
-    const char *state = results ? "finished" : word(heartbeat, "state");
+    const char *state = results ? "finished" : bcl_json_word(heartbeat, "state");
     const cJSON *end = cJSON_GetObjectItemCaseSensitive(heartbeat, "ended");
     if (results) {
         BCL_TRY(send_results(m, results));
@@ -586,7 +584,7 @@ static bcl_status send_end(bcl_mlflow *m, const cJSON *track, const cJSON *resul
             BCL_TRY(send_model(m, track));
         }
     }
-    cJSON_AddStringToObject(body, "run_id", word(m->state, "run_id"));
+    cJSON_AddStringToObject(body, "run_id", bcl_json_word(m->state, "run_id"));
     cJSON_AddStringToObject(body, "status",
                             !strcmp(state, "finished") ? "FINISHED"
                             : !strcmp(state, "failed") ? "FAILED"

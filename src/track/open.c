@@ -1,23 +1,18 @@
 /* Opening the store. An index that is new is made from the journal: what it tells is done again. */
 #include "track/store.h"
 
-static const char *word(const cJSON *json, const char *key) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
-    return text ? text : "";
-}
-
 /* Versions first, so that runs find theirs, and aliases last. Runs whose folders are gone are left
  * out. */
 static const char *const passes[] = {"dataset", "model", "run", "alias"};
 
 static bcl_status apply(bcl_store *store, const cJSON *event, size_t *runs) {
     bcl_status status = BCL_OK;
-    const char *what = word(event, "event");
+    const char *what = bcl_json_word(event, "event");
     int64_t id;
     if (!strcmp(what, "run")) {
-        if (!bcl_path_is_directory(word(event, "folder")))
+        if (!bcl_path_is_directory(bcl_json_word(event, "folder")))
             goto out;
-        if (!(status = bcl_store_import(store, word(event, "folder"), NULL))) {
+        if (!(status = bcl_store_import(store, bcl_json_word(event, "folder"), NULL))) {
             ++*runs;
         } else if (status == BCL_ERROR_FORMAT && !store->damaged) {
             bcl_store_say(store, "store: %s", bcl_message());
@@ -32,17 +27,17 @@ static bcl_status apply(bcl_store *store, const cJSON *event, size_t *runs) {
         const cJSON *created = cJSON_GetObjectItemCaseSensitive(event, "created");
         BCL_TRY(bcl_model_register(
             &id, store,
-            &(bcl_model_entry){.name = word(event, "name"),
-                               .sha256 = word(event, "sha256"),
-                               .folder = word(event, "folder"),
-                               .kind = word(event, "kind"),
+            &(bcl_model_entry){.name = bcl_json_word(event, "name"),
+                               .sha256 = bcl_json_word(event, "sha256"),
+                               .folder = bcl_json_word(event, "folder"),
+                               .kind = bcl_json_word(event, "kind"),
                                .version =
                                    cJSON_IsNumber(version) ? (int64_t)version->valuedouble : 0,
                                .bytes = cJSON_IsNumber(bytes) ? bytes->valuedouble : 0,
                                .created = cJSON_IsNumber(created) ? created->valuedouble : 0}));
     } else if (!strcmp(what, "alias")) {
-        if (!bcl_store_find_model(&id, store, word(event, "model")))
-            BCL_TRY(bcl_store_promote(store, id, word(event, "alias")));
+        if (!bcl_store_find_model(&id, store, bcl_json_word(event, "model")))
+            BCL_TRY(bcl_store_promote(store, id, bcl_json_word(event, "alias")));
     }
 out:
     return status;
@@ -58,7 +53,7 @@ static bcl_status replay_pass(bcl_store *store, const char *text, size_t size, c
         cJSON *event = cJSON_ParseWithLength(line, (size_t)(end - line));
         if (!event && pass == passes[0])
             bcl_store_say(store, "store: %s: a line that is no JSON was skipped", store->journal);
-        if (!strcmp(word(event, "event"), pass))
+        if (!strcmp(bcl_json_word(event, "event"), pass))
             status = apply(store, event, runs);
         cJSON_Delete(event);
         BCL_TRY(status);

@@ -7,11 +7,6 @@ static bcl_status put(bcl_string *out, const char *literal) {
     return bcl_string_add(out, literal, strlen(literal));
 }
 
-static const char *word(const cJSON *json, const char *key) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
-    return text ? text : "";
-}
-
 /* An empty cell where the device has no such number. */
 static bcl_status number_cell(bcl_string *out, const cJSON *device, const char *key,
                               const char *format, double factor) {
@@ -28,11 +23,13 @@ static bcl_status number_cell(bcl_string *out, const cJSON *device, const char *
 static bcl_status add_remark(bcl_string *out, const cJSON *device) {
     bcl_status status = BCL_OK;
     char *text = NULL;
-    const char *left_out = word(device, "left_out"), *driver = word(device, "driver");
+    const char *left_out = bcl_json_word(device, "left_out"),
+               *driver = bcl_json_word(device, "driver");
     if (*left_out)
         return bcl_page_cell(out, "td", false, left_out);
-    BCL_TRY(bcl_format(&text, "%s%s%s", driver, *driver && *word(device, "host") ? ", on " : "",
-                       word(device, "host")));
+    BCL_TRY(bcl_format(&text, "%s%s%s", driver,
+                       *driver && *bcl_json_word(device, "host") ? ", on " : "",
+                       bcl_json_word(device, "host")));
     BCL_TRY(bcl_page_cell(out, "td", false, text));
 out:
     free(text);
@@ -47,10 +44,10 @@ static bcl_status add_table(bcl_string *out, const cJSON *list) {
     BCL_TRY(bcl_page_table_open(out, titles, 6, 2));
     cJSON_ArrayForEach(device, list) {
         BCL_TRY(put(out, "<tr><td>"));
-        BCL_TRY(bcl_html_text(out, word(device, "id")));
-        BCL_TRY(put(out, *word(device, "name") ? "<br><span class=\"soft small\">" : ""));
-        BCL_TRY(bcl_html_text(out, word(device, "name")));
-        BCL_TRY(put(out, *word(device, "name") ? "</span></td>" : "</td>"));
+        BCL_TRY(bcl_html_text(out, bcl_json_word(device, "id")));
+        BCL_TRY(put(out, *bcl_json_word(device, "name") ? "<br><span class=\"soft small\">" : ""));
+        BCL_TRY(bcl_html_text(out, bcl_json_word(device, "name")));
+        BCL_TRY(put(out, *bcl_json_word(device, "name") ? "</span></td>" : "</td>"));
         BCL_TRY(add_remark(out, device));
         BCL_TRY(number_cell(out, device, "share", "%", 100));
         BCL_TRY(number_cell(out, device, "tokens", "", 1));
@@ -76,7 +73,7 @@ static bcl_status add_chart(bcl_string *out, const cJSON *list, const char *key,
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(device, key);
         if (!cJSON_IsNumber(value) || n == MOST)
             continue;
-        labels[n] = word(device, "id");
+        labels[n] = bcl_json_word(device, "id");
         values[n++] = factor * value->valuedouble;
     }
     if (n > 1)
@@ -101,7 +98,7 @@ bcl_status bcl_page_devices(bcl_string *out, const bcl_page_run *run) {
     BCL_TRY(put(out, "<h2>Devices</h2>\n"));
     if (cJSON_IsObject(list ? list->child : NULL)) {
         BCL_TRY(add_table(out, list));
-        BCL_TRY(bcl_page_grid_open(out));
+        BCL_TRY(bcl_html_grid_open(out));
         BCL_TRY(add_chart(out, list, "share", 100, "Share of the work", "% of the word pieces"));
         BCL_TRY(add_chart(out, list, "tokens_per_s", 1, "Speed by device", "tokens/s"));
         BCL_TRY(put(out, "</div>\n"));

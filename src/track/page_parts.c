@@ -149,12 +149,6 @@ out:
     return status;
 }
 
-/* Charts beside each other where there is room. */
-bcl_status bcl_page_grid_open(bcl_string *out) {
-    return put(out, "<div style=\"display: grid; grid-template-columns: repeat(auto-fit, "
-                    "minmax(min(100%, 24rem), 1fr)); gap: 1rem\">\n");
-}
-
 bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t count) {
     bcl_status status = BCL_OK;
     bool any = false;
@@ -163,7 +157,7 @@ bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t cou
     if (!any)
         return put(out, "<p class=\"soft\">There are no metrics yet.</p>\n");
     BCL_TRY(put(out, "<h2>Curves</h2>\n"));
-    BCL_TRY(bcl_page_grid_open(out));
+    BCL_TRY(bcl_html_grid_open(out));
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
         BCL_TRY(add_curve(out, &curves[i], runs, count));
     BCL_TRY(put(out,
@@ -314,7 +308,7 @@ bcl_status bcl_page_data(bcl_string *out, const bcl_page_run *run) {
                                 cJSON_GetNumberValue(bcl_page_get(input, "sentences")),
                                 cJSON_GetNumberValue(bcl_page_get(input, "words")),
                                 cJSON_GetArraySize(bcl_page_get(input, "files"))));
-        BCL_TRY(bcl_page_grid_open(out));
+        BCL_TRY(bcl_html_grid_open(out));
         BCL_TRY(add_tag_chart(out, input));
         BCL_TRY(add_length_chart(out, input));
         BCL_TRY(put(out, "</div>\n"));

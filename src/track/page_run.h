@@ -47,7 +47,6 @@ bcl_status bcl_page_row(bcl_string *out, const char *name, const cJSON *value);
 bcl_status bcl_page_table_open(bcl_string *out, const char *const *titles, size_t count,
                                size_t texts);
 bcl_status bcl_page_table_close(bcl_string *out);
-bcl_status bcl_page_grid_open(bcl_string *out); /* of charts; "</div>" closes it */
 
 /* page_parts.c: each adds a section, or nothing where the run has nothing of it */
 bcl_status bcl_page_figures(bcl_string *out, const bcl_page_run *run);

@@ -11,8 +11,7 @@ static const char *word(const cJSON *json, const char *key) {
 }
 
 static double number(const cJSON *json, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+    return bcl_json_number(json, key, 0);
 }
 
 /* ---- hashes ---- */

@@ -136,6 +136,11 @@ out:
     return status;
 }
 
+bcl_status bcl_html_grid_open(bcl_string *out) {
+    return bcl_string_addf(out, "<div style=\"display: grid; grid-template-columns: "
+                                "repeat(auto-fit, minmax(min(100%%, 24rem), 1fr)); gap: 1rem\">\n");
+}
+
 bcl_status bcl_html_close(bcl_string *out) {
     static const char end[] = "</main>\n</body>\n</html>\n";
     return bcl_string_add(out, end, sizeof end - 1);

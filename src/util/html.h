@@ -21,6 +21,8 @@ typedef struct bcl_html_fact {
 /* Adds all up to <main>: head, style, heading and facts, behind which the date stands. */
 bcl_status bcl_html_open(bcl_string *out, const char *title, const bcl_html_fact *facts,
                          size_t count);
+/* Opens a <div> of charts beside each other where there is room; "</div>" closes it. */
+bcl_status bcl_html_grid_open(bcl_string *out);
 /* Adds </main> and what closes the page. */
 bcl_status bcl_html_close(bcl_string *out);
 

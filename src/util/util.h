@@ -212,6 +212,10 @@ bcl_status bcl_json_double(double *out, const struct cJSON *object, const char *
                            double fallback, const char *path);
 bcl_status bcl_json_bool(bool *out, const struct cJSON *object, const char *key, bool fallback,
                          const char *path);
+/* object[key], or "" and `fallback` where it is no text or no number: for what was checked, or is
+ * only shown. */
+const char *bcl_json_word(const struct cJSON *object, const char *key);
+double bcl_json_number(const struct cJSON *object, const char *key, double fallback);
 /* Points into the object; `fallback` (may be NULL) if absent or null. */
 bcl_status bcl_json_text(const char **out, const struct cJSON *object, const char *key,
                          const char *fallback, const char *path);
