@@ -1,12 +1,13 @@
 /* Device memory of the model: activations for batches up to a size, and the training arenas. */
 #include "model/internal.h"
 
-/* The views of one plan; the slabs stay for the next. */
+/* The views of one plan, which overlap; the slabs stay for the next. The last made goes first:
+ * NVIDIA's driver (580) crashes when a view goes before a later one that overlaps it. */
 static void release_views(bcl_model *m) {
-    for (int i = 0; i < m->layout.parameter_count; i++)
-        bcl_buffer_free(m->device, &m->layout.parameters[i].g.buffer);
-    for (size_t i = 0; i < m->part_count; i++)
+    for (size_t i = m->part_count; i-- > 0;)
         bcl_buffer_free(m->device, &m->parts[i]);
+    for (int i = 0; i < m->layout.parameter_count; i++)
+        m->layout.parameters[i].g.buffer = NULL;
     free(m->parts);
     free(m->token_views);
     free(m->a.forward);
@@ -104,6 +105,7 @@ static bcl_status view_gradients(bcl_model *m, cl_mem slab, size_t offset) {
         bcl_parameter *p = &l->parameters[i];
         BCL_TRY(bcl_view_cut(&p->g, slab, offset + p->offset * bcl_element_bytes(l->type), l->type,
                              p->rows, p->columns));
+        m->parts[m->part_count++] = p->g.buffer;
     }
 out:
     return status;
@@ -112,7 +114,7 @@ out:
 static bcl_status make_views(bcl_model *m, const bcl_plan *plan) {
     bcl_status status = BCL_OK;
     const int T = plan->tokens;
-    BCL_NEW(m->parts, plan->count);
+    BCL_NEW(m->parts, plan->count + (size_t)m->layout.parameter_count);
     BCL_NEW(m->token_views, 2 * plan->count);
     for (size_t i = 0; i < plan->count; i++) {
         const bcl_planned *b = &plan->buffers[i];
