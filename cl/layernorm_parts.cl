@@ -1,22 +1,25 @@
-/* LayerNorm backward for devices with groups of many items, VW = 1: a group has `rows` rows, one
- * after the other, and takes the sums over them for dgamma and dbeta on its way. */
+/* LayerNorm backward for devices with groups of many items, VW = 1: a group has `rows` rows, a
+ * few at a time, and takes the sums over them for dgamma and dbeta on its way. */
 #include "common.h"
 
-/* Sums over the group's items of two numbers. */
-static inline float2 group_sums(float x, float y, __local float *scratch /* (2,LS) */) {
+#define UNROLL _Pragma("unroll")
+#define ROWS   4 /* at once: a reduction's barriers cost more than its sums */
+
+/* Sums over the group's items of 2 ROWS numbers, of number i at scratch[i LS]. */
+static inline void group_sums(const float x[2 * ROWS], __local float *scratch /* (2 ROWS,LS) */) {
     const int lid = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[lid] = x;
-    scratch[LS + lid] = y;
+    UNROLL
+    for (int i = 0; i < 2 * ROWS; i++)
+        scratch[i * LS + lid] = x[i];
     for (int n = LS / 2; n > 0; n /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (lid < n) {
-            scratch[lid] += scratch[lid + n];
-            scratch[LS + lid] += scratch[LS + lid + n];
-        }
+        if (lid < n)
+            UNROLL
+        for (int i = 0; i < 2 * ROWS; i++)
+            scratch[i * LS + lid] += scratch[i * LS + lid + n];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    return (float2)(scratch[0], scratch[LS]);
 }
 
 /* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr); part[p] =
@@ -28,7 +31,7 @@ __kernel void layernorm_backward_parts(
     __global const float *r, __global const float *mean, __global const float *rstd,
     __global const float *gamma, __global const int *positions, __global const int *samples, int T,
     int C, int rows, int write_dh, DROPOUT_PARAMETERS, __local float *sums /* (2,C) */) {
-    __local float scratch[2 * LS];
+    __local float scratch[2 * ROWS * LS];
     const int p = get_group_id(0), lid = get_local_id(0), last = min((p + 1) * rows, T);
     for (int u = lid; u < ROW_UNITS(C); u += LS)
         for (int w = 0; w < 4; w++) {
@@ -36,35 +39,54 @@ __kernel void layernorm_backward_parts(
             if (c < C)
                 sums[c] = sums[C + c] = 0;
         }
-    for (int t = p * rows; t < last; t++) {
-        const size_t row = (size_t)t * C;
-        const float m = mean[t], s = rstd[t];
-        float sum = 0, dot_sum = 0;
+    for (int first = p * rows; first < last; first += ROWS) {
+        float m[ROWS], s[ROWS], dots[2 * ROWS]; /* of dy gamma, then of dy gamma xhat */
+        UNROLL
+        for (int i = 0; i < ROWS; i++) {
+            const int t = min(first + i, last - 1);
+            m[i] = mean[t];
+            s[i] = rstd[t];
+            dots[i] = dots[ROWS + i] = 0;
+        }
         for (int u = lid; u < ROW_UNITS(C); u += LS)
             for (int w = 0; w < 4; w++) {
                 const int c = UNIT_COLUMN(u, w);
-                if (c < C) {
-                    const float y = dy[row + c], x = (r[row + c] - m) * s, g = y * gamma[c];
-                    sum += g;
-                    dot_sum += g * x;
-                    sums[c] += y * x;
-                    sums[C + c] += y;
-                }
+                if (c >= C)
+                    continue;
+                float dgamma = sums[c], dbeta = sums[C + c];
+                UNROLL
+                for (int i = 0; i < ROWS; i++)
+                    if (first + i < last) {
+                        const size_t e = (size_t)(first + i) * C + c;
+                        const float y = dy[e], x = (r[e] - m[i]) * s[i], g = y * gamma[c];
+                        dots[i] += g;
+                        dots[ROWS + i] += g * x;
+                        dgamma += y * x;
+                        dbeta += y;
+                    }
+                sums[c] = dgamma;
+                sums[C + c] = dbeta;
             }
-        const float2 means = group_sums(sum, dot_sum, scratch) / C;
-        for (int u = lid; u < ROW_UNITS(C); u += LS) {
-            float factor[4];
-            if (write_dh)
-                dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0,
-                                key1);
-            for (int w = 0; w < 4; w++) {
-                const int c = UNIT_COLUMN(u, w);
-                if (c < C) {
-                    const float g = dy[row + c] * gamma[c];
-                    const float d = s * (g - means.x - (r[row + c] - m) * s * means.y);
-                    dr[row + c] = d;
-                    if (write_dh)
-                        dh[row + c] = d * factor[w];
+        group_sums(dots, scratch);
+        for (int i = 0; i < ROWS && first + i < last; i++) {
+            const int t = first + i;
+            const float m = mean[t], s = rstd[t];
+            const float mean_g = scratch[i * LS] / C, mean_gx = scratch[(ROWS + i) * LS] / C;
+            for (int u = lid; u < ROW_UNITS(C); u += LS) {
+                float factor[4];
+                if (write_dh)
+                    dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site,
+                                    key0, key1);
+                for (int w = 0; w < 4; w++) {
+                    const int c = UNIT_COLUMN(u, w);
+                    if (c < C) {
+                        const size_t e = (size_t)t * C + c;
+                        const float g = dy[e] * gamma[c];
+                        const float d = s * (g - mean_g - (r[e] - m) * s * mean_gx);
+                        dr[e] = d;
+                        if (write_dh)
+                            dh[e] = d * factor[w];
+                    }
                 }
             }
         }
