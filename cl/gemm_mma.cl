@@ -58,6 +58,11 @@ typedef float fv;
 #ifndef ASYNC
 #define STAGES 2
 #endif
+#if MATRIX == NVIDIA
+#define AHEAD 2
+#else
+#define AHEAD 1
+#endif
 
 #if defined(A_FP32) || OPERAND == 32
 typedef float source_a;
@@ -73,16 +78,13 @@ typedef element source_b;
 /* ---- from global to local memory ---- */
 
 /* A piece on its way through registers: PIECE elements, or as many fp32 numbers. `left`: how many
- * the row has from there on. */
-#ifdef ALIGNED
-#define WHOLE(left) ((left) >= PIECE)
-#else
-#define WHOLE(left) 0
-#endif
+ * the row has from there on; where rows are ALIGNED, all of a piece or none. */
 static inline uint4 fetch_elements(__global const element *from, int left) {
-    if (WHOLE(left))
-        return *(__global const uint4 *)from;
     uint4 p = 0;
+#ifdef ALIGNED
+    if (left > 0)
+        p = *(__global const uint4 *)from;
+#else
     UNROLL
     for (int i = 0; i < PIECE; i++)
         if (i < left) {
@@ -92,6 +94,7 @@ static inline uint4 fetch_elements(__global const element *from, int left) {
             p[i / 2] |= (uint)from[i] << i % 2 * 16;
 #endif
         }
+#endif
     return p;
 }
 static inline void put_elements(__local element *to, uint4 p) {
@@ -99,20 +102,21 @@ static inline void put_elements(__local element *to, uint4 p) {
 }
 #if OPERAND != 32
 static inline float8 fetch_fp32(__global const float *from, int left) {
-    if (WHOLE(left))
-        return (float8)(*(__global const float4 *)from, *(__global const float4 *)(from + 4));
     float8 p = 0;
+#ifdef ALIGNED
+    if (left > 0)
+        p = (float8)(*(__global const float4 *)from, *(__global const float4 *)(from + 4));
+#else
     UNROLL
     for (int i = 0; i < PIECE; i++)
         if (i < left)
             p[i] = from[i];
+#endif
     return p;
 }
 static inline void put_fp32(__local element *to, float8 p) {
-    put_elements(to, (uint4)(to_element(p[0]) | (uint)to_element(p[1]) << 16,
-                             to_element(p[2]) | (uint)to_element(p[3]) << 16,
-                             to_element(p[4]) | (uint)to_element(p[5]) << 16,
-                             to_element(p[6]) | (uint)to_element(p[7]) << 16));
+    put_elements(to, (uint4)(to_elements(p[0], p[1]), to_elements(p[2], p[3]),
+                             to_elements(p[4], p[5]), to_elements(p[6], p[7])));
 }
 #endif
 #if defined(A_FP32) && OPERAND != 32
@@ -134,46 +138,75 @@ typedef uint4 raw_b;
 #define put_b   put_elements
 #endif
 
-/* Piece number i of a tile of `wide` rows or columns: where it lies in the tile and the matrix, and
- * how much of it is in there. */
-typedef struct piece_place {
-    int to, left;
-    size_t from;
-} piece_place;
-static inline piece_place find_piece(int i, int along_k, int wide, int first, int size, int k,
-                                     int K, int ld) {
-    piece_place p;
-    const int pieces = (along_k ? BK : wide) / PIECE, r = i / pieces, c = i % pieces;
-    const int row = along_k ? first + r : k + r, column = (along_k ? k : first) + c * PIECE;
-    p.left = row < (along_k ? size : K) ? max(0, (along_k ? K : size) - column) : 0;
-    p.from = p.left ? (size_t)row * ld + column : 0;
-    p.to = PIECE * (along_k ? PLACE_ALONG(r, c) : PLACE_ACROSS(r, c, pieces));
-    return p;
-}
+/* A piece that an item brings at every step: its place in the tile, where it comes from, the number
+ * of its (first) k, and how many elements the matrix has there. */
+#define DEFINE_PIECES(type)                                                                        \
+    typedef struct type##_piece {                                                                  \
+        __global const type *from;                                                                 \
+        int to, k, left;                                                                           \
+    } type##_piece;                                                                                \
+    static inline type##_piece first_##type##_piece(__global const type *x, int i, int along_k,    \
+                                                    int wide, int first, int size, int k,          \
+                                                    int ld) {                                      \
+        type##_piece p;                                                                            \
+        const int pieces = (along_k ? BK : wide) / PIECE, r = i / pieces, c = i % pieces;          \
+        const int at = first + (along_k ? r : c * PIECE);                                          \
+        p.k = k + (along_k ? c * PIECE : r);                                                       \
+        p.left = i < wide * BK / PIECE ? max(0, size - at) : 0;                                    \
+        p.from = x + (p.left ? (along_k ? (size_t)at * ld + p.k : (size_t)p.k * ld + at) : 0);     \
+        p.to = PIECE * (along_k ? PLACE_ALONG(r, c) : PLACE_ACROSS(r, c, pieces));                 \
+        return p;                                                                                  \
+    }                                                                                              \
+    static inline int type##_left(const type##_piece *p, int along_k, int last) {                  \
+        return p->left == 0 ? 0 : along_k ? last - p->k : p->k < last ? p->left : 0;               \
+    }                                                                                              \
+    static inline void next_##type##_piece(type##_piece *p, int along_k, int ld) {                 \
+        p->from += along_k ? BK : BK * (size_t)ld;                                                 \
+        p->k += BK;                                                                                \
+    }
+DEFINE_PIECES(source_a)
+DEFINE_PIECES(source_b)
+#define A_LOADS ((A_PIECES + ITEMS - 1) / ITEMS)
+#define B_LOADS ((B_PIECES + ITEMS - 1) / ITEMS)
 
-#ifdef ASYNC
-#ifdef EMULATE
+#if defined(ASYNC) && defined(EMULATE)
 static inline void copy_async(__local element *to, __global const element *from, int valid) {
     *(__local uint4 *)to = valid ? *(__global const uint4 *)from : (uint4)(0);
 }
 #define copies_end()
 #define copies_wait()
 #endif
-static inline void copy_tile(__local element *tile, __global const element *x, int along_k,
-                             int wide, int first, int size, int k, int K, int ld) {
-    UNROLL
-    for (int i = get_local_id(0); i < wide * BK / PIECE; i += ITEMS) {
-        const piece_place p = find_piece(i, along_k, wide, first, size, k, K, ld);
-        copy_async(tile + p.to, x + p.from, p.left > 0);
-    }
-}
-#endif
 
 /* ---- a tile's products ---- */
 
+#ifdef SPLIT
+/* a b = (a - a') b' + a' (b - b') + a' b', where ' is the part that TF32 holds. Units drop what
+ * does not fit when they add, so the sums over K are taken outside of them. */
+static inline void multiply_fragments(fragment_c *c, const fragment_a *a,
+                                      const fragment_b *b EXCHANGE) {
+    fragment_a low_a;
+    fragment_b low_b;
+    fragment_c sum;
+    UNROLL
+    for (int e = 0; e < C_COUNT; e++)
+        sum.x[e] = 0;
+    rest_a(&low_a, a);
+    rest_b(&low_b, b);
+    multiply_once(&sum, &low_a, b EXCHANGE_ARG);
+    multiply_once(&sum, a, &low_b EXCHANGE_ARG);
+    multiply_once(&sum, a, b EXCHANGE_ARG);
+    UNROLL
+    for (int e = 0; e < C_COUNT; e++)
+        c->x[e] += sum.x[e];
+}
+#else
+#define multiply_fragments multiply_once
+#endif
 static inline void multiply_tile(fragment_c c[TILES_M][TILES_N], __local const element *a,
                                  __local const element *b, int m, int n EXCHANGE) {
+#ifndef SPLIT /* whose parts would take more registers than there are */
     UNROLL
+#endif
     for (int k = 0; k < BK; k += FK) {
         fragment_a fa[TILES_M];
         fragment_b fb[TILES_N];
@@ -183,24 +216,11 @@ static inline void multiply_tile(fragment_c c[TILES_M][TILES_N], __local const e
         UNROLL
         for (int j = 0; j < TILES_N; j++)
             load_b(&fb[j], b, n + FN * j, k EXCHANGE_ARG);
-#ifdef SPLIT
-        UNROLL
-        for (int i = 0; i < TILES_M; i++)
-            UNROLL
-        for (int j = 0; j < TILES_N; j++) {
-            fragment_a low_a;
-            fragment_b low_b;
-            rest_a(&low_a, &fa[i]);
-            rest_b(&low_b, &fb[j]);
-            multiply_once(&c[i][j], &low_a, &fb[j] EXCHANGE_ARG);
-            multiply_once(&c[i][j], &fa[i], &low_b EXCHANGE_ARG);
-        }
-#endif
         UNROLL
         for (int i = 0; i < TILES_M; i++)
             UNROLL
         for (int j = 0; j < TILES_N; j++)
-            multiply_once(&c[i][j], &fa[i], &fb[j] EXCHANGE_ARG);
+            multiply_fragments(&c[i][j], &fa[i], &fb[j] EXCHANGE_ARG);
     }
 }
 
@@ -249,25 +269,45 @@ gemm_mma(__global float *C, __global const source_a *A, __global const source_b 
     UNROLL
     for (int i = 0; i < COLUMNS; i++)
         columns[i] = 0;
+    source_a_piece pa[A_LOADS];
+    source_b_piece pb[B_LOADS];
+    UNROLL
+    for (int i = 0; i < A_LOADS; i++)
+        pa[i] =
+            first_source_a_piece(A, get_local_id(0) + i * ITEMS, A_ALONG_K, BM, m0, M, first, lda);
+    UNROLL
+    for (int i = 0; i < B_LOADS; i++)
+        pb[i] =
+            first_source_b_piece(B, get_local_id(0) + i * ITEMS, B_ALONG_K, BN, n0, N, first, ldb);
 #ifdef ASYNC
-    for (int s = 0; s < STAGES - 1; s++) {
-        if (s < steps) {
-            __local element *a = tiles + s * size;
-            copy_tile(a, A, A_ALONG_K, BM, m0, M, first + s * BK, last, lda);
-            copy_tile(a + A_PIECES * PIECE, B, B_ALONG_K, BN, n0, N, first + s * BK, last, ldb);
-        }
-        copies_end();
-    }
+#define COPY_TILE(step)                                                                            \
+    do {                                                                                           \
+        if ((step) < steps) {                                                                      \
+            __local element *to = tiles + (step) % STAGES * size;                                  \
+            UNROLL                                                                                 \
+            for (int i = 0; i < A_LOADS; i++) {                                                    \
+                if ((i + 1) * ITEMS <= A_PIECES || get_local_id(0) + i * ITEMS < A_PIECES)         \
+                    copy_async(to + pa[i].to, pa[i].from,                                          \
+                               source_a_left(&pa[i], A_ALONG_K, last) > 0);                        \
+                next_source_a_piece(&pa[i], A_ALONG_K, lda);                                       \
+            }                                                                                      \
+            to += A_PIECES * PIECE;                                                                \
+            UNROLL                                                                                 \
+            for (int i = 0; i < B_LOADS; i++) {                                                    \
+                if ((i + 1) * ITEMS <= B_PIECES || get_local_id(0) + i * ITEMS < B_PIECES)         \
+                    copy_async(to + pb[i].to, pb[i].from,                                          \
+                               source_b_left(&pb[i], B_ALONG_K, last) > 0);                        \
+                next_source_b_piece(&pb[i], B_ALONG_K, ldb);                                       \
+            }                                                                                      \
+        }                                                                                          \
+        copies_end();                                                                              \
+    } while (0)
+    for (int s = 0; s < STAGES - 1; s++)
+        COPY_TILE(s);
     for (int s = 0; s < steps; s++) {
         copies_wait();
         barrier(CLK_LOCAL_MEM_FENCE);
-        const int next = s + STAGES - 1;
-        if (next < steps) {
-            __local element *a = tiles + next % STAGES * size;
-            copy_tile(a, A, A_ALONG_K, BM, m0, M, first + next * BK, last, lda);
-            copy_tile(a + A_PIECES * PIECE, B, B_ALONG_K, BN, n0, N, first + next * BK, last, ldb);
-        }
-        copies_end();
+        COPY_TILE(s + STAGES - 1);
         __local const element *a = tiles + s % STAGES * size, *b = a + A_PIECES * PIECE;
         multiply_tile(c, a, b, wm, wn EXCHANGE_ARG);
         if (wants_sums)
@@ -277,50 +317,55 @@ gemm_mma(__global float *C, __global const source_a *A, __global const source_b 
 #endif
     }
 #else
-#define A_LOADS ((A_PIECES + ITEMS - 1) / ITEMS)
-#define B_LOADS ((B_PIECES + ITEMS - 1) / ITEMS)
-    raw_a ra[A_LOADS];
-    raw_b rb[B_LOADS];
-    for (int s = -1; s < steps; s++) {
-        const int next = s + 1, k = first + next * BK;
-        if (next < steps) { /* the loads of a tile run while the one before is multiplied */
-            UNROLL
-            for (int i = 0; i < A_LOADS; i++) {
-                const piece_place p =
-                    find_piece(get_local_id(0) + i * ITEMS, A_ALONG_K, BM, m0, M, k, last, lda);
-                ra[i] = fetch_a(A + p.from, p.left);
+    /* Tiles come AHEAD steps before they are needed, in registers, and lie in local memory for one:
+     * tile t in set t % AHEAD, then in half t % 2. */
+    raw_a ra[AHEAD][A_LOADS];
+    raw_b rb[AHEAD][B_LOADS];
+#define FETCH_TILE(set)                                                                            \
+    do {                                                                                           \
+        UNROLL                                                                                     \
+        for (int i = 0; i < A_LOADS; i++) {                                                        \
+            ra[set][i] = fetch_a(pa[i].from, source_a_left(&pa[i], A_ALONG_K, last));              \
+            next_source_a_piece(&pa[i], A_ALONG_K, lda);                                           \
+        }                                                                                          \
+        UNROLL                                                                                     \
+        for (int i = 0; i < B_LOADS; i++) {                                                        \
+            rb[set][i] = fetch_b(pb[i].from, source_b_left(&pb[i], B_ALONG_K, last));              \
+            next_source_b_piece(&pb[i], B_ALONG_K, ldb);                                           \
+        }                                                                                          \
+    } while (0)
+#define PUT_TILE(set, half_of)                                                                     \
+    do {                                                                                           \
+        __local element *to = tiles + (half_of)*size;                                              \
+        UNROLL                                                                                     \
+        for (int i = 0; i < A_LOADS; i++)                                                          \
+            if ((i + 1) * ITEMS <= A_PIECES || get_local_id(0) + i * ITEMS < A_PIECES)             \
+                put_a(to + pa[i].to, ra[set][i]);                                                  \
+        to += A_PIECES * PIECE;                                                                    \
+        UNROLL                                                                                     \
+        for (int i = 0; i < B_LOADS; i++)                                                          \
+            if ((i + 1) * ITEMS <= B_PIECES || get_local_id(0) + i * ITEMS < B_PIECES)             \
+                put_b(to + pb[i].to, rb[set][i]);                                                  \
+    } while (0)
+    UNROLL
+    for (int t = 0; t < AHEAD; t++)
+        FETCH_TILE(t);
+    PUT_TILE(0, 0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int s = 0; s < steps; s += 2) {
+        UNROLL
+        for (int h = 0; h < 2; h++)
+            if (s + h < steps) {
+                __local const element *a = tiles + h * size, *b = a + A_PIECES * PIECE;
+                if (s + h + AHEAD < steps)
+                    FETCH_TILE((h + AHEAD) % AHEAD);
+                multiply_tile(c, a, b, wm, wn EXCHANGE_ARG);
+                if (wants_sums)
+                    add_columns(columns, b);
+                if (s + h + 1 < steps)
+                    PUT_TILE((h + 1) % AHEAD, 1 - h);
+                barrier(CLK_LOCAL_MEM_FENCE);
             }
-            UNROLL
-            for (int i = 0; i < B_LOADS; i++) {
-                const piece_place p =
-                    find_piece(get_local_id(0) + i * ITEMS, B_ALONG_K, BN, n0, N, k, last, ldb);
-                rb[i] = fetch_b(B + p.from, p.left);
-            }
-        }
-        if (s >= 0) {
-            __local const element *a = tiles + s % 2 * size, *b = a + A_PIECES * PIECE;
-            multiply_tile(c, a, b, wm, wn EXCHANGE_ARG);
-            if (wants_sums)
-                add_columns(columns, b);
-        }
-        if (next < steps) {
-            __local element *a = tiles + next % 2 * size, *b = a + A_PIECES * PIECE;
-            UNROLL
-            for (int i = 0; i < A_LOADS; i++)
-                if (get_local_id(0) + i * ITEMS < A_PIECES)
-                    put_a(a + find_piece(get_local_id(0) + i * ITEMS, A_ALONG_K, BM, m0, M, k, last,
-                                         lda)
-                                  .to,
-                          ra[i]);
-            UNROLL
-            for (int i = 0; i < B_LOADS; i++)
-                if (get_local_id(0) + i * ITEMS < B_PIECES)
-                    put_b(b + find_piece(get_local_id(0) + i * ITEMS, B_ALONG_K, BN, n0, N, k, last,
-                                         ldb)
-                                  .to,
-                          rb[i]);
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
     }
 #endif
     UNROLL

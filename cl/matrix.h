@@ -55,6 +55,22 @@ static inline element to_element(float x) {
     return x;
 #endif
 }
+#if OPERAND != 32
+/* Two at once, the first in the low half. */
+static inline uint to_elements(float low, float high) {
+#if MATRIX == NVIDIA && !defined(EMULATE)
+    uint y;
+#if OPERAND == 16
+    __asm__("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+#else
+    __asm__("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+#endif
+    return y;
+#else
+    return to_element(low) | (uint)to_element(high) << 16;
+#endif
+}
+#endif
 static inline float from_element(element x) {
 #if OPERAND == 16
     return as_float((uint)x << 16);

@@ -62,21 +62,22 @@ static const bcl_gemm_provider *provider_of(const bcl_tune_candidate *c) {
 }
 
 /* Every suitable provider as it is and with its parameters; the plain one that is right everywhere
- * comes last, for want of others. A first run takes only the providers that a device would
- * get without tuning: the first that suits. */
+ * comes last, for want of others. On a CPU a first run takes only what it would get without tuning:
+ * the first that suits. */
 static bcl_status list(measure *w) {
     bcl_status status = BCL_OK;
     bcl_gemm_names names = {0};
     const bcl_tune_options *o = w->session->options;
     bcl_gemm *fp32 = NULL;
+    const bool gpu = bcl_device_about(w->device)->gpu;
     bool found = false;
     if (o->precision != BCL_PRECISION_FP32) { /* what it has to beat */
         BCL_TRY(bcl_gemm_create(&fp32, w->device, NULL, BCL_PRECISION_FP32));
         list_one(w, bcl_gemm_name(fp32), BCL_PRECISION_FP32);
     }
     for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++) {
-        if ((*p)->precision != o->precision || *p == &bcl_gemm_reference || (o->quick && found) ||
-            !(*p)->suits(w->device))
+        if ((*p)->precision != o->precision || *p == &bcl_gemm_reference ||
+            (o->quick && found && !gpu) || !(*p)->suits(w->device))
             continue;
         found = true;
         list_one(w, (*p)->name, (*p)->precision);

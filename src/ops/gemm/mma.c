@@ -8,7 +8,7 @@ enum {
     BK_BYTES = 64,     /* of K in a tile's row */
     PIECE_BYTES = 16,  /* copied at once */
     GROUPS_A_UNIT = 2, /* aimed at for each compute unit */
-    SPLIT_TILES = 4,   /* tiles along K of a part, at least */
+    SPLIT_TILES = 12,  /* tiles along K of a part, at least: it costs another launch */
     MOST_SPLITS = 16,
     FINISH_ITEMS = 128,
     LAYOUTS = BCL_GEMM_LAYOUTS,
@@ -25,7 +25,7 @@ static const struct unit {
     bool async;                 /* copies to local memory without registers */
     int BM, BN, WM, WN, stages; /* unless named */
 } units[] = {
-    {"nvidia", 1, 32, 16, 16, 16, 8, true, true, 128, 128, 64, 32, 3},
+    {"nvidia", 1, 32, 16, 16, 16, 8, true, true, 64, 64, 32, 32, 3},
     {"rdna3", 2, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
     {"rdna4", 3, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
     {"cdna", 4, 64, 32, 32, 16, 16, false, false, 128, 128, 64, 64, 2},
@@ -313,7 +313,7 @@ static bcl_status add_candidates(bcl_gemm_names *names, bool thorough, bcl_preci
         const char *unit;
         int BM, BN, WM, WN, stages;
     } tiles[] = {
-        {"nvidia", 128, 64, 64, 32, 3},  {"nvidia", 64, 64, 32, 32, 3},
+        {"nvidia", 128, 64, 64, 32, 3},  {"nvidia", 128, 128, 64, 32, 3},
         {"nvidia", 128, 128, 64, 64, 2}, {"nvidia", 64, 128, 32, 64, 3},
         {"nvidia", 64, 64, 32, 32, 4},   {"rdna3", 128, 64, 32, 32, 2},
         {"rdna3", 128, 128, 64, 32, 2},  {"cdna", 64, 64, 32, 32, 2},
@@ -321,9 +321,6 @@ static bcl_status add_candidates(bcl_gemm_names *names, bool thorough, bcl_preci
         {"intel16", 128, 64, 16, 16, 2},
     };
     bcl_status status = BCL_OK;
-    for (int i = 0; i < UNITS; i++)
-        if (unit_has(&units[i], precision))
-            BCL_TRY(bcl_gemm_names_add(names, "%s:%s", provider, units[i].name));
     for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
         for (int u = 0; u < UNITS; u++)
             if (!strcmp(units[u].name, tiles[i].unit) && unit_has(&units[u], precision))
