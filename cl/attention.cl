@@ -2,20 +2,14 @@
  * qkv and dqkv are (T,3,NH,HS). The general kernels: a group of ITEMS work-items for one token and
  * head, scores of a row in local memory; any head size. tokens' sentences: starts (B+1),
  * sentence_of (T). lse (T,NH) = log sum exp of the scaled scores, saved; delta (T,NH) = dO . O. */
-#include "philox.h"
+#include "attention_mask.h"
 
-#define DROPOUT_PARAMETERS uint threshold, float scale, uint site, uint key0, uint key1
-
-/* Mask of (sample, head, query, key), numbered as in common.h: word key / 16 % 4 of a counter. */
 static inline float attention_factor(uint key, uint query, uint sample, uint head,
                                      DROPOUT_PARAMETERS) {
     if (threshold == 0)
         return 1.0f;
-    const uint4 r =
-        philox((uint4)(key / 64 * 16 + key % 16, query, sample, site | head), (uint2)(key0, key1));
-    /* no array: one with an index that is not known goes to memory on GPUs */
-    const uint low = key & 16 ? r.y : r.x, high = key & 16 ? r.w : r.z;
-    return (key & 32 ? high : low) >= threshold ? scale : 0.0f;
+    const uint4 words = attention_words(key, query, sample, head, site, key0, key1);
+    return is_kept(words, key, threshold) ? scale : 0.0f;
 }
 
 static inline float reduce(float x, __local float *scratch, int maximum) {

@@ -183,10 +183,11 @@ static bcl_status open_batch(bcl_bench_operation *o) {
         which[i] = (uint32_t)i;
     BCL_TRY(bcl_batch_create(&o->host, s->tokens, s->count));
     BCL_TRY(bcl_batch_pack(&o->host, s->samples, which, s->count, s->slot_of));
-    const int T = o->batch.T = o->host.T, B = o->batch.B = o->host.B, U = o->batch.U = o->host.U;
+    const int T = o->batch.T = o->host.T, B = o->batch.B = o->host.B, N = o->batch.N = o->host.N;
+    const int U = o->batch.U = o->host.U;
     o->batch.longest = o->host.longest;
 #define X(name, most, used)                                                                        \
-    if (used)                                                                                      \
+    if ((used) > 0)                                                                                \
         BCL_TRY(upload(&o->batch.name, o->ops.device, o->host.name, used));
     BCL_BATCH_LISTS(X)
 #undef X

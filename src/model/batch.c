@@ -15,7 +15,8 @@ size_t bcl_batch_places(bcl_batch_place places[BCL_BATCH_LIST_COUNT], int tokens
 }
 
 size_t bcl_batch_used(const bcl_batch *batch) {
-    const size_t T = (size_t)batch->T, B = (size_t)batch->B, U = (size_t)batch->U;
+    const size_t T = (size_t)batch->T, B = (size_t)batch->B, N = (size_t)batch->N;
+    const size_t U = (size_t)batch->U;
 #define X(name, most, used) used,
     const size_t counts[BCL_BATCH_LIST_COUNT] = {BCL_BATCH_LISTS(X)};
 #undef X
@@ -74,6 +75,14 @@ static void sort_keys(uint64_t *keys, size_t n) {
     }
 }
 
+/* The blocks of a sentence whose first token is t. */
+static void list_blocks(bcl_batch *batch, int t, const bcl_sample *s) {
+    for (int i = 0; i < s->length; i += BCL_BLOCK) {
+        const int32_t block[4] = {t + i, t, s->length, (int32_t)s->number};
+        memcpy(batch->blocks + 4 * batch->N++, block, sizeof block);
+    }
+}
+
 /* order = tokens by (id, t); unique_* = the runs of one id, but of those without a slot. */
 static void sort_words(bcl_batch *batch, const int32_t *slot_of) {
     uint64_t *keys = batch->keys;
@@ -97,7 +106,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
                           int count, const int32_t *slot_of) {
     int t = 0;
     batch->B = count;
-    batch->longest = batch->labelled = batch->U = 0;
+    batch->N = batch->longest = batch->labelled = batch->U = 0;
     for (int b = 0; b < count; b++) {
         const bcl_sample *s = &samples[which[b]];
         if (t + s->length > batch->capacity_T || b >= batch->capacity_B)
@@ -106,6 +115,7 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
         batch->starts[b] = t;
         if (s->length > batch->longest)
             batch->longest = s->length;
+        list_blocks(batch, t, s);
         for (int i = 0; i < s->length; i++, t++) {
             batch->ids[t] = s->ids[i];
             batch->positions[t] = i;

@@ -19,7 +19,7 @@ typedef struct bcl_sample {
 /* Sentences packed on the host, in one block that is uploaded at once. Needs neither a data set nor
  * text: samples can point to any ids. */
 typedef struct bcl_batch {
-    int T, B, longest, labelled, U;
+    int T, B, N, longest, labelled, U;
     int capacity_T, capacity_B;
     int32_t *block; /* the lists, see bcl_batch_places */
 #define X(name, most, used) int32_t *name;

@@ -22,7 +22,8 @@ static bcl_status upload(bcl_model *m, const bcl_batch *b) {
                  b->capacity_T, b->capacity_B, m->capacity.tokens, m->capacity.sentences);
     BCL_TRY(bcl_model_view_block(m, b->capacity_T, b->capacity_B));
     BCL_TRY(bcl_buffer_write(m->device, m->block, 0, b->block, bcl_batch_used(b), false));
-    const int T = m->batch.T = b->T, B = m->batch.B = b->B, U = m->batch.U = b->U;
+    const int T = m->batch.T = b->T, B = m->batch.B = b->B, N = m->batch.N = b->N;
+    const int U = m->batch.U = b->U;
     m->batch.longest = b->longest;
 #define X(name, most, used) m->batch.name.rows = used;
     BCL_BATCH_LISTS(X)

@@ -10,7 +10,8 @@ enum {
     PCI_SLOT_ID_NV = 0x4009,
     PCI_DOMAIN_ID_NV = 0x400A,
     TOPOLOGY_AMD = 0x4037,
-    TOPOLOGY_PCIE_AMD = 1
+    TOPOLOGY_PCIE_AMD = 1,
+    SUB_GROUP_SIZES_INTEL = 0x4108
 };
 
 static void set_pci(bcl_device_info *info, unsigned domain, unsigned bus, unsigned device,
@@ -44,9 +45,20 @@ static void read_pci(bcl_device_info *info, cl_device_id id, const char *extensi
     }
 }
 
+static void read_sub_group(bcl_device_info *info, cl_device_id id, const char *extensions) {
+    size_t sizes[16], bytes = 0;
+    if (!strstr(extensions, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (!info->sub_group || sizes[i] < info->sub_group)
+            info->sub_group = sizes[i];
+}
+
 void bcl_hardware_describe(bcl_device_info *info, cl_device_id id, const char *extensions) {
     unsigned char uuid[16];
     bool any = false;
+    read_sub_group(info, id, extensions);
     if (info->gpu || !info->cpu)
         read_pci(info, id, extensions);
     if (!strstr(extensions, "cl_khr_device_uuid") ||

@@ -23,6 +23,7 @@ typedef struct bcl_device_info {
     uint64_t memory, max_allocation, local_memory; /* bytes */
     uint32_t compute_units, clock_mhz, alignment /* bytes, of sub-buffers */, float_vector;
     size_t max_work_group;
+    size_t sub_group; /* items of the smallest sub-group that a kernel may require; 0: not told */
     bool fp16, fp64;
 } bcl_device_info;
 

@@ -2,8 +2,8 @@
 #include "ops/attention.h"
 
 /* The first that suits; the last suits everything. */
-static const bcl_attention_variant *const variants[] = {&bcl_attention_blocked,
-                                                        &bcl_attention_general};
+static const bcl_attention_variant *const variants[] = {
+    &bcl_attention_blocked, &bcl_attention_tiled, &bcl_attention_general};
 
 static const bcl_attention_variant *choose(const bcl_attention_call *call) {
     const bcl_attention_variant *const *v = variants;
@@ -32,6 +32,7 @@ bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_v
                                      .dropout = dropout};
     BCL_TRY(BCL_OPERANDS(ops, "attention_forward", BCL_OUT(out, T, C), BCL_OUT(lse, T, NH),
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "attention", bcl_view_traffic(out) + bcl_view_traffic(qkv));
     BCL_TRY(choose(&call)->forward(&call));
@@ -60,6 +61,7 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
     BCL_TRY(BCL_OPERANDS(ops, "attention_backward", BCL_OUT(dqkv, T, 3 * C), BCL_OUT(delta, T, NH),
                          BCL_IN(dout, T, C), BCL_IN(out, T, C), BCL_IN(lse, T, NH),
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+                         BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "attention backward",
                   bcl_view_traffic(dqkv) + bcl_view_traffic(dout) + bcl_view_traffic(out) +

@@ -12,23 +12,30 @@
 #include "ops/view.h"
 
 /* The lists of int32 that a packed batch is, in the order in which they lie in its block:
- * X(name, elements at most, elements in use), of T tokens, B sentences and U different words that
- * have a gradient row, 0 without training. What only training uses stands last. */
+ * X(name, elements at most, elements in use), of T tokens, B sentences, N blocks of them and U
+ * different words that have a gradient row, 0 without training. What only training uses stands
+ * last. */
 #define BCL_BATCH_LISTS(X)                                                                         \
-    X(ids, T, T)                           /* pieces */                                            \
-    X(positions, T, T)                     /* within the sentence */                               \
-    X(samples, T, T)                       /* the sentence's number in its data set: */            \
-                                           /* dropout belongs to it */                             \
-    X(sentence_of, T, T)                   /* 0..B-1 */                                            \
-    X(starts, B + 1, B + 1)                /* first token of each sentence */                      \
-    X(labels, T, T)                        /* below 0: not counted */                              \
-    X(order, T, U ? T : 0)                 /* tokens sorted by (id, t) */                          \
-    X(unique_slots, T, U)                  /* gradient row of each different id */                 \
-    X(unique_starts, T + 1, U ? U + 1 : 0) /* its tokens in order */
+    X(ids, T, T)                              /* pieces */                                         \
+    X(positions, T, T)                        /* within the sentence */                            \
+    X(samples, T, T)                          /* the sentence's number in its data set: */         \
+                                              /* dropout belongs to it */                          \
+    X(sentence_of, T, T)                      /* 0..B-1 */                                         \
+    X(starts, B + 1, B + 1)                   /* first token of each sentence */                   \
+    X(blocks, 4 * (T / BCL_BLOCK + B), 4 * N) /* of BCL_BLOCK tokens of a sentence, the last */    \
+                                              /* of fewer: its first token, the sentence's */      \
+                                              /* first, its length, its number (samples) */        \
+    X(labels, T, T)                           /* below 0: not counted */                           \
+    X(order, T, U ? T : 0)                    /* tokens sorted by (id, t) */                       \
+    X(unique_slots, T, U)                     /* gradient row of each different id */              \
+    X(unique_starts, T + 1, U ? U + 1 : 0)    /* its tokens in order */
+
+/* Tokens of a block. */
+enum { BCL_BLOCK = 32 };
 
 /* The lists on the device. */
 typedef struct bcl_batch_layout {
-    int T, B, longest, U; /* longest sentence, tokens */
+    int T, B, N, longest, U; /* longest sentence, tokens */
 #define X(name, most, used) bcl_view name;
     BCL_BATCH_LISTS(X)
 #undef X

@@ -9,6 +9,32 @@ static test_limit wider(test_limit limit, float spread) {
     return (test_limit){limit.atol * factor, limit.rtol * factor};
 }
 
+/* What differs in a bit from the first time. */
+static void same(const char *name, bcl_view first, bcl_view again) {
+    const size_t count = first.bytes / sizeof(float);
+    float *a = read_floats(first), *b = read_floats(again);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(a + i, b + i, sizeof *a) != 0)
+            fail_msg("%s: element %zu: %.9g, and %.9g once more", name, i, (double)a[i],
+                     (double)b[i]);
+    free(a);
+    free(b);
+}
+
+/* Sums have one order: the same operands give the same bits. */
+static void check_again(const bcl_batch_layout *batch, bcl_view out, bcl_view lse, bcl_view dqkv,
+                        bcl_view qkv, bcl_view dout, int NH, int HS, bcl_dropout dropout) {
+    const int tokens = batch->T, C = NH * HS;
+    bcl_view out2 = guard_floats(tokens, C, NULL), lse2 = guard_floats(tokens, NH, NULL),
+             dqkv2 = guard_floats(tokens, 3 * C, NULL), delta2 = guard_floats(tokens, NH, NULL);
+    OK(bcl_attention_forward(&test_ops, out2, lse2, qkv, batch, NH, HS, dropout));
+    OK(bcl_attention_backward(&test_ops, dqkv2, delta2, dout, out, lse, qkv, batch, NH, HS,
+                              dropout));
+    same("out", out, out2);
+    same("lse", lse, lse2);
+    same("dqkv", dqkv, dqkv2);
+}
+
 static void check(const int *lengths, int count, int NH, int HS, float p, float spread) {
     char what[128];
     test_batch b;
@@ -38,6 +64,7 @@ static void check(const int *lengths, int count, int NH, int HS, float p, float 
                               r.dropout));
     snprintf(what, sizeof what, "T %d, longest %d, NH %d, HS %d, dropout %g", b.host.T,
              b.host.longest, NH, HS, (double)p);
+    check_again(&b.device, out, lse, dqkv, qkv, dout, NH, HS, r.dropout);
     compare(what, read_floats(out), r.out, NULL, n, wider(bcl_exact_limit.attention, spread));
     compare(what, read_floats(lse), r.lse, NULL, rows,
             wider(bcl_exact_limit.attention_lse, spread));
@@ -55,7 +82,7 @@ static void check(const int *lengths, int count, int NH, int HS, float p, float 
 }
 
 static void test_head_sizes(void **state) {
-    static const int sizes[] = {1, 2, 7, 16, 20, 25, 32, 64, 93, 100, 128};
+    static const int sizes[] = {1, 2, 7, 16, 20, 25, 32, 64, 93, 100, 128, 132};
     static const int lengths[] = {1, 7, 2, 93, 16, 15, 17, 33};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i += test_sanitized ? 2 : 1)
@@ -84,6 +111,18 @@ static void test_lengths(void **state) {
         check(&n, 1, 1, 12, n % 2 ? 0.2f : 0, 1);
 }
 
+/* Lengths about the edges of blocks, for head sizes with and without whole vectors. */
+static void test_block_edges(void **state) {
+    static const int lengths[] = {1, 31, 32, 33, 63, 64, 65, 128, 512, 15, 16, 17};
+    static const int small[] = {33, 1, 32, 17, 64};
+    static const int sizes[] = {32, 64, 20, 7, 128, 90};
+    (void)state;
+    for (size_t i = 0; i < (test_small ? 2 : sizeof sizes / sizeof *sizes); i++)
+        for (int drop = 0; drop < 2; drop++)
+            check(test_small ? small : lengths, test_small ? 5 : 12, test_small ? 1 : 2,
+                  test_small ? sizes[3 - i] / 2 : sizes[i], drop ? 0.25f : 0, 1);
+}
+
 /* Scores far apart: softmax is nearly one-hot, and nothing overflows. */
 static void test_spread(void **state) {
     static const int lengths[] = {40, 3, 19};
@@ -94,6 +133,7 @@ static void test_spread(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head_sizes), cmocka_unit_test(test_long_sentences),
-        cmocka_unit_test(test_lengths), cmocka_unit_test(test_spread)};
+        cmocka_unit_test(test_lengths), cmocka_unit_test(test_block_edges),
+        cmocka_unit_test(test_spread)};
     return TEST_RUN_ON_DEVICE(tests);
 }

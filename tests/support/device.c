@@ -172,8 +172,8 @@ void batch_begin(test_batch *b, const int *lengths, int count, int vocabulary, i
     OK(bcl_batch_create(&b->host, T, count));
     OK(bcl_batch_pack(&b->host, samples, which, count, slots));
     const bcl_batch *h = &b->host;
-    const int B = h->B, U = h->U;
-    b->device = (bcl_batch_layout){.T = T, .B = B, .longest = h->longest, .U = U};
+    const int B = h->B, N = h->N, U = h->U;
+    b->device = (bcl_batch_layout){.T = T, .B = B, .N = N, .longest = h->longest, .U = U};
 #define X(name, most, used) b->device.name = ints(h->name, used);
     BCL_BATCH_LISTS(X)
 #undef X

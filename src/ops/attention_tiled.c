@@ -1,0 +1,72 @@
+/* Attention on GPUs: a group for a head and a block of a sentence, its rows in local memory; see
+ * attention_tiled.cl. Head sizes up to 128. */
+#include "ops/attention.h"
+
+enum { MOST_HS = 128, MOST_LOCAL = 48 << 10 };
+
+/* So many that none needs over 128 registers; numbers apart take more than vectors. */
+static int items_of(int HS) {
+    return HS <= 32 && HS % 4 == 0 ? 128 : 256;
+}
+
+/* What backward takes. */
+static size_t local_bytes(int HS, int block) {
+    const int LD = (HS + 3) / 4 | 1, PD = block / 4 + 1;
+    return (size_t)(block * (4 * LD + 2 * PD) * 4 + items_of(HS) + block) * sizeof(cl_float);
+}
+
+/* Tokens that a group has at once: what its local memory holds. */
+static int block_of(const bcl_device *device, int HS) {
+    const uint64_t local = bcl_device_about(device)->local_memory;
+    return local_bytes(HS, BCL_BLOCK) <= (local < MOST_LOCAL ? local : MOST_LOCAL) ? BCL_BLOCK
+                                                                                   : BCL_BLOCK / 2;
+}
+
+static bool suits(const bcl_device *device, const bcl_attention_call *c) {
+    const bcl_device_info *info = bcl_device_about(device);
+    return !bcl_device_wide(device) && c->HS <= MOST_HS &&
+           info->max_work_group >= (size_t)items_of(c->HS) &&
+           local_bytes(c->HS, block_of(device, c->HS)) <= info->local_memory;
+}
+
+static bcl_status find_kernel(bcl_kernel **out, const bcl_attention_call *c, const char *name) {
+    const bcl_device *device = c->ops->device;
+    const size_t sub_group = bcl_device_about(device)->sub_group;
+    char options[128];
+    const int at = snprintf(options, sizeof options, "-DHS=%d -DBLOCK=%d -DITEMS=%d", c->HS,
+                            block_of(device, c->HS), items_of(c->HS));
+    if (sub_group)
+        snprintf(options + at, sizeof options - (size_t)at, " -DSUB_GROUP=%zu", sub_group);
+    return bcl_kernel_get(out, c->ops->device, "attention_tiled.cl", name, options);
+}
+
+static bcl_grid grid_of(const bcl_attention_call *c, size_t kinds) {
+    const int blocks = c->batch->N * (BCL_BLOCK / block_of(c->ops->device, c->HS));
+    return (bcl_grid){{(size_t)blocks, (size_t)c->NH, kinds}, {(size_t)items_of(c->HS)}};
+}
+
+static bcl_status forward(const bcl_attention_call *c) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    BCL_TRY(find_kernel(&kernel, c, "attention_tiled_forward"));
+    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, 1), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
+                       bcl_ptr(c->batch->blocks), bcl_int(c->NH), bcl_float(c->scale),
+                       BCL_DROPOUT_ARGS(c->dropout)));
+out:
+    return status;
+}
+
+/* A batch of sentences of one block has no groups for dQ alone. */
+static bcl_status backward(const bcl_attention_call *c) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const size_t kinds = c->batch->longest > block_of(c->ops->device, c->HS) ? 2 : 1;
+    BCL_TRY(find_kernel(&kernel, c, "attention_tiled_backward"));
+    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
+                       bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(c->batch->blocks),
+                       bcl_int(c->NH), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
+out:
+    return status;
+}
+
+const bcl_attention_variant bcl_attention_tiled = {"tiled", suits, forward, backward};
