@@ -58,6 +58,7 @@ typedef float fv;
 #ifndef ASYNC
 #define STAGES 2
 #endif
+/* Tiles that are on their way in registers: NVIDIA's units have enough of these for two. */
 #if MATRIX == NVIDIA
 #define AHEAD 2
 #else
@@ -334,9 +335,9 @@ gemm_mma(__global float *C, __global const source_a *A, __global const source_b 
             next_source_b_piece(&pb[i], B_ALONG_K, ldb);                                           \
         }                                                                                          \
     } while (0)
-#define PUT_TILE(set, half_of)                                                                     \
+#define PUT_TILE(set, place)                                                                       \
     do {                                                                                           \
-        __local element *to = tiles + (half_of)*size;                                              \
+        __local element *to = tiles + (place)*size;                                                \
         UNROLL                                                                                     \
         for (int i = 0; i < A_LOADS; i++)                                                          \
             if ((i + 1) * ITEMS <= A_PIECES || get_local_id(0) + i * ITEMS < A_PIECES)             \
@@ -352,39 +353,56 @@ gemm_mma(__global float *C, __global const source_a *A, __global const source_b 
         FETCH_TILE(t);
     PUT_TILE(0, 0);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int s = 0; s < steps; s += 2) {
+    for (int s = 0; s < steps; s += AHEAD) {
         UNROLL
-        for (int h = 0; h < 2; h++)
+        for (int h = 0; h < AHEAD; h++)
             if (s + h < steps) {
-                __local const element *a = tiles + h * size, *b = a + A_PIECES * PIECE;
+                const int tile_half = AHEAD == 2 ? h : s % 2;
+                __local const element *a = tiles + tile_half * size, *b = a + A_PIECES * PIECE;
                 if (s + h + AHEAD < steps)
-                    FETCH_TILE((h + AHEAD) % AHEAD);
+                    FETCH_TILE(h);
                 multiply_tile(c, a, b, wm, wn EXCHANGE_ARG);
                 if (wants_sums)
                     add_columns(columns, b);
                 if (s + h + 1 < steps)
-                    PUT_TILE((h + 1) % AHEAD, 1 - h);
+                    PUT_TILE((h + 1) % AHEAD, 1 - tile_half);
                 barrier(CLK_LOCAL_MEM_FENCE);
             }
     }
 #endif
+#define EACH_OF_ROWS                                                                               \
+    UNROLL                                                                                         \
+    for (int j = 0; j < TILES_N; j++)                                                              \
+        UNROLL                                                                                     \
+    for (int e = 0; e < C_COUNT; e++)
+#define ROW(i, e)    (m0 + wm + FM * (i) + C_ROW(lane, e))
+#define COLUMN(j, e) (n0 + wn + FN * (j) + C_COLUMN(lane, e))
+#define WITHIN       (ROW(i, e) < M && COLUMN(j, e) < N)
+#ifdef PARTIAL
     UNROLL
     for (int i = 0; i < TILES_M; i++)
-        UNROLL
-    for (int j = 0; j < TILES_N; j++)
-        UNROLL
-    for (int e = 0; e < C_COUNT; e++) {
-        const int m = m0 + wm + FM * i + C_ROW(lane, e);
-        const int n = n0 + wn + FN * j + C_COLUMN(lane, e);
-        if (m >= M || n >= N)
-            continue;
-#ifdef PARTIAL
-        C[((size_t)part * M + m) * N + n] = c[i][j].x[e];
+        EACH_OF_ROWS {
+            if (WITHIN)
+                C[((size_t)part * M + ROW(i, e)) * N + COLUMN(j, e)] = c[i][j].x[e];
+        }
 #else
-        const size_t at = (size_t)m * ldc + n;
-        C[at] = finish_element(c[i][j].x[e], C, bias, has_bias, E, accumulate, tanh_form, at, n);
-#endif
+    /* What the elements' ends read comes first: they wait for memory once, not one after another.
+     */
+    float biases[TILES_N][C_COUNT], begun[TILES_N][C_COUNT];
+    EACH_OF_ROWS
+    biases[j][e] = has_bias && COLUMN(j, e) < N ? bias[COLUMN(j, e)] : 0;
+    UNROLL
+    for (int i = 0; i < TILES_M; i++) {
+        EACH_OF_ROWS
+        begun[j][e] =
+            WITHIN ? begun_element(C, E, accumulate, (size_t)ROW(i, e) * ldc + COLUMN(j, e)) : 0;
+        EACH_OF_ROWS {
+            const size_t at = (size_t)ROW(i, e) * ldc + COLUMN(j, e);
+            if (WITHIN)
+                C[at] = finish_element(c[i][j].x[e], biases[j][e], begun[j][e], E, tanh_form, at);
+        }
     }
+#endif
     if (wants_sums) {
         UNROLL
         for (int i = 0; i < COLUMNS; i++) {

@@ -16,7 +16,8 @@ __kernel void gemm_mma_finish(__global float *C, __global const float *parts, in
     float x = 0;
     for (int s = 0; s < splits; s++)
         x += parts[s * all + i];
-    C[at] = finish_element(x, C, bias, has_bias, E, accumulate, tanh_form, at, n);
+    C[at] = finish_element(x, has_bias ? bias[n] : 0, begun_element(C, E, accumulate, at), E,
+                           tanh_form, at);
     if (has_sums && m == 0) {
         float sum = accumulate ? sums[n] : 0;
         for (int s = 0; s < splits; s++)

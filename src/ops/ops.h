@@ -56,7 +56,7 @@ typedef struct bcl_ops {
 } bcl_ops;
 
 /* Parts of a sum at most. */
-enum { BCL_SUM_PARTS = 128 };
+enum { BCL_SUM_PARTS = 256 };
 /* Room for `floats` numbers, BCL_SUM_PARTS for each column of a sum, and up to `most` sums; when
  * it is full, what is in it is added up. */
 bcl_status bcl_sums_create(bcl_sums **out, bcl_device *device, size_t floats, int most);

@@ -8,7 +8,7 @@ enum {
     BK_BYTES = 64,     /* of K in a tile's row */
     PIECE_BYTES = 16,  /* copied at once */
     GROUPS_A_UNIT = 2, /* aimed at for each compute unit */
-    SPLIT_TILES = 12,  /* tiles along K of a part, at least: it costs another launch */
+    SPLIT_TILES = 16,  /* tiles along K of a part, at least: it costs another launch */
     MOST_SPLITS = 16,
     FINISH_ITEMS = 128,
     LAYOUTS = BCL_GEMM_LAYOUTS,
