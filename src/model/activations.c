@@ -232,7 +232,7 @@ out:
 /* Where a device has many units: room for the parts of a step's sums over the tokens, unless the
  * model is large; then they are added up in several goes. */
 static bcl_status create_sums(bcl_model *m) {
-    enum { MOST = 2 << 20 /* floats */ };
+    enum { MOST = 4 << 20 /* floats */ };
     const bcl_config *c = &m->config;
     const size_t C = (size_t)c->hidden, F = (size_t)c->intermediate, K = (size_t)c->labels;
     const size_t layer = bcl_gemm_fuses(m->ops.gemm) ? 4 * C : 9 * C + F;
