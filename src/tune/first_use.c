@@ -6,7 +6,7 @@
 
 const bcl_tune_layer bcl_tune_usual_layers[BCL_TUNE_USUAL_LAYERS] = {{384, 1536}, {768, 3072}};
 const int bcl_tune_quick_lengths[BCL_TUNE_LENGTHS] = {120, 480};
-static const double FIRST_USE_S = 3;
+static const double FIRST_USE_S = 3, FIRST_USE_GPU_S = 20; /* whose compilers take longer */
 
 /* Whether there is a place to store a tuning, so that not every run tunes again. */
 static bool can_store(const bcl_device_info *about, bcl_precision precision) {
@@ -44,17 +44,18 @@ static void tune_precision(const char *device, bcl_precision precision,
         return;
     if (found == BCL_GEMM_DAMAGED)
         say(told, context, "%s; tuning again", stored.reason);
+    const double seconds = about.gpu ? FIRST_USE_GPU_S : FIRST_USE_S;
     say(told, context,
         "first use of %s in %s: tuning matrix products (at most %.0f s; bertcl tune does it "
         "thoroughly)",
-        about.id, bcl_precision_name(precision), FIRST_USE_S);
+        about.id, bcl_precision_name(precision), seconds);
     const bcl_tune_options options = {.precision = precision,
                                       .layers = bcl_tune_usual_layers,
                                       .layer_count = 1,
                                       .lengths = bcl_tune_quick_lengths,
                                       .length_count = BCL_TUNE_LENGTHS,
                                       .quick = true,
-                                      .seconds = FIRST_USE_S};
+                                      .seconds = seconds};
     /* What cannot be tuned or stored is not needed either: the device's default will do. */
     if (!bcl_tune(&result, &about, &options))
         (void)bcl_gemm_choice_save(NULL, &result.choice, &about, precision,

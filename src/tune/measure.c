@@ -61,12 +61,24 @@ static const bcl_gemm_provider *provider_of(const bcl_tune_candidate *c) {
     return *p;
 }
 
-/* Every suitable provider as it is and with its parameters; the plain one that is right everywhere
- * comes last, for want of others. On a CPU a first run takes only what it would get without tuning:
- * the first that suits. */
-static bcl_status list(measure *w) {
+static bcl_status list_provider(measure *w, const bcl_gemm_provider *p) {
     bcl_status status = BCL_OK;
     bcl_gemm_names names = {0};
+    list_one(w, p->name, p->precision);
+    if (p->candidates)
+        BCL_TRY(p->candidates(&names, w->device, !w->session->options->quick));
+    for (size_t i = 0; i < names.count; i++)
+        list_one(w, names.items[i], p->precision);
+out:
+    bcl_gemm_names_free(&names);
+    return status;
+}
+
+/* Every suitable provider as it is and with its parameters, ours, which fuse, before the library;
+ * the plain one that is right everywhere comes last, for want of others. A first run on a CPU takes
+ * only the first that suits. */
+static bcl_status list(measure *w) {
+    bcl_status status = BCL_OK;
     const bcl_tune_options *o = w->session->options;
     bcl_gemm *fp32 = NULL;
     const bool gpu = bcl_device_about(w->device)->gpu;
@@ -75,24 +87,19 @@ static bcl_status list(measure *w) {
         BCL_TRY(bcl_gemm_create(&fp32, w->device, NULL, BCL_PRECISION_FP32));
         list_one(w, bcl_gemm_name(fp32), BCL_PRECISION_FP32);
     }
-    for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++) {
-        if ((*p)->precision != o->precision || *p == &bcl_gemm_reference ||
-            (o->quick && found && !gpu) || !(*p)->suits(w->device))
-            continue;
-        found = true;
-        list_one(w, (*p)->name, (*p)->precision);
-        if ((*p)->candidates)
-            BCL_TRY((*p)->candidates(&names, w->device, !o->quick));
-        for (size_t i = 0; i < names.count; i++)
-            list_one(w, names.items[i], (*p)->precision);
-        bcl_gemm_names_free(&names);
-    }
+    for (int fuses = 1; fuses >= 0; fuses--)
+        for (const bcl_gemm_provider *const *p = bcl_gemm_providers(); *p; p++) {
+            if ((*p)->precision != o->precision || *p == &bcl_gemm_reference ||
+                (*p)->fuses != fuses || (o->quick && found && !gpu) || !(*p)->suits(w->device))
+                continue;
+            found = true;
+            BCL_TRY(list_provider(w, *p));
+        }
     if (o->precision == BCL_PRECISION_FP32)
         list_one(w, bcl_gemm_reference.name, BCL_PRECISION_FP32);
     tell(w, (bcl_tune_message){.kind = BCL_TUNE_BEGIN});
 out:
     bcl_gemm_free(fp32);
-    bcl_gemm_names_free(&names);
     return status;
 }
 

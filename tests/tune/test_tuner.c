@@ -82,7 +82,8 @@ static bcl_status odd_run(void *state, const bcl_gemm_call *call) {
     return bcl_gemm_reference.run(s->reference, &c);
 }
 
-static bcl_gemm_provider odd = {.name = "odd",
+static bcl_gemm_provider odd = {.fuses = true, /* ours come first */
+                                .name = "odd",
                                 .precision = BCL_PRECISION_FP32,
                                 .A = BCL_TAKES_F32,
                                 .B = BCL_TAKES_F32,
