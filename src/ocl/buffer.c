@@ -1,6 +1,18 @@
 /* Buffers, views of them, and transfers. */
 #include "ocl/internal.h"
 
+/* From which on a buffer is touched, in bytes: smaller ones are many, and fit if these did. */
+enum { TOUCHED = 1 << 20 };
+
+/* GPUs' drivers allocate at a buffer's first use: let that be now, not in the middle of a run. */
+static cl_int touch(bcl_device *d, cl_mem buffer) {
+    const cl_uint zero = 0;
+    const cl_command_queue queue = bcl_device_queue(d);
+    const cl_int code =
+        clEnqueueFillBuffer(queue, buffer, &zero, sizeof zero, 0, sizeof zero, 0, NULL, NULL);
+    return code == CL_SUCCESS ? clFinish(queue) : code;
+}
+
 bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const char *what) {
     cl_int code = CL_SUCCESS;
     const double mib = 1024.0 * 1024.0;
@@ -15,8 +27,15 @@ bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const cha
                         d->info.id, (double)bytes / mib, what, (double)d->allocated / mib,
                         (double)d->info.memory / mib, (double)d->info.max_allocation / mib);
     *out = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    if (code != CL_SUCCESS)
+    if (code == CL_SUCCESS && bytes >= TOUCHED && !d->wide) {
+        code = touch(d, *out);
+        if (code != CL_SUCCESS)
+            clReleaseMemObject(*out);
+    }
+    if (code != CL_SUCCESS) {
+        *out = NULL;
         return bcl_cl_fail(code, "%s: no %.1f MiB for %s", d->info.id, (double)bytes / mib, what);
+    }
     d->allocated += bytes;
     return BCL_OK;
 }
