@@ -3,13 +3,15 @@
  *
  *   unit      -DMATRIX, -DOPERAND, -DSPLIT, -DEMULATE: see matrix.h
  *   sources   -DA_FP32, -DB_FP32: the buffer holds fp32, rounded to 16-bit operands on the way to
- * local memory; else operands as the unit takes them layout    -DLAYOUT=0 NN (A (M,K), B (K,N)) | 1
- * NT (B (N,K)) | 2 TN (A (K,M)) tile      -DBM, -DBN of a work-group, -DWM, -DWN of a sub-group:
- * BM/WM x BN/WN sub-groups copies    -DASYNC -DSTAGES=n: copied n - 1 tiles ahead, without a detour
- * through registers; else a tile ahead in registers. -DALIGNED: rows of A and B, and their starts,
- * are multiples of PIECE elements epilogue  -DGELU: E = gelu(C) | -DGELU_BACKWARD: C = product
- * gelu'(E); neither with accumulate split     -DPARTIAL: C is (splits,M,N), a stretch of K each,
- * and sums (splits,N); gemm_mma_finish adds them in order and does the rest
+ *             local memory; else operands as the unit takes them
+ *   layout    -DLAYOUT=0 NN (A (M,K), B (K,N)) | 1 NT (B (N,K)) | 2 TN (A (K,M))
+ *   tile      -DBM, -DBN of a work-group, -DWM, -DWN of a sub-group: BM/WM x BN/WN sub-groups
+ *   copies    -DASYNC -DSTAGES=n: copied n - 1 tiles ahead, without a detour through registers;
+ *             else AHEAD tiles ahead in registers. -DALIGNED: rows of A and B, and their starts,
+ *             are multiples of PIECE elements
+ *   epilogue  -DGELU: E = gelu(C) | -DGELU_BACKWARD: C = product gelu'(E); neither with accumulate
+ *   split     -DPARTIAL: C is (splits,M,N), a stretch of K each, and sums (splits,N);
+ *             gemm_mma_finish adds them in order and does the rest
  *
  * Grid: (ceil(N/BN), ceil(M/BM), splits) groups of ITEMS. What lies outside a matrix is neither
  * read nor written. sums (N), of B's columns, are taken by the groups of the first rows. */
