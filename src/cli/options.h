@@ -20,7 +20,7 @@ void bcl_suggestion_offer_choices(bcl_suggestion *suggestion, const char *choice
 /* "; did you mean BEFOREnameBEHIND?" or "", in the suggestion itself. */
 const char *bcl_suggestion_text(bcl_suggestion *suggestion, const char *before, const char *behind);
 
-/* ---- options.c ---- */
+/* ---- options.c: the tables ---- */
 
 /* By name, or the plain words' with NULL; NULL if there is none. */
 const bcl_option *bcl_option_find(const bcl_option *options, const char *name, size_t size);

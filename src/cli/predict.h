@@ -131,8 +131,15 @@ bcl_status bcl_predict_paths_list(bcl_predict_paths *paths, const bcl_list *give
                                   bcl_predict_format format);
 void bcl_predict_paths_free(bcl_predict_paths *paths);
 
+/* ---- predict_lines.c ---- */
+
+/* The next line, its newline included where it has one; size 0 at the end. Of a document, whose
+ * lines may be of any length, also a part of one. */
+bcl_status bcl_predict_next_line(bcl_predict_input *input, const char **line, size_t *size);
 /* All of the file at hand goes to `buffer`, a NUL behind it. */
 bcl_status bcl_predict_read_whole(bcl_predict_input *input);
+/* A code point at the end of text[0..size) that may go on behind it: its bytes. */
+size_t bcl_predict_open_point(const char *text, size_t size);
 
 /* ---- predict_kind.c ---- */
 /* Looks at the first lines of a file: archives, and what is no text where texts are expected, are

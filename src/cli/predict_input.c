@@ -1,117 +1,13 @@
-/* What bertcl predict reads, a line or a stretch of a document at a time: memory holds a batch, not
- * the input. */
+/* What bertcl predict reads: texts, lists of words, records and documents go to the tagger as they
+ * come, so that memory holds a batch, not the input. */
 #include "cli/predict.h"
 #include "text/unicode.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
-enum {
-    READ_BYTES = 1 << 16,
-    MOST_LINE_BYTES =
-        1 << 24, /* a text is in memory whole, and its pieces take several times that */
-    MOST_SENTENCE_BYTES = 1 << 20 /* of a document; then it is cut at a space */
-};
-
-/* ---- lines ---- */
-
-/* Nobody should wait for an answer because the next question has not come. */
-static bcl_status before_read(bcl_predict_input *j) {
-    bcl_status status = BCL_OK;
-    struct pollfd wait = {.fd = j->fd, .events = POLLIN};
-    if (poll(&wait, 1, 0) != 0)
-        return status;
-    BCL_TRY(bcl_tagger_flush(j->tagger));
-    if (fflush(j->output->to))
-        status = bcl_fail_errno("%s: cannot write", j->output->to_name);
-out:
-    return status;
-}
-
-static bcl_status read_more(bcl_predict_input *j) {
-    bcl_status status = BCL_OK;
-    if (j->at) {
-        memmove(j->buffer.data, j->buffer.data + j->at, j->buffer.size - j->at);
-        j->buffer.size -= j->at;
-        j->at = 0;
-    }
-    j->searched = j->buffer.size;
-    BCL_TRY(before_read(j));
-    BCL_TRY(bcl_grow(&j->buffer.data, &j->buffer.capacity, j->buffer.size + READ_BYTES, 1));
-    ssize_t n;
-    do
-        n = read(j->fd, j->buffer.data + j->buffer.size, READ_BYTES);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        status = bcl_fail_errno("%s: cannot read", j->name);
-        goto out;
-    }
-    j->buffer.size += (size_t)n;
-    j->ended = !n;
-out:
-    return status;
-}
-
-bcl_status bcl_predict_read_whole(bcl_predict_input *j) {
-    bcl_status status = BCL_OK;
-    size_t seen = 0;
-    /* What holds a NUL is no text, and may have no end. */
-    while (!j->ended &&
-           !(j->buffer.size > seen && memchr(j->buffer.data + seen, 0, j->buffer.size - seen))) {
-        seen = j->buffer.size;
-        BCL_TRY(read_more(j));
-        if (j->buffer.size > BCL_MAX_FILE_SIZE)
-            BCL_FAIL(BCL_ERROR_FORMAT, "%s: found more than %llu bytes, expected at most that many",
-                     j->name, (unsigned long long)BCL_MAX_FILE_SIZE);
-    }
-    BCL_TRY(bcl_grow(&j->buffer.data, &j->buffer.capacity, j->buffer.size + 1, 1));
-    j->buffer.data[j->buffer.size] = 0;
-out:
-    return status;
-}
-
-/* A code point at the end of text[0..size) that may go on behind it: its bytes. */
-static size_t open_point(const char *text, size_t size) {
-    size_t n = 0;
-    while (n < 3 && n < size && (text[size - 1 - n] & 0xC0) == 0x80)
-        n++;
-    return n < size && (text[size - 1 - n] & 0xC0) == 0xC0 ? n + 1 : 0;
-}
-
-/* The next line, its newline included where it has one; size 0 at the end. Of a document, whose
- * lines may be of any length, also a part of one. */
-static bcl_status next_line(bcl_predict_input *j, const char **line, size_t *size) {
-    bcl_status status = BCL_OK;
-    const char *end = NULL;
-    j->column = j->next_column;
-    j->line += !j->column;
-    for (;;) {
-        const size_t from = j->searched > j->at ? j->searched : j->at;
-        const size_t have = j->buffer.size - j->at;
-        if (from < j->buffer.size)
-            end = memchr(j->buffer.data + from, '\n', j->buffer.size - from);
-        if (end || j->ended || (j->source == BCL_SOURCE_DOCUMENT && have >= READ_BYTES))
-            break;
-        if (have > MOST_LINE_BYTES)
-            BCL_FAIL(
-                BCL_ERROR_FORMAT,
-                "%s: line %llu: found more than %d MiB without a line break, expected one text; "
-                "--document reads running text",
-                j->name, (unsigned long long)j->line, MOST_LINE_BYTES >> 20);
-        BCL_TRY(read_more(j));
-    }
-    *line = j->buffer.data + j->at;
-    *size = end ? (size_t)(end + 1 - *line) : j->buffer.size - j->at;
-    if (!end && !j->ended)
-        *size -= open_point(*line, *size);
-    j->at += *size;
-    j->next_column = end ? 0 : j->column + *size;
-out:
-    return status;
-}
+enum { MOST_SENTENCE_BYTES = 1 << 20 /* of a document; then it is cut at a space */ };
 
 /* ---- texts ---- */
 
@@ -158,7 +54,7 @@ static size_t forced_end(const char *text) {
     for (size_t n = MOST_SENTENCE_BYTES; n > MOST_SENTENCE_BYTES / 2; n--)
         if (strchr(white_space, text[n - 1]))
             return n;
-    return MOST_SENTENCE_BYTES - open_point(text, MOST_SENTENCE_BYTES);
+    return MOST_SENTENCE_BYTES - bcl_predict_open_point(text, MOST_SENTENCE_BYTES);
 }
 
 /* The end of the document's next sentence, 0: it is not there yet. */
@@ -314,7 +210,7 @@ bcl_status bcl_predict_read(bcl_predict_input *j, const char *path) {
     for (;;) {
         const char *line = NULL;
         size_t size = 0;
-        BCL_TRY(next_line(j, &line, &size));
+        BCL_TRY(bcl_predict_next_line(j, &line, &size));
         if (!size)
             break;
         BCL_TRY(bcl_predict_begin_text(j, &line, &size));

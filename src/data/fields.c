@@ -1,5 +1,5 @@
 /* Lines, columns and characters of text files. Knows of no format. */
-#include "data/reader.h"
+#include "data/fields.h"
 #include "text/unicode.h"
 
 #include <utf8proc.h>
