@@ -170,6 +170,12 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
                  "--devices: found %zu for rank %d, the machine's number %d; start at most as many "
                  "ranks on a machine as it has devices",
                  count, t->rank, local);
+    if ((list || r->file) && count > (size_t)t->size)
+        BCL_FAIL(
+            BCL_ERROR_ARGUMENT,
+            "--devices: found %zu for %d %s in all, and %s would be left idle; start a rank for "
+            "each device, or name fewer",
+            count, t->size, t->size == 1 ? "rank" : "ranks", devices[count - 1].id);
     r->device = devices[place];
     r->place = place;
 out:

@@ -26,6 +26,12 @@ differ shares '--shares or --keep-all' "$rank" --shares 1,2
 cp "$rank" "$tmp/other" && echo >>"$tmp/other"
 differ build 'program for .*' "$tmp/other"
 
+mpirun -n 1 "$rank" train --quiet "${recipe[@]}" --out "$tmp/idle" --devices pocl:0,pocl:0 >"$tmp/stdout" 2>&1 &&
+    fail "a device without a rank: exit 0"
+grep -q 'found 2 for 1 rank in all, and pocl:0 would be left idle; start a rank for each' "$tmp/stdout" ||
+    fail "a device without a rank: $(cat "$tmp/stdout")"
+[ ! -e "$tmp/idle" ] || fail "a device without a rank: a folder is left"
+
 # bertcl without bertcl-rank beside it is what a build without MPI installs: it has nothing of MPI in itself.
 mkdir "$tmp/alone" && cp "$BERTCL" "$tmp/alone/bertcl"
 ! ldd "$BERTCL" | grep -q libmpi || fail "bertcl needs MPI's library"
