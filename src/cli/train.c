@@ -97,6 +97,10 @@ static void fill_table(job *j) {
                .min = 0});
     add(j, (bcl_option){BCL_OPTION_FLAG, "keep-all", &j->ranks.keep_all, NULL,
                         "keep devices whose share does not pay for its communication", .min = 0});
+    add(j, (bcl_option){BCL_OPTION_TEXT, "wire", &j->ranks.wire, "TYPE",
+                        "how gradients travel between --devices: fp32 (default) or bf16, which "
+                        "halves the bytes; what rounding loses goes with the next step",
+                        .choices = "fp32|bf16"});
     add(j,
         (bcl_option){BCL_OPTION_LIST, "cores", &j->ranks.cores, "ID=LIST",
                      "the cores of a device's process, as pocl:0=0-3; default: CPU devices share "
@@ -176,10 +180,6 @@ out:
     return status;
 }
 
-static int end(bcl_status status) {
-    return status ? bcl_cli_error(status) : BCL_EXIT_OK;
-}
-
 /* On several devices: as one of the ranks, or as their launcher. */
 static int train_ranks(job *j) {
     bcl_train_ranks *r = &j->ranks;
@@ -201,6 +201,20 @@ static int train_ranks(job *j) {
         r->alone = true;
     code = bcl_train_rank_end(r, status);
     return code;
+}
+
+/* On one device. */
+static int train_alone(job *j) {
+    const bcl_train_ranks *r = &j->ranks;
+    const char *name = r->shares        ? "shares"
+                       : r->keep_all    ? "keep-all"
+                       : r->wire        ? "wire"
+                       : r->cores.count ? "cores"
+                                        : NULL;
+    if (name)
+        return bcl_cli_usage(&command, "--%s goes with --devices", name);
+    const bcl_status status = train(j);
+    return status ? bcl_cli_error(status) : BCL_EXIT_OK;
 }
 
 /* A seed for each run, where several are asked for or are there. */
@@ -234,7 +248,7 @@ int bcl_cli_train(int argc, char **argv) {
         if (j.seeds || (j.options.resume && bcl_train_is_seeds(j.options.out)))
             code = train_seeds(&j);
         else
-            code = j.ranks.devices || j.ranks.file ? train_ranks(&j) : end(train(&j));
+            code = j.ranks.devices || j.ranks.file ? train_ranks(&j) : train_alone(&j);
     }
     bcl_list_free(&j.ranks.cores);
     bcl_host_devices_free(&j.ranks.host);

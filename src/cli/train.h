@@ -45,6 +45,7 @@ typedef struct bcl_train_ranks {
     bcl_host_devices host;        /* of the file */
     bcl_list cores;
     bool keep_all;
+    const char *wire; /* NULL: as it is */
     /* of a rank */
     bcl_group *group;
     bcl_device_info device;

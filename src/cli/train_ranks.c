@@ -232,6 +232,7 @@ bcl_status bcl_train_rank_begin(bcl_train_ranks *r, bcl_run_options *options) {
                              &(bcl_group_options){.shares = r->shares ? shares : NULL,
                                                   .device = &r->device,
                                                   .keep_all = r->keep_all,
+                                                  .bf16 = r->wire && !strcmp(r->wire, "bf16"),
                                                   .left_out = getenv("BERTCL_LEFT_OUT")}));
     options->device = r->device.id;
     options->group = bcl_group_of(r->group);

@@ -12,9 +12,12 @@
 typedef struct bcl_transport {
     int rank, size;
     void *context;
-    /* Begins values (count) = the sum over the ranks, in one order for a count. At most
-     * BCL_TRANSPORT_REQUESTS are under way; `slot` names this one. */
-    bcl_status (*sum_begin)(void *context, size_t slot, float *values, size_t count);
+    /* Begins values (count) = the sum over the ranks, in one order for a count. remainder NULL:
+     * they travel as they are; else as bf16, and it takes (count) what rounding loses, see wire.h.
+     * The same bits in all ranks. At most BCL_TRANSPORT_REQUESTS are under way; `slot` names this
+     * one. */
+    bcl_status (*sum_begin)(void *context, size_t slot, float *values, float *remainder,
+                            size_t count);
     /* Goes on with what is under way, without waiting. *done: nothing is. */
     bcl_status (*sum_progress)(void *context, bool *done);
     /* all (size,bytes) = each rank's own (bytes). */
@@ -24,10 +27,10 @@ typedef struct bcl_transport {
     void (*close)(void *context, bool failed);
 } bcl_transport;
 enum { BCL_TRANSPORT_REQUESTS = 256 };
-/* What a rank sends for a sum of `count` numbers: its values of the others' pieces, and its piece
- * of the sum to each of them. */
-static inline double bcl_transport_sum_bytes(const bcl_transport *t, size_t count) {
-    return 2.0 * (t->size - 1) / t->size * (double)(count * sizeof(float));
+/* What a rank sends for a sum of `count` numbers of `width` bytes: its values of the others'
+ * pieces, and its piece of the sum to each of them. */
+static inline double bcl_transport_sum_bytes(const bcl_transport *t, size_t count, size_t width) {
+    return 2.0 * (t->size - 1) / t->size * (double)(count * width);
 }
 
 /* What opens one; NULL in a program that has none, as bertcl itself: its ranks are bertcl-rank. */
@@ -137,6 +140,7 @@ typedef struct bcl_group_options {
     const double *shares;          /* (size): the parts of each step; NULL: by measured speed */
     const bcl_device_info *device; /* this rank's */
     bool keep_all;                 /* devices that slow the run down are kept */
+    bool bf16;                     /* gradients travel so, see wire.h */
     const char *left_out;          /* "ID\tREASON\n" of devices that were; NULL: none */
 } bcl_group_options;
 

@@ -3,6 +3,7 @@
 #include "dist/dist.h"
 #include "dist/ledger.h"
 #include "dist/sketch.h"
+#include "dist/wire.h"
 
 #include <math.h>
 #include <time.h>
@@ -27,6 +28,7 @@ typedef struct sums {
     double tokens, seconds; /* of its own part */
     double wall;            /* of the step before, s */
     double since_save;
+    double sent; /* bytes */
 } sums;
 
 struct bcl_group {
@@ -38,6 +40,7 @@ struct bcl_group {
     const char **names;                  /* (size) their ids */
     sums *all;                           /* (size) */
     bcl_sketch *sketches;                /* (size) */
+    bcl_remainders *remainders;          /* of gradients that travel as bf16; NULL: they do not */
     double *measured;                    /* scratch: tokens and seconds of each rank */
     double gradient_square, last_square; /* of the sketches that agreed last */
     uint64_t kind;                       /* of this rank's device */
@@ -115,25 +118,48 @@ static bool is_nonsense(const float *x, size_t count) {
     return most >= 0x7f800000;
 }
 
+/* *out: the part's remainders, NULL where nothing is rounded. */
+static bcl_status take_remainder(float **out, bcl_group *g, const bcl_train_part *step, size_t i,
+                                 size_t count) {
+    const bool rows = i + 1 == bcl_model_exchange_parts(step->model);
+    *out = NULL;
+    if (!g->remainders)
+        return BCL_OK;
+    return rows ? bcl_remainders_take_rows(out, g->remainders, step->slots, step->slot_count,
+                                           count / step->slot_count)
+                : bcl_remainders_part(out, g->remainders, i, count);
+}
+
+static bcl_status begin_part(bcl_group *g, const bcl_train_part *step, size_t i, sums *own) {
+    bcl_status status = BCL_OK;
+    const bcl_gradient_part *part = bcl_model_exchange_part(step->model, i);
+    float *remainder;
+    if (!part->count)
+        return BCL_OK;
+    own->nonsense = own->nonsense || is_nonsense(part->values, part->count);
+    BCL_TRY(take_remainder(&remainder, g, step, i, part->count));
+    BCL_TRY(carried(g, g->t.sum_begin(g->t.context, i, part->values, remainder, part->count)));
+    own->sent +=
+        bcl_transport_sum_bytes(&g->t, part->count, remainder ? sizeof(uint16_t) : sizeof(float));
+out:
+    return status;
+}
+
 /* Parts are added up in their order, each as soon as it is there: while the device computes the
  * layers below, MPI carries those above. It goes on only when it is called, hence the short naps.
  */
-static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *ready_at) {
+static bcl_status sum_parts(bcl_group *g, const bcl_train_part *step, sums *own, double *ready_at) {
     bcl_status status = BCL_OK;
     const struct timespec nap = {0, 200000};
-    const size_t count = bcl_model_exchange_parts(model);
+    const size_t count = bcl_model_exchange_parts(step->model);
     size_t begun = 0;
-    double told = bcl_seconds(), sent = 0;
+    double told = bcl_seconds();
     for (bool done = false; begun < count || !done;) {
         bool ready = false;
         if (begun < count) {
-            bcl_gradient_part *part = bcl_model_exchange_part(model, begun);
-            BCL_TRY(is_ready(&ready, part));
-            if (ready && part->count) {
-                own->nonsense = own->nonsense || is_nonsense(part->values, part->count);
-                BCL_TRY(carried(g, g->t.sum_begin(g->t.context, begun, part->values, part->count)));
-                sent += bcl_transport_sum_bytes(&g->t, part->count);
-            }
+            BCL_TRY(is_ready(&ready, bcl_model_exchange_part(step->model, begun)));
+            if (ready)
+                BCL_TRY(begin_part(g, step, begun, own));
             begun += ready;
             if (ready && begun == count) {
                 *ready_at = bcl_seconds();
@@ -148,7 +174,9 @@ static bcl_status sum_parts(bcl_group *g, bcl_model *model, sums *own, double *r
         if (!ready && begun < count)
             nanosleep(&nap, NULL);
     }
-    bcl_shares_sent(g->shares, sent);
+    if (g->remainders)
+        bcl_remainders_put_rows(g->remainders);
+    bcl_shares_sent(g->shares, own->sent);
 out:
     return status;
 }
@@ -254,7 +282,7 @@ static bcl_status reduce(void *context, bcl_train_part *part) {
     bcl_group *g = context;
     double ready = 0;
     sums own = {.tokens = (double)part->tokens};
-    BCL_TRY(sum_parts(g, part->model, &own, &ready));
+    BCL_TRY(sum_parts(g, part, &own, &ready));
     const double now = bcl_seconds();
     own.seconds = ready - g->began;
     own.wall = now - (g->ended > 0 ? g->ended : g->began);
@@ -355,7 +383,7 @@ static bcl_status alike(void *context, const bcl_fact *facts, size_t count) {
                      "rank %zu (%s on %s): found another %s than rank 0's; start all ranks with "
                      "the same program, model, data and options",
                      r, g->members[r].id, g->members[r].host,
-                     i < count ? facts[i].name : "--shares or --keep-all");
+                     i < count ? facts[i].name : "--shares, --keep-all or --wire");
         }
 out:
     free(own);
@@ -387,6 +415,7 @@ static void patience(void *context) {
 static void release_all(bcl_group *g) {
     bcl_shares_free(g->shares);
     bcl_ledger_free(g->ledger);
+    bcl_remainders_free(g->remainders);
     free(g->members);
     free(g->names);
     free(g->sketches);
@@ -429,12 +458,14 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
     g->keep_all = options->keep_all;
     g->saved = bcl_seconds();
     BCL_TRY(bcl_shares_create(&g->shares, transport->size, options->shares));
-    g->forced = options->keep_all;
+    g->forced = (uint64_t)options->keep_all | (uint64_t)options->bf16 << 1;
     for (size_t r = 0; options->shares && r < size; r++) {
         uint64_t bits;
         memcpy(&bits, &options->shares[r], sizeof bits);
         g->forced = (g->forced ^ bits) * 1099511628211u;
     }
+    if (options->bf16 && size > 1)
+        BCL_TRY(bcl_remainders_create(&g->remainders));
     BCL_NEW(g->members, size);
     BCL_NEW(g->names, size);
     BCL_NEW(g->sketches, size);

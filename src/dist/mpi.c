@@ -1,19 +1,25 @@
 /* The transport over MPI. Linked into bertcl-rank alone, so that bertcl starts without MPI. */
 #include "dist/dist.h"
+#include "dist/wire.h"
 
 #include <mpi.h>
 
 /* A sum goes in two stages: each rank gets its piece of everyone's values and adds it up, then all
  * get all pieces. Both use the wire in both directions at once and each rank adds only its piece;
  * MPI_Iallreduce of two or three ranks sends everything to one of them and back. */
+enum { PLACES = 5 };
 typedef enum sum_stage { SUM_NONE, SUM_SCATTERED, SUM_ADDED, SUM_GATHERED } sum_stage;
 
 typedef struct sum {
     sum_stage stage;
     MPI_Request request;
-    float *values, *pieces; /* (count); (size,own piece) */
-    size_t pieces_capacity;
+    float *values;    /* (count) */
+    float *remainder; /* (count), of values that travel as bf16; NULL: they do as they are */
+    void *pieces;     /* (size,own piece) of the others, as they travel */
+    uint16_t *sent;   /* (count) as bf16: first this rank's values, then the sum */
+    size_t pieces_capacity, sent_capacity;
     int *counts, *offsets;         /* (size) of each rank's piece, in values */
+    int *out_counts;               /* (size) of those that are sent */
     int *own_counts, *own_offsets; /* (size) of this rank's, in pieces */
 } sum;
 
@@ -24,7 +30,7 @@ typedef struct mpi_transport {
     MPI_Comm scatter, gather;
     sum sums[BCL_TRANSPORT_REQUESTS];
     size_t begun, gathered; /* slots below were begun, and gathered from */
-    int *places;            /* (4,size) of each slot */
+    int *places;            /* (PLACES,size) of each slot */
 } mpi_transport;
 
 static bcl_status check(int code, const char *call) {
@@ -34,6 +40,10 @@ static bcl_status check(int code, const char *call) {
         return BCL_OK;
     MPI_Error_string(code, text, &size);
     return bcl_fail(BCL_ERROR_IO, "%s: %.*s", call, size, text);
+}
+
+static MPI_Datatype type_of(const sum *m) {
+    return m->remainder ? MPI_UINT16_T : MPI_FLOAT;
 }
 
 /* Pieces of whole cache lines, but for the last ones. */
@@ -48,29 +58,50 @@ static void cut(sum *m, const mpi_transport *t, size_t count) {
         m->counts[r] = (int)(end - begin);
     }
     for (size_t r = 0; r < size; r++) {
+        m->out_counts[r] = m->counts[r];
         m->own_counts[r] = m->counts[t->rank];
         m->own_offsets[r] = (int)r * m->counts[t->rank];
     }
+    if (m->remainder) /* the rank's own piece stays as it is */
+        m->out_counts[t->rank] = m->own_counts[t->rank] = 0;
 }
 
-static bcl_status sum_begin(void *context, size_t slot, float *values, size_t count) {
+/* Rounds what goes to the others. */
+static bcl_status round_values(sum *m, const mpi_transport *t, size_t count) {
+    bcl_status status = BCL_OK;
+    const size_t begin = (size_t)m->offsets[t->rank], end = begin + (size_t)m->counts[t->rank];
+    BCL_TRY(bcl_grow(&m->sent, &m->sent_capacity, count, sizeof *m->sent));
+    bcl_wire_round(m->sent, m->remainder, m->values, begin);
+    bcl_wire_round(m->sent + end, m->remainder + end, m->values + end, count - end);
+out:
+    return status;
+}
+
+static bcl_status sum_begin(void *context, size_t slot, float *values, float *remainder,
+                            size_t count) {
     bcl_status status = BCL_OK;
     mpi_transport *t = context;
-    const size_t size = (size_t)t->size;
+    const size_t size = (size_t)t->size, width = remainder ? sizeof(uint16_t) : sizeof(float);
     if (slot >= BCL_TRANSPORT_REQUESTS || count > INT32_MAX / 2)
         BCL_FAIL(BCL_ERROR_UNSUPPORTED, "a sum of %zu numbers in place %zu", count, slot);
     sum *m = &t->sums[slot];
-    int *places = t->places + slot * 4 * size;
+    int *places = t->places + slot * PLACES * size;
     m->counts = places;
     m->offsets = places + size;
-    m->own_counts = places + 2 * size;
-    m->own_offsets = places + 3 * size;
+    m->out_counts = places + 2 * size;
+    m->own_counts = places + 3 * size;
+    m->own_offsets = places + 4 * size;
     m->values = values;
+    m->remainder = remainder;
     cut(m, t, count);
-    BCL_TRY(bcl_grow(&m->pieces, &m->pieces_capacity, size * (size_t)m->counts[t->rank] + 1,
-                     sizeof *m->pieces));
-    BCL_TRY(check(MPI_Ialltoallv(values, m->counts, m->offsets, MPI_FLOAT, m->pieces, m->own_counts,
-                                 m->own_offsets, MPI_FLOAT, t->scatter, &m->request),
+    if (remainder)
+        BCL_TRY(round_values(m, t, count));
+    BCL_TRY(bcl_grow(&m->pieces, &m->pieces_capacity,
+                     (size * (size_t)m->counts[t->rank] + 1) * width, 1));
+    const MPI_Datatype type = type_of(m);
+    BCL_TRY(check(MPI_Ialltoallv(remainder ? (const void *)m->sent : values, m->out_counts,
+                                 m->offsets, type, m->pieces, m->own_counts, m->own_offsets, type,
+                                 t->scatter, &m->request),
                   "MPI_Ialltoallv"));
     m->stage = SUM_SCATTERED;
     t->begun = slot + 1;
@@ -79,16 +110,43 @@ out:
 }
 
 /* In the order of the ranks, whatever came first. */
-static void add_pieces(sum *m, const mpi_transport *t) {
+static void add_floats(const sum *m, const mpi_transport *t) {
     const size_t n = (size_t)m->counts[t->rank];
+    const float *pieces = m->pieces;
     float *out = m->values + m->offsets[t->rank];
-    memcpy(out, m->pieces, n * sizeof *out);
+    memcpy(out, pieces, n * sizeof *out);
     for (size_t r = 1; r < (size_t)t->size; r++) {
-        const float *piece = m->pieces + r * n;
+        const float *piece = pieces + r * n;
         for (size_t i = 0; i < n; i++)
             out[i] += piece[i];
     }
+}
+
+/* This rank's values, those of the others in the order of the ranks, and what the sum before has
+ * lost. */
+static void add_rounded(const sum *m, const mpi_transport *t) {
+    const size_t n = (size_t)m->counts[t->rank], at = (size_t)m->offsets[t->rank];
+    const uint16_t *pieces = m->pieces;
+    for (size_t r = 0; r < (size_t)t->size; r++)
+        if (r != (size_t)t->rank)
+            bcl_wire_add(m->values + at, pieces + r * n, n);
+    bcl_wire_round(m->sent + at, m->remainder + at, m->values + at, n);
+}
+
+static void add_pieces(sum *m, const mpi_transport *t) {
+    if (m->remainder)
+        add_rounded(m, t);
+    else
+        add_floats(m, t);
     m->stage = SUM_ADDED;
+}
+
+/* All ranks get the same bits, the one that has added them up too. */
+static void end_sum(sum *m, const mpi_transport *t) {
+    const size_t last = (size_t)t->size - 1;
+    if (m->remainder)
+        bcl_wire_widen(m->values, m->sent, (size_t)m->offsets[last] + (size_t)m->counts[last]);
+    m->stage = SUM_NONE;
 }
 
 static bcl_status go_on(sum *m, const mpi_transport *t) {
@@ -100,7 +158,7 @@ static bcl_status go_on(sum *m, const mpi_transport *t) {
     if (done && m->stage == SUM_SCATTERED)
         add_pieces(m, t);
     else if (done)
-        m->stage = SUM_NONE;
+        end_sum(m, t);
 out:
     return status;
 }
@@ -115,8 +173,9 @@ static bcl_status sum_progress(void *context, bool *done) {
         if (m->stage == SUM_NONE && i == t->gathered) /* a slot without values */
             t->gathered++;
         if (m->stage == SUM_ADDED && i == t->gathered) {
-            BCL_TRY(check(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, m->values, m->counts,
-                                          m->offsets, MPI_FLOAT, t->gather, &m->request),
+            void *all = m->remainder ? (void *)m->sent : m->values;
+            BCL_TRY(check(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, m->counts,
+                                          m->offsets, type_of(m), t->gather, &m->request),
                           "MPI_Iallgatherv"));
             m->stage = SUM_GATHERED;
             t->gathered++;
@@ -155,8 +214,10 @@ static void close_mpi(void *context, bool failed) {
         MPI_Abort(MPI_COMM_WORLD, 1);
     else
         MPI_Finalize(); /* and with it the communicators */
-    for (size_t i = 0; i < BCL_TRANSPORT_REQUESTS; i++)
+    for (size_t i = 0; i < BCL_TRANSPORT_REQUESTS; i++) {
         free(t->sums[i].pieces);
+        free(t->sums[i].sent);
+    }
     free(t->places);
     free(t);
 }
@@ -179,7 +240,7 @@ bcl_status bcl_transport_open_mpi(bcl_transport *out) {
     t->size = out->size;
     BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->scatter), "MPI_Comm_dup"));
     BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->gather), "MPI_Comm_dup"));
-    BCL_NEW(t->places, 4 * (size_t)out->size * BCL_TRANSPORT_REQUESTS);
+    BCL_NEW(t->places, PLACES * (size_t)out->size * BCL_TRANSPORT_REQUESTS);
     out->context = t;
     t = NULL;
 out:

@@ -93,6 +93,8 @@ static bcl_status reduce(bcl_trainer *t, const bcl_fed *fed, bool none) {
     bcl_train_part part = {.model = t->model,
                            .step = fed->step,
                            .tokens = fed->own_tokens,
+                           .slots = fed->slots,
+                           .slot_count = (size_t)fed->slot_count,
                            .stop = bcl_interrupted() || (t->job->stop && *t->job->stop)};
     if (none)
         BCL_TRY(bcl_model_exchange_none(t->model));

@@ -72,9 +72,11 @@ size_t bcl_train_take(const bcl_dataset *data, const bcl_train_options *options,
 typedef struct bcl_train_part {
     bcl_model *model; /* its exchange is taken, see bcl_model_exchange_take */
     int64_t step;
-    size_t tokens; /* of this process */
-    bool stop;     /* in: this process was asked to end; out: any was */
-    bool save;     /* out: a checkpoint is due */
+    size_t tokens;        /* of this process */
+    const int32_t *slots; /* (slot_count): which rows of the word embedding are its last part */
+    size_t slot_count;
+    bool stop; /* in: this process was asked to end; out: any was */
+    bool save; /* out: a checkpoint is due */
 } bcl_train_part;
 
 /* Something that must be the same in all processes: "the training data", and its checksum. */

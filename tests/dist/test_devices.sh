@@ -22,6 +22,34 @@ bytes() { sed -n 's/.*"bytes_per_step":[^0-9]*\([0-9.]*\).*/\1/p' "$1/results.js
 echo "$(bytes "$tmp/two") $(bytes "$tmp/three")" | awk '{ d = $2 - $1 * 4 / 3; exit !($1 > 0 && d * d < 1) }' ||
     fail "bytes a step: $(bytes "$tmp/two") and $(bytes "$tmp/three")"
 
+# Gradients as bf16: half of the bytes, losses near fp32's, the same bits each time. All ranks' parameters are compared to
+# the bit before each checkpoint.
+near() { # NAME FOLDER FOLDER: losses within 1 %, and not the same ones
+    paste <(losses "$2") <(losses "$3") | awk '
+        NF != 4 { bad = 1 }
+        { d = $1 - $3; d = d < 0 ? -d : d; if (!(d <= 1e-2 * $1)) bad = 1; if (d > 0) other = 1 }
+        END { exit bad || NR < 5 || !other }' || fail "$1: other losses than fp32's: $(paste <(losses "$2") <(losses "$3"))"
+}
+half() { # NAME FOLDER FOLDER
+    echo "$(bytes "$2") $(bytes "$3")" | awk '{ d = $1 - $2 * 2; exit !($2 > 0 && d * d < 1) }' ||
+        fail "$1: bytes a step: $(bytes "$2") and $(bytes "$3")"
+}
+check "bf16" 0 . "${one[@]}" --out "$tmp/wire" --devices pocl:0,pocl:0 --shares 1,1 --wire bf16 --save-every 10
+near "bf16" "$tmp/two" "$tmp/wire"
+half "bf16" "$tmp/two" "$tmp/wire"
+for name in wire3 wire3again; do
+    check "bf16, three ranks" 0 . "${one[@]}" --out "$tmp/$name" --devices pocl:0,pocl:0,pocl:0 --shares 5,1,2.5 --wire bf16
+done
+near "bf16, three ranks" "$tmp/three" "$tmp/wire3"
+half "bf16, three ranks" "$tmp/three" "$tmp/wire3"
+cmp "$tmp/wire3/model/model.safetensors" "$tmp/wire3again/model/model.safetensors" || fail "bf16 again: another model"
+check "fp32 by its name" 0 . "${one[@]}" --out "$tmp/fp32" --devices pocl:0,pocl:0 --shares 1,1 --wire fp32
+cmp "$tmp/two/model/model.safetensors" "$tmp/fp32/model/model.safetensors" || fail "--wire fp32: another model"
+check "unknown wire" 2 'wire: found "fp8"' "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --wire fp8
+for option in '--wire bf16' '--shares 1' --keep-all '--cores pocl:0=0'; do
+    check "$option alone" 2 "${option% *} goes with --devices" "${one[@]}" --out "$tmp/bad" --device pocl:0 $option
+done
+
 # Ranks that mpirun has started.
 program=$(dirname "$BERTCL")/bertcl-rank
 root=$([ "$(id -u)" = 0 ] && echo --allow-run-as-root)
