@@ -9,6 +9,11 @@ __attribute__((constructor)) static void choose_cases(void) {
         cmocka_set_test_filter(pattern);
 }
 
+bool test_all(void) {
+    const char *value = getenv("BERTCL_TEST_ALL");
+    return value && *value;
+}
+
 static char *folders[128];
 static size_t folder_count;
 

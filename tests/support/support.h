@@ -20,6 +20,9 @@ enum { test_sanitized = __has_feature(address_sanitizer) };
 enum { test_sanitized = 0 };
 #endif
 
+/* $BERTCL_TEST_ALL is set, as in the full tier: every shape and variant. Without it a test that
+ * compiles for minutes takes a few of each. */
+bool test_all(void);
 /* A new empty folder, removed when the process ends. Owned by the caller (free). */
 char *test_folder(void);
 /* The UN corpus: $BERTCL_UN_NER, else ../shared/un-ner beside the checkout; NULL if there is none.
