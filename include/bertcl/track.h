@@ -117,6 +117,9 @@ typedef struct bcl_tracker_options {
 BCL_EXPORT bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *options);
 /* Tells what there is to tell; cheap. Takes NULL. */
 BCL_EXPORT void bcl_tracker_poll(bcl_tracker *tracker);
+/* What the run's devices do now, a JSON array as in results.json: the next heartbeat has it. Takes
+ * NULL. */
+BCL_EXPORT void bcl_tracker_devices(bcl_tracker *tracker, const char *json);
 /* The run has ended as "finished", "failed" or "stopped"; message NULL or why: its last state is
  * recorded. Takes NULL. */
 BCL_EXPORT void bcl_tracker_end(bcl_tracker *tracker, const char *state, const char *message);

@@ -15,7 +15,7 @@ static const char notice[] =
     "bertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run goes on "
     "from the checkpoint before\n";
 static const char notice_on_line[] =
-    "\r\033[Kbertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run "
+    "\r\033[Jbertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run "
     "goes on from the checkpoint before\n";
 
 /* ---- the line ---- */
@@ -92,6 +92,15 @@ void bcl_progress_line(char *out, size_t size, const bcl_progress *p, double mem
             at += (size_t)snprintf(out + at, size - at, "%s%s", at ? "  " : "", parts[i]);
 }
 
+static void draw_devices(const bcl_progress *p, const char *line) {
+    bcl_string table = {0};
+    cJSON *devices = p->devices(p->devices_context);
+    const bcl_status status = bcl_progress_table(&table, devices);
+    bcl_terminal_rewrite_above(stderr, line, status || !table.data ? "" : table.data);
+    bcl_string_free(&table);
+    cJSON_Delete(devices);
+}
+
 static void draw(bcl_progress *p) {
     char line[512];
     const double now = bcl_seconds();
@@ -99,7 +108,10 @@ static void draw(bcl_progress *p) {
     if (!p->bar || bcl_interrupted() || (!last && now - p->drawn < DRAW_S))
         return;
     bcl_progress_line(line, sizeof line, p, bcl_rss_mb(), bcl_terminal_columns(stderr) - 1);
-    bcl_terminal_rewrite(stderr, "%s", line);
+    if (!p->devices)
+        bcl_terminal_rewrite(stderr, "%s", line);
+    else
+        draw_devices(p, line);
     p->drawn = now;
     p->shown = true;
 }
@@ -129,6 +141,8 @@ static cJSON *status_json(const bcl_progress *p, const char *message) {
         cJSON_AddNumberToObject(json, "tokens_per_s", s->tokens_per_s);
         cJSON_AddNumberToObject(json, "seconds_left", s->seconds_left);
     }
+    if (p->devices && s->steps > 0)
+        cJSON_AddItemToObject(json, "devices", p->devices(p->devices_context));
     if (p->evaluated) {
         eval = cJSON_AddObjectToObject(json, "eval");
         cJSON_AddNumberToObject(eval, "epoch", (double)p->eval_epoch);
@@ -216,6 +230,8 @@ void bcl_progress_step(bcl_progress *p, const bcl_run_event *s) {
 
 void bcl_progress_evaluating(bcl_progress *p, size_t done, size_t all) {
     const double now = bcl_seconds();
+    if (p->devices && strcmp(p->state, "evaluating"))
+        bcl_progress_clear(p); /* no table below this line */
     p->state = "evaluating";
     if (p->bar && !bcl_interrupted() && (done == all || now - p->drawn >= DRAW_S)) {
         bcl_terminal_rewrite(stderr, "evaluating %zu/%zu sentences", done, all);

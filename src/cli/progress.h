@@ -13,6 +13,9 @@ typedef struct bcl_progress {
     const char *status_path; /* --status, NULL: none */
     int64_t epochs;
     bool quiet; /* no line and no messages; the status file all the same */
+    /* What each of several devices does, an array as in results.json; NULL: there is one. */
+    struct cJSON *(*devices)(void *context);
+    void *devices_context;
     /* kept here */
     bool bar;                          /* there may be a line */
     bool shown;                        /* there is one */
@@ -38,6 +41,9 @@ void bcl_progress_evaluated(bcl_progress *progress, const bcl_run_event *evaluat
 void bcl_progress_clear(bcl_progress *progress);
 /* The run ended so; a failure's message is bcl_message()'s. Also after a start that failed. */
 void bcl_progress_end(bcl_progress *progress, bcl_status status);
+
+/* A table of what devices do, a line each below its heads; the last line ends with '\n', too. */
+bcl_status bcl_progress_table(bcl_string *out, const struct cJSON *devices);
 
 /* ---- apart, for tests ---- */
 

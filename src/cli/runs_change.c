@@ -1,4 +1,5 @@
 /* bertcl runs tag, delete, gc, import, sync, watch. */
+#include "cli/progress.h"
 #include "cli/runs_command.h"
 #include "cli/terminal.h"
 
@@ -229,7 +230,20 @@ int bcl_cli_runs_sync(int argc, char **argv) {
 
 /* ---- watch ---- */
 
-static void print_state(const cJSON *run, bool bar) {
+/* The line, and what each of several devices does; NULL: one, or nobody wants to know. */
+static void print_devices(const char *line, const cJSON *devices, bool bar) {
+    bcl_string table = {0};
+    if (devices)
+        (void)bcl_progress_table(&table, devices);
+    if (bar)
+        bcl_terminal_rewrite_above(stdout, line, table.data ? table.data : "");
+    else
+        printf("%s\n%s", line, table.data ? table.data : "");
+    fflush(stdout);
+    bcl_string_free(&table);
+}
+
+static void print_state(const cJSON *run, bool bar, bool once) {
     char time[32], a[64], b[64], line[512];
     const double step = bcl_json_number(run, "step", 0), steps = bcl_json_number(run, "steps", 0);
     int n = snprintf(line, sizeof line, "%s %s  %s  step %.0f", bcl_json_word(run, "name"),
@@ -243,12 +257,7 @@ static void print_state(const cJSON *run, bool bar) {
         n += snprintf(line + n, sizeof line - (size_t)n, "  eval loss %s", b);
     if (*bcl_cli_value(a, run, "eval_macro_f1", 4))
         snprintf(line + n, sizeof line - (size_t)n, "  macro F1 %s", a);
-    if (bar)
-        printf("\r%.*s\033[K",
-               (int)bcl_columns_fit(line, strlen(line), bcl_terminal_columns(stdout) - 1), line);
-    else
-        puts(line);
-    fflush(stdout);
+    print_devices(line, bar || once ? cJSON_GetObjectItemCaseSensitive(run, "devices") : NULL, bar);
 }
 
 static bcl_status watch_work(bcl_store *store, void *context) {
@@ -270,7 +279,7 @@ static bcl_status watch_work(bcl_store *store, void *context) {
         running = !strcmp(bcl_json_word(json, "state"), "running");
         const double step = bcl_json_number(json, "step", 0);
         if (bar || step != shown || !running || o->once)
-            print_state(json, bar);
+            print_state(json, bar, o->once);
         shown = step;
         for (int i = 0; running && !o->once && i < o->seconds * 10 && !bcl_interrupted(); i++)
             nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
@@ -288,7 +297,8 @@ int bcl_cli_runs_watch(int argc, char **argv) {
     static const bcl_cli_store_action action = {
         .command = {"runs watch", "RUN [OPTION…]",
                     "Follows a run of any process until it ends: state, step, loss, evaluations.",
-                    "A terminal gets one line that changes, a file or pipe a line whenever there "
+                    "A terminal gets one line that changes, and below it what each of "
+                    "several devices does; a file or pipe a line whenever there "
                     "are new steps. Ctrl-C ends the watching, not the run."},
         .work = watch_work,
         .write = true,

@@ -20,8 +20,19 @@ size_t bcl_terminal_columns(FILE *stream) {
     return columns <= 0 ? USUAL : columns < LEAST ? LEAST : columns > MOST ? MOST : (size_t)columns;
 }
 
+static size_t terminal_rows(FILE *stream) {
+    enum { USUAL = 24 };
+    struct winsize size = {0};
+    return !ioctl(fileno(stream), TIOCGWINSZ, &size) && size.ws_row ? size.ws_row : USUAL;
+}
+
 size_t bcl_terminal_room(FILE *stream) {
     return isatty(fileno(stream)) ? bcl_terminal_columns(stream) : SIZE_MAX;
+}
+
+/* In the last column some terminals would begin the next line. */
+static int fit(FILE *stream, const char *text, size_t size) {
+    return (int)bcl_columns_fit(text, size, bcl_terminal_columns(stream) - 1);
 }
 
 void bcl_terminal_rewrite(FILE *stream, const char *format, ...) {
@@ -31,14 +42,27 @@ void bcl_terminal_rewrite(FILE *stream, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     bcl_printable(shown, sizeof shown, text);
-    /* In the last column some terminals would begin the next line. */
-    const size_t n = bcl_columns_fit(shown, strlen(shown), bcl_terminal_columns(stream) - 1);
-    fprintf(stream, "\r%.*s\033[K", (int)n, shown);
+    fprintf(stream, "\r%.*s\033[K", fit(stream, shown, strlen(shown)), shown);
+    fflush(stream);
+}
+
+void bcl_terminal_rewrite_above(FILE *stream, const char *first, const char *lines) {
+    const size_t room = terminal_rows(stream);
+    size_t below = 0;
+    fprintf(stream, "\r%.*s\033[K", fit(stream, first, strlen(first)), first);
+    for (const char *at = lines; *at && below + 2 < room; below++) {
+        const size_t size = strcspn(at, "\n");
+        fprintf(stream, "\n%.*s\033[K", fit(stream, at, size), at);
+        at += size + (at[size] != 0);
+    }
+    fputs("\033[J", stream); /* a longer table's rest */
+    if (below)
+        fprintf(stream, "\r\033[%zuA", below);
     fflush(stream);
 }
 
 void bcl_terminal_erase(FILE *stream) {
-    fputs("\r\033[K", stream);
+    fputs("\r\033[J", stream);
     fflush(stream);
 }
 

@@ -15,6 +15,9 @@ size_t bcl_terminal_room(FILE *stream);
  * control characters escaped; erase it before anything else is printed. */
 void bcl_terminal_rewrite(FILE *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same with `lines` below, one a line; as many as the terminal has room for. */
+void bcl_terminal_rewrite_above(FILE *stream, const char *first, const char *lines);
+/* With all that is below. */
 void bcl_terminal_erase(FILE *stream);
 
 /* Prints text in lines of at most `width` columns, broken at spaces; '\n' begins a paragraph's next

@@ -165,7 +165,9 @@ static bcl_status train(job *j) {
     p->progress = (bcl_progress){.run = record->folder,
                                  .status_path = p->complete || p->follows ? NULL : j->status,
                                  .epochs = record->options->epochs,
-                                 .quiet = p->quiet};
+                                 .quiet = p->quiet,
+                                 .devices = group ? group->devices : NULL,
+                                 .devices_context = group ? group->context : NULL};
     p->run = run;
     BCL_TRY(bcl_progress_start(&p->progress));
     bcl_interrupt_catch();

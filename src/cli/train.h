@@ -14,6 +14,7 @@ typedef struct bcl_train_printer {
     bool quiet, json;
     bool follows;  /* another rank tells all */
     bool complete; /* the run was, before anything was done */
+    double noted;  /* when the tracker was told of the devices, bcl_seconds() */
     bcl_progress progress;
     bcl_cli_session session;
     /* who records the run; begun with it */

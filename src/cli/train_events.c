@@ -3,6 +3,7 @@
 #include "cli/train.h"
 #include "util/printable.h"
 
+#include <cjson/cJSON.h>
 #include <stdarg.h>
 
 __attribute__((format(printf, 2, 3))) static void say(bcl_train_printer *t, const char *format,
@@ -28,6 +29,20 @@ __attribute__((format(printf, 2, 3))) static void print(bcl_train_printer *t, co
     fflush(stdout);
 }
 
+/* For who watches the run by its folder. */
+static void note_devices(bcl_train_printer *t) {
+    const double now = bcl_seconds();
+    char *text = NULL;
+    if (!t->tracker || !t->progress.devices || now < t->noted + 1)
+        return;
+    t->noted = now;
+    cJSON *devices = t->progress.devices(t->progress.devices_context);
+    if (!bcl_json_print(&text, devices))
+        bcl_tracker_devices(t->tracker, text);
+    cJSON_free(text);
+    cJSON_Delete(devices);
+}
+
 void bcl_train_print_event(void *context, const bcl_run_event *e) {
     bcl_train_printer *t = context;
     char entities[32] = "", shown[2048];
@@ -44,6 +59,7 @@ void bcl_train_print_event(void *context, const bcl_run_event *e) {
         break;
     case BCL_RUN_STEP:
         bcl_progress_step(&t->progress, e);
+        note_devices(t);
         break;
     case BCL_RUN_EPOCH:
         print(t, "epoch %lld: training loss %.6f, accuracy %.6f\n", (long long)e->epoch, e->loss,

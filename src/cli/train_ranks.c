@@ -1,4 +1,5 @@
 /* bertcl train --devices: the launcher's side and a rank's. */
+#include "cli/terminal.h"
 #include "cli/train.h"
 
 #include <errno.h>
@@ -101,6 +102,12 @@ static bcl_status find_devices(bcl_device_info **devices, size_t *count, const b
     return bcl_fail(status, "%s:%d: %s", r->file, r->host.line, message);
 }
 
+/* Of a rank that has ended without doing it. */
+static void erase_progress(void) {
+    if (bcl_terminal_is(stderr))
+        bcl_terminal_erase(stderr);
+}
+
 static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int argc,
                          char *const *argv, bool quiet) {
     bcl_status status = BCL_OK;
@@ -126,9 +133,11 @@ static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int arg
                    .rank_count = count,
                    .shares = r->shares,
                    .run = run,
-                   .quiet = quiet};
+                   .before_message = quiet ? NULL : erase_progress};
     bcl_interrupt_catch();
-    BCL_TRY(bcl_ranks_run(code, &l));
+    status = bcl_ranks_run(code, &l);
+    if (status && !quiet)
+        erase_progress();
 out:
     free(words);
     free(program);

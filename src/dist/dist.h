@@ -88,10 +88,10 @@ typedef struct bcl_ranks {
     char *const *argv;   /* the ranks', from the command on, NULL at the end; without --devices */
     bcl_rank_place *ranks;
     size_t rank_count;
-    const char *shares; /* as given; NULL */
-    const char *run;    /* the folder that they write to */
-    bool quiet;
-    int crashes; /* of mpirun, so far */
+    const char *shares;           /* as given; NULL */
+    const char *run;              /* the folder that they write to */
+    void (*before_message)(void); /* what ranks have left on the terminal; may be NULL */
+    int crashes;                  /* of mpirun, so far */
 } bcl_ranks;
 /* Runs the ranks to their end, and what is left of them again where a device fails. *code: what to
  * exit with; what was wrong was told. Blocking. */

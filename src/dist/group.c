@@ -28,7 +28,8 @@ typedef struct sums {
     double tokens, seconds; /* of its own part */
     double wall;            /* of the step before, s */
     double since_save;
-    double sent; /* bytes */
+    double sent;   /* bytes */
+    double memory; /* of its process, MiB */
 } sums;
 
 struct bcl_group {
@@ -204,6 +205,8 @@ static void learn(bcl_group *g, bcl_train_part *part) {
     for (int r = 0; r < g->t.size; r++)
         measures[r] = (bcl_share_measure){g->all[r].tokens, g->all[r].seconds};
     bcl_shares_add(g->shares, part->step, measures, g->all[0].wall);
+    for (int r = 0; r < g->t.size; r++)
+        bcl_ledger_memory(g->ledger, r, g->all[r].memory);
     part->save = g->all[0].since_save > SAVE_SECONDS;
     if (!g->keep_all && g->leaving < 0 && bcl_control_has())
         g->leaving = bcl_shares_useless(g->why, sizeof g->why, g->shares);
@@ -287,6 +290,7 @@ static bcl_status reduce(void *context, bcl_train_part *part) {
     own.seconds = ready - g->began;
     own.wall = now - (g->ended > 0 ? g->ended : g->began);
     own.since_save = now - g->saved;
+    own.memory = bcl_rss_mb();
     g->ended = now;
     BCL_TRY(sum_stats(g, part, &own));
     BCL_TRY(find_nonsense(g, part->step));

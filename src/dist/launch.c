@@ -517,6 +517,11 @@ static bcl_status fail_mpirun(const attempt *a) {
                     a->text_size ? a->text : "it says nothing");
 }
 
+static void before_message(const bcl_ranks *l) {
+    if (l->before_message)
+        l->before_message();
+}
+
 static bool none_seen(const attempt *a) {
     for (size_t i = 0; i < a->l->rank_count; i++)
         if (a->peers[i].seen)
@@ -550,6 +555,7 @@ static bcl_status survive_mpirun(bool *again, const attempt *a) {
     if (a->l->crashes++ == MOST_CRASHES)
         return bcl_fail(BCL_ERROR_IO, "mpirun was ended by signal %d (%s); --resume goes on",
                         number, strsignal(number));
+    before_message(a->l);
     fprintf(stderr, "mpirun was ended by signal %d (%s); the devices start again\n", number,
             strsignal(number));
     *again = true;
@@ -590,6 +596,7 @@ static bcl_status run_once(int *code, bool *again, bool *opened, bcl_ranks *l) {
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "%s: %s; no device is left; --resume goes on, also with other --devices", device,
                  a->peers[a->lost].reason);
+    before_message(l);
     fprintf(stderr, "%s left out: %s; the others go on\n", device, a->peers[a->lost].reason);
     BCL_TRY(note(device, a->peers[a->lost].reason));
     drop(l, a->lost);

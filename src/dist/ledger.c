@@ -8,6 +8,7 @@
 typedef struct entry {
     bcl_member member;
     double tokens, timed_tokens, timed_seconds, wall;
+    double memory;      /* of its process, MiB; not of the past */
     char left_out[512]; /* why; "": it is among the ranks, or was when this was kept */
     bool matched;       /* with a rank, or with one that was left out since */
 } entry;
@@ -67,6 +68,10 @@ void bcl_ledger_free(bcl_ledger *l) {
     free(l);
 }
 
+void bcl_ledger_memory(bcl_ledger *l, int r, double mb) {
+    l->ranks[r].memory = mb;
+}
+
 /* A rank with what it did in this process too. */
 static entry entry_of(const bcl_ledger *l, const bcl_shares *shares, int r, double *share) {
     const bcl_share_sum sum = bcl_shares_sum(shares, r);
@@ -108,6 +113,7 @@ cJSON *bcl_ledger_json(const bcl_ledger *l, const bcl_shares *shares) {
         cJSON *item = add_result(list, &e, share);
         cJSON_AddNumberToObject(item, "communication_share", sum.communication_share);
         cJSON_AddNumberToObject(item, "bytes_per_step", sum.step_bytes);
+        cJSON_AddNumberToObject(item, "memory_mb", e.memory);
     }
     for (size_t i = 0; i < l->gone_count; i++)
         add_result(list, &l->gone[i], 0);

@@ -17,6 +17,8 @@ typedef struct bcl_ledger bcl_ledger;
 bcl_status bcl_ledger_create(bcl_ledger **out, const bcl_member *members, int size,
                              const char *left_out);
 void bcl_ledger_free(bcl_ledger *ledger);
+/* What rank r's process has now, MiB. */
+void bcl_ledger_memory(bcl_ledger *ledger, int r, double mb);
 /* The array of results.json: the ranks, then those that are not there any more. */
 struct cJSON *bcl_ledger_json(const bcl_ledger *ledger, const bcl_shares *shares);
 /* *text, to free(): for a checkpoint, what was done until now and the shares of what comes. */

@@ -1,5 +1,6 @@
 /* Runs from the index: found, filtered, sorted, compared. What is printed is made from this JSON.
  */
+#include "track/record.h"
 #include "track/store.h"
 
 #include <ctype.h>
@@ -406,6 +407,24 @@ out:
 #define PARAMS_SQL  "SELECT key, text, number FROM params WHERE run = ? ORDER BY key"
 #define FIGURES_SQL "SELECT key, text, number FROM figures WHERE run = ? ORDER BY key"
 
+/* What its devices do, if it goes on and they are several. */
+static bcl_status add_devices(cJSON *json, const char *folder) {
+    bcl_status status = BCL_OK;
+    char *path = NULL;
+    cJSON *heartbeat = NULL;
+    BCL_TRY(bcl_path_join(&path, folder, BCL_HEARTBEAT_FILE));
+    if (strcmp(bcl_json_word(json, "state"), "running") || !bcl_path_exists(path) ||
+        bcl_json_read_own(&heartbeat, path))
+        goto out;
+    cJSON *devices = cJSON_DetachItemFromObjectCaseSensitive(heartbeat, "devices");
+    if (devices)
+        cJSON_AddItemToObject(json, "devices", devices);
+out:
+    cJSON_Delete(heartbeat);
+    free(path);
+    return status;
+}
+
 bcl_status bcl_store_run(cJSON **out, bcl_store *store, int64_t run) {
     bcl_status status = BCL_OK;
     run_row r = {0};
@@ -438,6 +457,7 @@ bcl_status bcl_store_run(cJSON **out, bcl_store *store, int64_t run) {
                          "SELECT role, path, bytes, sha256 FROM run_artifacts JOIN artifacts ON "
                          "artifacts.id = artifact WHERE run = ? ORDER BY path",
                          run));
+    BCL_TRY(add_devices(json, r.texts[FOLDER]));
     BCL_TRY(bcl_path_join(&path, r.texts[FOLDER], "track.json"));
     cJSON *track = NULL;
     if (bcl_path_exists(path) && !bcl_json_read_own(&track, path)) {

@@ -108,7 +108,8 @@ bcl_status bcl_track_record(cJSON **out, const char *command, int argc, char *co
 
 /* ---- heartbeat.json ---- */
 
-bcl_status bcl_track_heartbeat(const char *folder, const char *state, const char *message) {
+bcl_status bcl_track_heartbeat(const char *folder, const char *state, const char *message,
+                               const char *devices) {
     bcl_status status = BCL_OK;
     char *path = NULL;
     const double now = bcl_unix_time();
@@ -117,6 +118,8 @@ bcl_status bcl_track_heartbeat(const char *folder, const char *state, const char
     cJSON_AddStringToObject(json, "state", state);
     if (message)
         cJSON_AddStringToObject(json, "message", message);
+    if (devices)
+        cJSON_AddRawToObject(json, "devices", devices);
     if (strcmp(state, "running"))
         cJSON_AddNumberToObject(json, "ended", now);
     BCL_TRY(bcl_path_join(&path, folder, BCL_HEARTBEAT_FILE));

@@ -16,7 +16,8 @@ bool bcl_track_is_own(const char *name);
 bcl_status bcl_track_record(cJSON **out, const char *command, int argc, char *const *argv);
 /* Writes the sign of life. state: "running", "finished", "failed", "stopped"; message may be NULL.
  */
-bcl_status bcl_track_heartbeat(const char *folder, const char *state, const char *message);
+bcl_status bcl_track_heartbeat(const char *folder, const char *state, const char *message,
+                               const char *devices);
 
 /* Changes RUN/marks.json under a lock of the folder. value NULL removes a tag. */
 bcl_status bcl_marks_tag(const char *folder, const char *key, const char *value);

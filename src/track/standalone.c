@@ -88,7 +88,7 @@ bcl_status bcl_store_record(bcl_store *store, const bcl_standalone *s, int64_t *
     if (s->file)
         BCL_TRY(write_part(folder, s->file_name, s->file));
     BCL_TRY(write_part(folder, "results.json", s->results));
-    BCL_TRY(bcl_track_heartbeat(folder, "finished", NULL));
+    BCL_TRY(bcl_track_heartbeat(folder, "finished", NULL, NULL));
     BCL_TRY(write_part(folder, "run.json", record)); /* last: now it is a run */
     BCL_TRY(bcl_store_import(store, folder, run));
 out:

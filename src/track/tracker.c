@@ -23,12 +23,14 @@ struct bcl_tracker {
     bcl_mlflow *mlflow;
     bool want_board, want_mlflow, mlflow_failed;
     double mlflow_again; /* not before this time, after a failure */
-    double beat;
+    double beat;         /* when the last heartbeat was; 0: it is due */
+    bool had_devices;
     pthread_t thread;
     bool running, stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bcl_string told; /* lines to be told, under the lock */
+    char *devices;   /* of bcl_tracker_devices, under the lock; NULL: nothing new */
     bool store_failed, board_failed;
 };
 
@@ -214,12 +216,38 @@ static void update_mlflow(bcl_tracker *t, bool ended, double seconds) {
     t->mlflow_again = bcl_seconds() + (status ? MLFLOW_PAUSE : 0);
 }
 
-static void look(bcl_tracker *t) {
+void bcl_tracker_devices(bcl_tracker *t, const char *json) {
+    char *text = NULL;
+    if (!t || bcl_strdup(&text, json))
+        return;
+    pthread_mutex_lock(&t->lock);
+    free(t->devices);
+    t->devices = text;
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* What fails here is said by what reads it: "lost". */
+static void beat(bcl_tracker *t) {
     const double now = bcl_unix_time();
-    if (now - t->beat >= HEARTBEAT_SECONDS) {
-        t->beat = now;
-        (void)bcl_track_heartbeat(t->folder, "running", NULL); /* said by what reads it: "lost" */
+    char *devices = NULL;
+    pthread_mutex_lock(&t->lock);
+    const bool first = t->devices && !t->had_devices;
+    if (first || now - t->beat >= HEARTBEAT_SECONDS) {
+        devices = t->devices;
+        t->devices = NULL;
+        t->beat = 0;
     }
+    pthread_mutex_unlock(&t->lock);
+    if (t->beat)
+        return;
+    (void)bcl_track_heartbeat(t->folder, "running", NULL, devices);
+    t->beat = now;
+    t->had_devices = devices != NULL;
+    free(devices);
+}
+
+static void look(bcl_tracker *t) {
+    beat(t);
     import(t);
     update_board(t);
     update_mlflow(t, false, MLFLOW_SECONDS);
@@ -276,6 +304,7 @@ static void free_tracker(bcl_tracker *t) {
     bcl_mlflow_close(t->mlflow);
     bcl_store_close(t->store);
     bcl_string_free(&t->told);
+    free(t->devices);
     pthread_mutex_destroy(&t->lock);
     pthread_cond_destroy(&t->wake);
     free(t);
@@ -318,7 +347,7 @@ bcl_status bcl_tracker_start(bcl_tracker **out, const bcl_tracker_options *optio
     BCL_TRY(write_track(t));
     if (t->want_mlflow)
         BCL_TRY(bcl_mlflow_open(&t->mlflow, t->folder));
-    BCL_TRY(bcl_track_heartbeat(t->folder, "running", NULL));
+    BCL_TRY(bcl_track_heartbeat(t->folder, "running", NULL, NULL));
     t->beat = bcl_unix_time();
     open_store(t);
     if (pthread_create(&t->thread, NULL, follow, t))
@@ -343,7 +372,7 @@ void bcl_tracker_end(bcl_tracker *t, const char *state, const char *message) {
     if (t->mlflow)
         bcl_mlflow_hurry(t->mlflow, MLFLOW_HURRY_SECONDS);
     pthread_join(t->thread, NULL);
-    if (bcl_track_heartbeat(t->folder, state, message))
+    if (bcl_track_heartbeat(t->folder, state, message, NULL))
         say(t, "store: %s", bcl_message());
     if (!strcmp(state, "finished") && bcl_card_write(t->folder))
         say(t, "model card: %s", bcl_message());

@@ -121,11 +121,58 @@ static void test_status_that_cannot_be_written(void **state) {
     assert_string_equal(bcl_message(), "stopped at step 9");
 }
 
+static cJSON *two_devices(void *context) {
+    return cJSON_Parse(context);
+}
+
+static char of_two[] =
+    "[{\"id\":\"nvidia:0\",\"share\":0.751,\"tokens_per_s\":12345.6,\"wait_share\":0.034,"
+    "\"communication_share\":0.12,\"memory_mb\":812.3,\"left_out\":null},"
+    "{\"id\":\"\\u001b[2J:1\",\"share\":0,\"tokens_per_s\":7,\"left_out\":\"it hangs\"}]";
+
+static void test_devices(void **state) {
+    (void)state;
+    bcl_string table = {0};
+    cJSON *devices = two_devices(of_two);
+    OK(bcl_progress_table(&table, devices));
+    cJSON_Delete(devices);
+    char *last = strstr(table.data, "\\x1b[2J:1  left out "); /* and empty cells */
+    assert_non_null(last);
+    *last = 0;
+    assert_string_equal(table.data,
+                        "device        share  tokens/s  waiting  communication   memory\n"
+                        "nvidia:0       75 %     12346      3 %           12 %  812 MiB\n");
+    bcl_string_free(&table);
+}
+
+static void test_devices_in_status(void **state) {
+    (void)state;
+    char *path = NULL, *folder = test_folder();
+    cJSON *json = NULL;
+    OK(bcl_path_join(&path, folder, "status.json"));
+    bcl_progress p = at_work();
+    const bcl_run_event step = p.step;
+    p.quiet = true;
+    p.status_path = path;
+    p.devices = two_devices;
+    p.devices_context = of_two;
+    bcl_progress_step(&p, &step);
+    OK(bcl_json_read(&json, path));
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "devices");
+    assert_int_equal(cJSON_GetArraySize(list), 2);
+    assert_true(number(cJSON_GetArrayItem(list, 0), "memory_mb") == 812.3);
+    cJSON_Delete(json);
+    free(path);
+    free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line_fits),
         cmocka_unit_test(test_line_of_long_runs),
         cmocka_unit_test(test_status_file),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_devices_in_status),
         cmocka_unit_test(test_status_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
