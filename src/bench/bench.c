@@ -27,12 +27,31 @@ typedef struct bench {
 
 /* ---- rows of the parent's own ---- */
 
+/* The row of an earlier pass, which the new one completes, or replaces if it is not ok. */
+static void join_row(bench *b, cJSON *row) {
+    cJSON *old, *item;
+    cJSON_ArrayForEach(old, b->rows) {
+        if (strcmp(bcl_json_word(old, "name"), bcl_json_word(row, "name")) ||
+            strcmp(bcl_json_word(old, "device"), b->about->id))
+            continue;
+        cJSON_DeleteItemFromObjectCaseSensitive(old, "note"); /* of fewer samples */
+        cJSON_DeleteItemFromObjectCaseSensitive(old, "reason");
+        for (item = strcmp(bcl_json_word(row, "status"), "ok") ? NULL : old->child; item;
+             item = item->next)
+            if (!cJSON_HasObjectItem(row, item->string))
+                cJSON_AddItemToObject(row, item->string, cJSON_Duplicate(item, true));
+        cJSON_ReplaceItemViaPointer(b->rows, old, row);
+        return;
+    }
+    cJSON_AddItemToArray(b->rows, row);
+}
+
 static void add_row(bench *b, cJSON *row) {
     cJSON_AddStringToObject(row, "device", b->about->id);
     cJSON_AddStringToObject(row, "device_name", b->about->name);
     cJSON_AddStringToObject(row, "driver", b->about->version);
     cJSON_AddStringToObject(row, "driver_version", b->about->driver);
-    cJSON_AddItemToArray(b->rows, row);
+    join_row(b, row);
 }
 
 static void add_problem(bench *b, const char *name, const char *status, const char *reason) {
@@ -55,17 +74,15 @@ static bool wanted(const bcl_bench_child *c, const char *level) {
     return !c->options->only;
 }
 
-static void measure_levels(bcl_bench_child *c) {
+static void measure_pass(bcl_bench_child *c) {
     if (wanted(c, "limit"))
         bcl_bench_limits(c);
     if (wanted(c, "product"))
         bcl_bench_products(c, BCL_PRECISION_FP32);
     if (wanted(c, "step"))
         bcl_bench_steps(c, BCL_PRECISION_FP32);
-    if (wanted(c, "operation")) {
+    if (wanted(c, "operation"))
         bcl_bench_operations(c, false, BCL_PRECISION_FP32);
-        bcl_bench_explain(c);
-    }
     for (int p = BCL_PRECISION_FP32 + 1; p < BCL_PRECISIONS; p++) {
         if (!bcl_precision_offered(c->about, (bcl_precision)p))
             continue;
@@ -73,9 +90,17 @@ static void measure_levels(bcl_bench_child *c) {
             bcl_bench_products(c, (bcl_precision)p);
         if (wanted(c, "step"))
             bcl_bench_steps(c, (bcl_precision)p);
+        if (wanted(c, "operation"))
+            bcl_bench_operations(c, false, (bcl_precision)p);
     }
+    if (wanted(c, "operation"))
+        bcl_bench_explain(c);
     if (c->options->full && wanted(c, "product"))
         bcl_bench_providers(c);
+}
+
+static int passes_of(const bcl_bench_options *options) {
+    return options->full ? BCL_BENCH_FULL_PASSES : BCL_BENCH_QUICK_PASSES;
 }
 
 static void measure_in_child(void *context, int fd) {
@@ -100,10 +125,13 @@ static void measure_in_child(void *context, int fd) {
         bcl_bench_operations(&c, true, b->precision);
         bcl_bench_verify_model(&c, b->precision);
     } else {
-        measure_levels(&c);
+        for (; c.pass < passes_of(b->options); c.pass++)
+            measure_pass(&c);
     }
     bcl_bench_frame(&c, 'B', "close");
-    free(c.operations);
+    for (int p = 0; p < BCL_PRECISIONS; p++)
+        free(c.operations[p]);
+    free(c.kept);
     bcl_device_free(c.profiled);
     bcl_device_free(c.device);
     bcl_bench_frame(&c, 'E', "");
@@ -202,8 +230,9 @@ static void add_host(cJSON *json, double load, const bench *b) {
     cJSON *options = cJSON_AddObjectToObject(json, "options");
     cJSON_AddStringToObject(options, "suite", b->options->full ? "full" : "quick");
     cJSON_AddStringToObject(options, "model", b->options->model ? b->options->model : "MiniLM-L6");
-    cJSON_AddNumberToObject(options, "repetitions",
-                            b->options->full ? BCL_BENCH_FULL_SAMPLES : BCL_BENCH_QUICK_SAMPLES);
+    const int samples = b->options->full ? BCL_BENCH_FULL_SAMPLES : BCL_BENCH_QUICK_SAMPLES;
+    cJSON_AddNumberToObject(options, "repetitions", passes_of(b->options) * samples);
+    cJSON_AddNumberToObject(options, "passes", passes_of(b->options));
     cJSON_AddNumberToObject(options, "hidden", b->config.hidden);
     cJSON_AddNumberToObject(options, "layers", b->config.layers);
     cJSON_AddNumberToObject(options, "intermediate", b->config.intermediate);

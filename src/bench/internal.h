@@ -12,7 +12,10 @@
 struct cJSON;
 
 enum { BCL_BENCH_SIZES = 40 }; /* powers of two of bytes */
-enum { BCL_BENCH_QUICK_SAMPLES = 7, BCL_BENCH_FULL_SAMPLES = 15, BCL_BENCH_SAMPLES = 15 };
+/* Rows are measured in passes, each over all rows, so that what a machine does over minutes is in
+ * the samples of every row. */
+enum { BCL_BENCH_QUICK_PASSES = 2, BCL_BENCH_QUICK_SAMPLES = 4 }; /* of a pass */
+enum { BCL_BENCH_FULL_PASSES = 3, BCL_BENCH_FULL_SAMPLES = 5, BCL_BENCH_SAMPLES = 15 };
 
 /* ---- shape.c ---- */
 
@@ -24,6 +27,7 @@ bcl_status bcl_bench_shape(bcl_config *out, const char *model);
 typedef struct bcl_bench_times {
     double samples[BCL_BENCH_SAMPLES]; /* s a repetition, in the order of measuring */
     int count, repeats;                /* repetitions of a sample */
+    int passes;                        /* that they are from, as many of each */
     double least, q1, median, q3;
 } bcl_bench_times;
 
@@ -51,11 +55,14 @@ typedef struct bcl_bench_child {
     double deadline; /* of bcl_seconds() */
     bcl_device *device;
     bcl_device *profiled; /* the same, each launch timed by an event; NULL: it could not be had */
-    double peak;          /* flop/s in fp32, the best seen; 0: not known */
-    double read, written, streams;     /* bytes/s of read, copy, triad, the best seen */
-    double bandwidth[BCL_BENCH_SIZES]; /* bytes/s, the best of streams of 2^i bytes in all */
-    bcl_bench_times whole[2];          /* steps of evaluation and training at batch 32, in fp32 */
-    bcl_bench_times *operations;       /* (kinds), count 0: not measured; or NULL */
+    int pass;             /* from 0 on */
+    struct bcl_bench_row *kept; /* (kept_count) rows with a speed, as the passes so far have them */
+    size_t kept_count, kept_capacity;
+    double peak;                              /* flop/s in fp32, the best seen; 0: not known */
+    double read, written, streams;            /* bytes/s of read, copy, triad, the best seen */
+    double bandwidth[BCL_BENCH_SIZES];        /* bytes/s, the best of streams of 2^i bytes in all */
+    bcl_bench_times whole[BCL_PRECISIONS][2]; /* steps of evaluation and training at batch 32 */
+    bcl_bench_times *operations[BCL_PRECISIONS]; /* (kinds), count 0: not measured; or NULL */
 } bcl_bench_child;
 
 typedef struct bcl_bench_row {
@@ -77,9 +84,11 @@ typedef struct bcl_bench_row {
     struct cJSON *more; /* members to add, taken; or NULL */
 } bcl_bench_row;
 
-/* Tells the parent what is tried next; false: no time is left, and a row says so. */
+/* Tells the parent what is tried next; false: no time is left, and a row says so. In a later pass
+ * the row becomes what the passes before it have, samples, errors and notes among them; false also
+ * where they have no speed. */
 bool bcl_bench_begin(bcl_bench_child *c, bcl_bench_row *row);
-/* Times it, within the time that is left. */
+/* Times it, within the time that is left, and adds the samples to those of earlier passes. */
 bcl_status bcl_bench_measure(bcl_bench_child *c, bcl_bench_row *row, bcl_bench_work *work,
                              void *context);
 void bcl_bench_tell(bcl_bench_child *c, bcl_bench_row *row);
@@ -160,6 +169,7 @@ typedef struct bcl_bench_kind {
 } bcl_bench_kind;
 extern const bcl_bench_kind bcl_bench_kinds[];
 extern const size_t bcl_bench_kind_count;
+bool bcl_bench_kind_has_products(const bcl_bench_kind *kind);
 
 struct bcl_bench_operation {
     const bcl_bench_kind *kind;
@@ -212,13 +222,42 @@ void bcl_bench_products(bcl_bench_child *c, bcl_precision precision);
 /* The same products by every provider that suits the device, untuned, in its precision. */
 void bcl_bench_providers(bcl_bench_child *c);
 void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision);
-/* Each operation of the model, timed or, with `verify`, only checked, a row an output. */
+/* Each operation of the model, timed or, with `verify`, only checked, a row an output. Timed in
+ * another precision than fp32 those that have matrix products: the others are the same. */
 void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precision);
 /* The whole model, forward and its gradients, against double precision. */
 void bcl_bench_verify_model(bcl_bench_child *c, bcl_precision precision);
 /* The times of a step's operations together: rows that tell how much of the step they are. */
 void bcl_bench_explain(bcl_bench_child *c);
-/* s that so much takes at least, and what it is bound by. 0: the limits were not measured. */
+/* s that so much takes at least in fp32, and what it is bound by; 0: the limits were not measured.
+ */
 double bcl_bench_roof(const char **bound, const bcl_bench_child *c, double flop, double bytes);
+
+/* ---- certainty.c: what runs of one device differ by ---- */
+
+#define BCL_BENCH_LEAST 0.01 /* standard deviation of a logarithm between two runs, at least */
+
+/* Of a row. */
+typedef struct bcl_bench_spread {
+    double median;  /* s */
+    double sd;      /* of samples, by their quartiles, as a share of the median */
+    double drift;   /* |log| of the last third's median by the first's */
+    int passes;     /* 1: the rest is 0 */
+    double between; /* variance of the logarithms of the passes' medians */
+    double within;  /* what that would be if samples differed by chance alone */
+    double shift;   /* log of the last pass' median by the first's */
+} bcl_bench_spread;
+/* Of a device's typical row in a result. drift: of what the rows have in common. */
+typedef struct bcl_bench_noise {
+    double sd, drift, between;
+} bcl_bench_noise;
+/* Rows that only check something are ok without a speed. */
+bool bcl_bench_has_speed(const struct cJSON *row);
+bcl_status bcl_bench_spread_of(bcl_bench_spread *out, const struct cJSON *row);
+bcl_status bcl_bench_noise_of(bcl_bench_noise *out, const bcl_bench_column *column);
+/* Of the logarithm of the row's median, from run to run. */
+double bcl_bench_variance(const bcl_bench_spread *row, const bcl_bench_noise *noise);
+/* The middle of so many numbers, which it sorts; 0 of none. */
+double bcl_bench_middle(double *x, size_t n);
 
 #endif

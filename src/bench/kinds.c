@@ -54,3 +54,8 @@ const bcl_bench_kind bcl_bench_kinds[] = {
     {"embedding-rows/scatter", 0, false, false, FAMILY(scatter), {0, 0}, {0, 0}},
 };
 const size_t bcl_bench_kind_count = sizeof bcl_bench_kinds / sizeof *bcl_bench_kinds;
+
+bool bcl_bench_kind_has_products(const bcl_bench_kind *kind) {
+    return kind->launch == bcl_bench_linear_launch ||
+           kind->launch == bcl_bench_linear_backward_launch;
+}

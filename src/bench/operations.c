@@ -164,13 +164,12 @@ out:
     return status;
 }
 
-static bcl_status measure(bcl_bench_row *row, bcl_bench_child *c, const bcl_bench_kind *kind,
-                          bcl_gemm *gemm, bcl_gemm *profiled,
-                          const bcl_bench_sentences *sentences) {
+/* All that is not its time. */
+static bcl_status inspect(bcl_bench_row *row, bcl_bench_child *c, const bcl_bench_kind *kind,
+                          bcl_gemm *gemm, const bcl_bench_sentences *sentences) {
     bcl_status status = BCL_OK;
-    bcl_bench_operation o = {0};
     examined e;
-    BCL_TRY(examine(&e, c, kind, profiled ? profiled : gemm, sentences));
+    BCL_TRY(examine(&e, c, kind, gemm, sentences));
     BCL_TRY(check_all(row, &e, c));
     row->flop = e.o.flop;
     row->bytes = e.o.bytes;
@@ -179,19 +178,34 @@ static bcl_status measure(bcl_bench_row *row, bcl_bench_child *c, const bcl_benc
     row->more = cJSON_CreateObject();
     cJSON_AddStringToObject(row->more, "kernels", e.kernels);
     cJSON_AddStringToObject(row->more, "operands", e.o.shape);
+out:
     bcl_bench_operation_close(&e.o);
+    return status;
+}
+
+static void compare_roof(bcl_bench_row *row, bcl_bench_child *c) {
+    row->roof = bcl_bench_roof(&row->bound, c, row->flop, row->bytes);
+    for (int i = 0; i < 2 && row->times.count && row->roof > row->times.median; i++) {
+        /* the limit may have been measured in a worse moment */
+        bcl_bench_limits_again(c, row->bound);
+        row->roof = bcl_bench_roof(&row->bound, c, row->flop, row->bytes);
+    }
+}
+
+static bcl_status measure(bcl_bench_row *row, bcl_bench_child *c, const bcl_bench_kind *kind,
+                          bcl_gemm *gemm, bcl_gemm *profiled,
+                          const bcl_bench_sentences *sentences) {
+    bcl_status status = BCL_OK;
+    bcl_bench_operation o = {0};
+    if (!c->pass)
+        BCL_TRY(inspect(row, c, kind, profiled ? profiled : gemm, sentences));
     if (row->status)
         goto out;
     BCL_TRY(bcl_bench_operation_open(&o, kind, c->device, gemm, c->config, sentences));
     BCL_TRY(bcl_bench_measure(c, row, run, &o));
-    row->roof = bcl_bench_roof(&row->bound, c, row->flop, row->bytes);
-    for (int i = 0; i < 2 && row->times.count && row->roof > row->times.median; i++) {
-        bcl_bench_limits_again(c,
-                               row->bound); /* the limit may have been measured in a worse moment */
-        row->roof = bcl_bench_roof(&row->bound, c, row->flop, row->bytes);
-    }
+    if (bcl_gemm_precision(gemm) == BCL_PRECISION_FP32) /* the multiply-adds measured are fp32's */
+        compare_roof(row, c);
 out:
-    bcl_bench_operation_close(&e.o);
     bcl_bench_operation_close(&o);
     return status;
 }
@@ -205,17 +219,18 @@ static void time_one(bcl_bench_child *c, size_t i, bcl_gemm *gemm, bcl_gemm *pro
     if (!bcl_bench_begin(c, &row))
         return;
     const bcl_status status = measure(&row, c, kind, gemm, profiled, sentences);
-    if (!status && !row.status && c->operations)
-        c->operations[i] = row.times;
+    if (!status && !row.status)
+        c->operations[bcl_gemm_precision(gemm)][i] = row.times;
     bcl_bench_end(c, &row, status);
 }
 
 static void all(bcl_bench_child *c, bool verify, bcl_gemm *gemm, bcl_gemm *profiled,
                 const bcl_bench_sentences *sentences) {
+    const bool fp32 = bcl_gemm_precision(gemm) == BCL_PRECISION_FP32;
     for (size_t i = 0; i < bcl_bench_kind_count; i++)
         if (verify)
             verify_one(c, &bcl_bench_kinds[i], profiled ? profiled : gemm, sentences);
-        else
+        else if (fp32 || bcl_bench_kind_has_products(&bcl_bench_kinds[i]))
             time_one(c, i, gemm, profiled, sentences);
 }
 
@@ -224,8 +239,9 @@ void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precisi
     bcl_gemm *gemm = NULL, *profiled = NULL;
     bcl_bench_sentences sentences = {0};
     bcl_bench_row row = {
-        .name = "operation", .level = "operation", .unit = "", .precision = "fp32"};
+        .level = "operation", .unit = "", .precision = bcl_precision_name(precision)};
     bcl_memory memory;
+    snprintf(row.name, sizeof row.name, "operation/%s", row.precision);
     BCL_TRY(bcl_bench_draw(&sentences, c->config, BCL_BENCH_SENTENCES, 0));
     const bcl_capacity capacity = {
         .tokens = sentences.tokens, .sentences = sentences.count, .training = true};
@@ -233,8 +249,8 @@ void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precisi
     BCL_TRY(bcl_gemm_create(&gemm, c->device, c->options->gemm, precision));
     if (c->profiled)
         BCL_TRY(bcl_gemm_create(&profiled, c->profiled, c->options->gemm, precision));
-    if (!verify && !c->operations)
-        BCL_NEW(c->operations, bcl_bench_kind_count);
+    if (!verify && !c->operations[precision])
+        BCL_NEW(c->operations[precision], bcl_bench_kind_count);
     all(c, verify, gemm, profiled, &sentences);
 out:
     if (status) {
@@ -254,21 +270,31 @@ static int times_of(size_t kind, bool training, int layers) {
     return n->layer * layers + n->step;
 }
 
-static void explain(bcl_bench_child *c, bool training, const bcl_bench_times *step) {
-    bcl_bench_row row = {.level = "explained", .unit = "% of the step", .precision = "fp32"};
+/* What has no products is the same in each precision. */
+static const bcl_bench_times *times_in(const bcl_bench_child *c, size_t kind,
+                                       bcl_precision precision) {
+    const bool own = bcl_bench_kind_has_products(&bcl_bench_kinds[kind]);
+    const bcl_bench_times *all = c->operations[own ? precision : BCL_PRECISION_FP32];
+    return all && all[kind].count ? &all[kind] : NULL;
+}
+
+static void explain(bcl_bench_child *c, bcl_precision precision, bool training) {
+    const bcl_bench_times *step = &c->whole[precision][training];
+    bcl_bench_row row = {.level = "explained", .unit = "% of the step"};
     cJSON *parts = cJSON_CreateArray();
     bcl_bench_times *sum = &row.times;
-    snprintf(row.name, sizeof row.name, "explained/%s/fp32/batch-%d",
-             training ? "train" : "evaluate", BCL_BENCH_SENTENCES);
+    row.precision = bcl_precision_name(precision);
+    snprintf(row.name, sizeof row.name, "explained/%s/%s/batch-%d", training ? "train" : "evaluate",
+             row.precision, BCL_BENCH_SENTENCES);
     bcl_bench_frame(c, 'B', row.name);
-    *sum = (bcl_bench_times){.count = step->count, .repeats = 1};
+    *sum = (bcl_bench_times){.count = step->count, .repeats = 1, .passes = step->passes};
     for (size_t i = 0; i < bcl_bench_kind_count; i++) {
         const int n = times_of(i, training, c->config->layers);
-        const bcl_bench_times *t = c->operations ? &c->operations[i] : NULL;
+        const bcl_bench_times *t = times_in(c, i, precision);
         if (!n || (training && !c->config->classifier_dropout &&
                    !strcmp(bcl_bench_kinds[i].name, "dropout/forward")))
             continue;
-        if (!t || !t->count) {
+        if (!t) {
             bcl_bench_mark(&row, "skipped", "%s was not measured", bcl_bench_kinds[i].name);
             break;
         }
@@ -290,7 +316,8 @@ static void explain(bcl_bench_child *c, bool training, const bcl_bench_times *st
 }
 
 void bcl_bench_explain(bcl_bench_child *c) {
-    for (int training = 0; training < 2; training++)
-        if (c->whole[training].count)
-            explain(c, training, &c->whole[training]);
+    for (int p = 0; p < BCL_PRECISIONS; p++)
+        for (int training = 0; training < 2; training++)
+            if (c->whole[p][training].count)
+                explain(c, (bcl_precision)p, training);
 }

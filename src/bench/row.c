@@ -36,7 +36,30 @@ void bcl_bench_mark(bcl_bench_row *row, const char *status, const char *format, 
     row->status = status;
 }
 
+static bcl_bench_row *find_kept(const bcl_bench_child *c, const char *name) {
+    for (size_t i = 0; i < c->kept_count; i++)
+        if (!strcmp(c->kept[i].name, name))
+            return &c->kept[i];
+    return NULL;
+}
+
+/* For the passes to come; without memory there are none of this row. */
+static void keep(bcl_bench_child *c, const bcl_bench_row *row) {
+    bcl_bench_row *kept = find_kept(c, row->name);
+    if (!kept && bcl_grow(&c->kept, &c->kept_capacity, c->kept_count + 1, sizeof *c->kept))
+        return;
+    if (!kept)
+        kept = &c->kept[c->kept_count++];
+    *kept = *row;
+    kept->more = NULL;
+}
+
 bool bcl_bench_begin(bcl_bench_child *c, bcl_bench_row *row) {
+    const bcl_bench_row *kept = find_kept(c, row->name);
+    if (c->pass > 0 ? !kept || bcl_seconds() >= c->deadline : kept != NULL)
+        return false; /* or two products of one shape */
+    if (kept)
+        *row = *kept;
     bcl_bench_frame(c, 'B', row->name);
     if (bcl_seconds() < c->deadline)
         return true;
@@ -49,12 +72,22 @@ bcl_status bcl_bench_measure(bcl_bench_child *c, bcl_bench_row *row, bcl_bench_w
                              void *context) {
     const int count = c->options->full ? BCL_BENCH_FULL_SAMPLES : BCL_BENCH_QUICK_SAMPLES;
     const double left = c->deadline - bcl_seconds();
-    const bcl_status status = bcl_bench_time(&row->times, count, left, work, context);
-    if (!status && !row->times.count)
+    bcl_bench_times now, *all = &row->times;
+    const bcl_status status = bcl_bench_time(&now, count, left, work, context);
+    if (status)
+        return status;
+    if (now.count) {
+        memcpy(all->samples + all->count, now.samples, (size_t)now.count * sizeof *now.samples);
+        all->count += now.count;
+        all->repeats = now.repeats;
+        all->passes++;
+        bcl_bench_summarize(all);
+    } else if (!all->count) {
         bcl_bench_mark(row, "skipped",
                        "%d repetitions of %.3g s each did not fit into the %.0f s that were left",
-                       count, row->times.median, fmax(left, 0));
-    return status;
+                       count, now.median, fmax(left, 0));
+    }
+    return BCL_OK;
 }
 
 static void judge(bcl_bench_row *row) {
@@ -82,6 +115,7 @@ static void add_times(cJSON *json, const bcl_bench_times *t) {
     cJSON_AddNumberToObject(times, "q3", t->q3);
     cJSON_AddNumberToObject(times, "least", t->least);
     cJSON_AddNumberToObject(times, "repeats", t->repeats);
+    cJSON_AddNumberToObject(times, "passes", t->passes);
     cJSON_AddItemToObject(times, "samples", cJSON_CreateDoubleArray(t->samples, t->count));
     const double drift = bcl_bench_drift(t);
     cJSON_AddNumberToObject(times, "last_by_first_third", drift);
@@ -134,6 +168,8 @@ static void add_speed(cJSON *json, bcl_bench_row *row) {
 void bcl_bench_tell(bcl_bench_child *c, bcl_bench_row *row) {
     char *text = NULL;
     cJSON *json = cJSON_CreateObject();
+    if (!row->status && row->times.count)
+        keep(c, row); /* as it is: what is judged and noted below is of all passes */
     judge(row);
     cJSON_AddStringToObject(json, "name", row->name);
     cJSON_AddStringToObject(json, "level", row->level);

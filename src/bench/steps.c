@@ -240,9 +240,8 @@ static void one(bcl_bench_child *c, bool training, const plan *p, bcl_precision 
         status = bcl_bench_measure(c, &row, run, s);
     if (!status)
         add_more(&row, s, cold, &energy);
-    if (!status && !row.status && s->batch_count == 1 && !p->length &&
-        precision == BCL_PRECISION_FP32)
-        c->whole[training] = row.times;
+    if (!status && !row.status && s->batch_count == 1 && !p->length)
+        c->whole[precision][training] = row.times;
     bcl_bench_end(c, &row, status);
     close_steps(s);
 }

@@ -224,10 +224,92 @@ static void test_two_runs(void **state) {
     cJSON_Delete(half);
 }
 
+enum { PASS_ROWS = 2000, PASSES = 2, PASS_SAMPLES = 4 };
+
+/* What a run of a machine is like: in logarithms, standard deviations of its state, which lasts
+ * for about thirty rows, of a run's level, and of samples; and the share of samples that other work
+ * makes 1.5 times as slow. */
+typedef struct machine {
+    double state, level, sample, bursts;
+} machine;
+
+/* A result of PASSES passes over the rows. slower: what each takes longer. */
+static cJSON *run_of(const machine *m, uint64_t seed, double slower) {
+    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "rows");
+    static double states[PASSES * PASS_ROWS];
+    const double stays = 1 - 1.0 / 30, level = m->level * normal(seed);
+    uint64_t next = seed << 32;
+    for (int t = 0; t < PASSES * PASS_ROWS; t++)
+        states[t] = t ? stays * states[t - 1] + sqrt(1 - stays * stays) * m->state * normal(next++)
+                      : m->state * normal(next++);
+    for (int r = 0; r < PASS_ROWS; r++) {
+        double samples[PASSES * PASS_SAMPLES];
+        char name[32];
+        cJSON *row = cJSON_CreateObject();
+        snprintf(name, sizeof name, "row-%d", r);
+        cJSON_AddStringToObject(row, "name", name);
+        cJSON_AddStringToObject(row, "device", "x:0");
+        cJSON_AddStringToObject(row, "status", "ok");
+        for (int i = 0; i < PASSES * PASS_SAMPLES; i++) {
+            const bool burst = (double)(bcl_mix64(next++) >> 11) * 0x1p-53 < m->bursts;
+            samples[i] =
+                slower * (burst ? 1.5 : 1) *
+                exp(level + states[i / PASS_SAMPLES * PASS_ROWS + r] + m->sample * normal(next++));
+        }
+        cJSON *seconds = cJSON_AddObjectToObject(row, "seconds");
+        cJSON_AddNumberToObject(seconds, "passes", PASSES);
+        cJSON_AddItemToObject(seconds, "samples",
+                              cJSON_CreateDoubleArray(samples, PASSES * PASS_SAMPLES));
+        cJSON_AddItemToArray(rows, row);
+    }
+    return json;
+}
+
+/* The share of rows that differ, and what all have in common. */
+static double differing(bcl_bench_difference *all, const machine *m, uint64_t seed, double slower) {
+    cJSON *a = run_of(m, seed, 1), *b = run_of(m, seed + 1, slower);
+    const bcl_bench_column x = column_of(a, "x:0"), y = column_of(b, "x:0");
+    bcl_bench_comparison c;
+    size_t found = 0;
+    assert_int_equal(bcl_bench_compare(&c, &x, &y), BCL_OK);
+    assert_int_equal(c.count, PASS_ROWS);
+    for (size_t i = 0; i < c.count; i++)
+        found += c.rows[i].differs;
+    *all = c.all;
+    bcl_bench_comparison_free(&c);
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    return (double)found / PASS_ROWS;
+}
+
+/* Two runs agree in 95 % of the rows on a quiet machine and on one with other work; that it has
+ * become slower is found, by the right ratio. */
+static void test_passes(void **state) {
+    static const machine machines[] = {
+        {0.01, 0.005, 0.01, 0}, {0.05, 0.01, 0.05, 0}, {0.1, 0.02, 0.1, 0.2}, {0.2, 0, 0.02, 0}};
+    static const double slower[] = {1, 1.2, 2};
+    bcl_bench_difference all;
+    (void)state;
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+        for (int k = 0; k < 3; k++) {
+            const double share = differing(&all, &machines[i], 10 * i + 1, slower[k]);
+            print_message("machine %zu, slower by %g: %.1f %% differ; all %.3f (%.3f-%.3f)%s\n", i,
+                          slower[k], 100 * share, all.ratio, all.low, all.high,
+                          all.differs ? "" : ", no difference");
+            assert_true(k || share < 0.05);
+            if (i < 3 || k != 1) /* the last one varies as much by itself */
+                assert_true(k == 0 ? !all.differs : all.differs && all.ratio < 1);
+            assert_true(fabs(all.ratio * slower[k] - 1) < 0.06);
+            assert_true(k == 0 || (all.low * slower[k] < 1.01 && all.high * slower[k] > 0.99));
+        }
+    assert_true(differing(&all, &machines[0], 1, 1.2) > 0.95);
+    assert_true(differing(&all, &machines[2], 1, 2) > 0.8);
+}
+
 int main(void) {
-    const struct CMUnitTest plain[] = {cmocka_unit_test(test_quantiles),
-                                       cmocka_unit_test(test_compare),
-                                       cmocka_unit_test(test_two_runs)};
+    const struct CMUnitTest plain[] = {
+        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_two_runs), cmocka_unit_test(test_passes)};
     const struct CMUnitTest device[] = {cmocka_unit_test(test_lies),
                                         cmocka_unit_test(test_goes_down),
                                         cmocka_unit_test(test_clock)};
