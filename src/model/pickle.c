@@ -141,6 +141,7 @@ static size_t floor_of(const machine *m) {
 }
 
 static bcl_status pop(machine *m, uint32_t *out) {
+    *out = 0;
     if (m->depth <= floor_of(m))
         return DAMAGED(m, "an empty stack", "a value");
     *out = m->stack[--m->depth];
@@ -383,6 +384,8 @@ static bcl_status push_global(machine *m, const char *module, int module_size, c
 
 static bcl_status take_line(machine *m, const char **line, int *size) {
     const unsigned char *end = memchr(m->data + m->at, '\n', m->size - m->at);
+    *line = NULL;
+    *size = 0;
     if (!end || end - (m->data + m->at) > 1000)
         return DAMAGED(m, "a name without an end", "a line");
     *line = (const char *)m->data + m->at;

@@ -113,6 +113,8 @@ bcl_status bcl_sums_reserve(bcl_view *parts, int *at, bcl_ops *ops, const bcl_vi
     bcl_sums *s = ops->sums;
     const int floats = BCL_SUM_PARTS * outputs * N;
     const int part_count = bcl_sums_part_count(T, bcl_sums_part_rows(ops, T));
+    *parts = s->parts;
+    *at = 0;
     if (s->first < s->count && (s->used + floats > s->parts.columns ||
                                 s->count + outputs > s->most || s->part_count != part_count ||
                                 s->accumulate != ops->accumulate || s->outputs != y[0].root))
@@ -132,7 +134,6 @@ bcl_status bcl_sums_reserve(bcl_view *parts, int *at, bcl_ops *ops, const bcl_vi
                      "numbers in parts",
                      outputs, N, s->parts.columns);
     }
-    *parts = s->parts;
     *at = s->used;
     s->count += outputs;
     s->used += floats;

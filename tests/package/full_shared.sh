@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # BUILD_SHARED_LIBS: the shared library, built from the sources and installed; its name, and the examples that run with it.
+# Built as Release, where the compiler sees across more calls, and warns of more.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
 sanitize=()
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache); fi
-quietly "cmake" cmake -S "$top" -B "$tmp/build" -G Ninja -DBUILD_SHARED_LIBS=ON -DBERTCL_TESTS=OFF "${launcher[@]}"
+quietly "cmake" cmake -S "$top" -B "$tmp/build" -G Ninja -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Release -DBERTCL_WERROR=ON \
+    -DBERTCL_TESTS=OFF "${launcher[@]}"
 quietly "the build" cmake --build "$tmp/build"
 install_to "$tmp/prefix" "$tmp/build"
 library=$(find "$prefix" -name 'libbertcl.so')
