@@ -11,12 +11,19 @@
 enum { MESSAGE_STEPS = 100, LEAST_BAR = 8, MOST_BAR = 24 };
 static const double DRAW_S = 0.1, WRITE_S = 1, SMOOTHING = 0.95;
 
-static const char notice[] =
-    "bertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run goes on "
-    "from the checkpoint before\n";
-static const char notice_on_line[] =
-    "\r\033[Jbertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run "
-    "goes on from the checkpoint before\n";
+/* What a first signal is answered with, at once; on a terminal the lines are erased before. Before
+ * the first step there is nothing to save. */
+#define ERASE    "\r\033[J"
+#define STARTING "bertcl: stopping before the first step; Ctrl-C again ends at once\n"
+#define SAVING                                                                                     \
+    "bertcl: stopping: a checkpoint is being saved; Ctrl-C again ends at once, and the run goes "  \
+    "on from the checkpoint before\n"
+
+static void set_notice(const bcl_progress *p, bool saving) {
+    if (!p->quiet)
+        bcl_interrupt_notice(saving ? (p->bar ? ERASE SAVING : SAVING)
+                                    : (p->bar ? ERASE STARTING : STARTING));
+}
 
 /* ---- the line ---- */
 
@@ -193,8 +200,7 @@ bcl_status bcl_progress_start(bcl_progress *p) {
     bcl_status status = BCL_OK;
     p->bar = !p->quiet && bcl_terminal_is(stderr);
     p->state = "starting";
-    if (!p->quiet)
-        bcl_interrupt_notice(p->bar ? notice_on_line : notice);
+    set_notice(p, false);
     if (p->status_path)
         BCL_TRY(write_status(p, NULL));
 out:
@@ -217,6 +223,7 @@ static void print_message(bcl_progress *p) {
 
 void bcl_progress_step(bcl_progress *p, const bcl_run_event *s) {
     p->state = "training";
+    set_notice(p, true);
     p->step = *s;
     p->smooth_loss = SMOOTHING * p->smooth_loss + (1 - SMOOTHING) * s->loss;
     p->smooth_weight = SMOOTHING * p->smooth_weight + (1 - SMOOTHING);

@@ -62,6 +62,7 @@ struct bcl_device {
     uint64_t buffers_freed;
     bool wide; /* takes the kernels of CPUs */
     bool profile;
+    bool gives_up; /* see bcl_device_give_up */
     bcl_pending *pending;
     size_t pending_count, pending_capacity;
     bcl_profile_row *operations;
@@ -83,6 +84,8 @@ bcl_status bcl_device_self_test(bcl_device *device);
 /* Opens device number `index` of the driver in this process. */
 bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device_info *info,
                              bool profile);
+/* BCL_ERROR_INTERRUPTED where bcl_device_give_up says so. */
+bcl_status bcl_device_check_given_up(const bcl_device *device);
 void bcl_kernel_free(bcl_kernel *kernel);
 void bcl_calls_free(bcl_kernel *kernel);
 /* Queues a kernel, its arguments set, where it is to go. *event is set only without a second queue;

@@ -91,6 +91,18 @@ static bcl_status set_arguments(bcl_kernel *k, bcl_call *site, const bcl_arg *ar
     return BCL_OK;
 }
 
+void bcl_device_give_up(bcl_device *device, bool on) {
+    device->gives_up = on;
+}
+
+bcl_status bcl_device_check_given_up(const bcl_device *d) {
+    if (!d->gives_up || !bcl_interrupted())
+        return BCL_OK;
+    return bcl_fail(BCL_ERROR_INTERRUPTED,
+                    "stopped while kernels are compiled, before the first step; those that are "
+                    "done are kept");
+}
+
 bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t count) {
     bcl_status status = BCL_OK;
     bcl_device *d = k->device;
@@ -100,6 +112,7 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
     if (count != k->argument_count)
         return bcl_fail(BCL_ERROR_DEVICE, "cl/%s: %s takes %u arguments, %zu were given", k->file,
                         k->name, k->argument_count, count);
+    BCL_TRY(bcl_device_check_given_up(d));
     BCL_TRY(find_site(&site, k, args, count));
     BCL_TRY(set_arguments(k, site, args, count));
     for (int i = 0; i < 3; i++) {

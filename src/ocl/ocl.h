@@ -63,6 +63,12 @@ typedef struct bcl_kernel bcl_kernel;
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *device, const char *file, const char *name,
                           const char *options);
 
+/* While on, kernels are neither compiled nor launched once the program was asked to end
+ * (bcl_interrupted): BCL_ERROR_INTERRUPTED. For work that is worth nothing before it is complete: a
+ * driver may take minutes to compile the kernels of a first step. Drivers compile at the first
+ * launch, too, and none can be stopped within a kernel. */
+void bcl_device_give_up(bcl_device *device, bool on);
+
 typedef enum bcl_arg_kind {
     BCL_ARG_VALUE,
     BCL_ARG_BUFFER,

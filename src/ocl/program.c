@@ -127,6 +127,7 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
         }
         shared = have->program;
     }
+    BCL_TRY(bcl_device_check_given_up(d));
     BCL_TRY(bcl_grow(&d->kernels, &d->kernel_capacity, d->kernel_count + 1, sizeof *d->kernels));
     BCL_NEW(k, 1);
     d->kernels[d->kernel_count] = k;

@@ -325,6 +325,8 @@ static bcl_status run_epochs(bcl_trainer *t, bcl_train_result *out) {
             if (step == begun || step % BCL_AUDIT_EVERY == 0)
                 BCL_TRY(audit(t));
             BCL_TRY(queue_step(t, step));
+            bcl_device_give_up(bcl_model_device(t->model),
+                               false); /* from here on a checkpoint keeps it */
             step++;
             const bool ended = step == t->plan->first_step[epoch + 1];
             if (!ended && (t->due || (t->o->save_every && step % t->o->save_every == 0)))

@@ -96,4 +96,23 @@ for file in model/model.safetensors metrics.jsonl; do
     cmp -s "$tmp/closed/$file" "$tmp/seed1/$file" || fail "closed streams: another $file"
 done
 grep -rlE 'data: [0-9]+ sentences|^epoch 1: ' "$tmp/closed" && fail "closed streams: messages in the files above"
+
+# Ctrl-C before the first step, while kernels are compiled: answered at once, and nothing is saved. Should the first step
+# be through before the signal comes, a checkpoint is.
+setsid env BERTCL_CACHE_DIR="$tmp/cold/bertcl" POCL_CACHE_DIR="$tmp/cold/pocl" "$BERTCL" train --model "$tmp/model" --data "$tmp/data" \
+    --epochs 3 --batch 4 --seed 1 --out "$tmp/early" >"$tmp/stdout" 2>"$tmp/err" &
+pid=$!
+begun() { [ -s "$tmp/early/run.json" ]; }
+wait_until $pid begun
+kill -INT -$pid
+wait $pid
+code=$?
+[ $code = 130 ] && grep -q '^bertcl: stopping' "$tmp/err" || fail "early Ctrl-C: exit $code: $(cat "$tmp/err")"
+if ! grep -q 'stopped at step' "$tmp/err"; then
+    grep -q 'stopping before the first step' "$tmp/err" && tail -1 "$tmp/err" | grep -q 'stopped while kernels are compiled' ||
+        fail "early Ctrl-C: $(cat "$tmp/err")"
+    ls -d "$tmp/early/checkpoint-"* 2>/dev/null && fail "early Ctrl-C: a checkpoint of nothing"
+fi
+check "resumed" 0 'early/model' "$BERTCL" train --quiet --resume --out "$tmp/early"
+cmp -s "$tmp/early/metrics.jsonl" "$tmp/seed1/metrics.jsonl" || fail "early Ctrl-C: another run"
 exit $failed

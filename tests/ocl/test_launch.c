@@ -4,6 +4,8 @@
 #include "ocl/ocl.h"
 #include "support/device.h"
 
+#include <signal.h>
+
 enum { BUFFERS = 300, N = 8 };
 
 /* Writes rows of `block` that `row_step` has, else 0: y = x where step is the row's, see
@@ -69,8 +71,34 @@ static void test_refused(void **state) {
     bcl_buffer_free(test_device, &buffer);
 }
 
+/* The last test: the program has been asked to end from here on. */
+static void test_given_up(void **state) {
+    bcl_kernel *kernel, *other;
+    cl_mem buffer;
+    const float one = 1;
+    (void)state;
+    OK(bcl_kernel_get(&kernel, test_device, "elementwise.cl", "gelu_forward", ""));
+    OK(bcl_buffer_create(&buffer, test_device, sizeof(float), "a test"));
+    OK(bcl_buffer_fill(test_device, buffer, &one, sizeof one, 0, sizeof one));
+    const bcl_grid grid = {{1}, {1}};
+    bcl_device_give_up(test_device, true);
+    OK(BCL_LAUNCH(kernel, grid, bcl_mem(buffer), bcl_mem(buffer), bcl_int(1), bcl_int(0)));
+    OK(bcl_device_finish(test_device));
+    bcl_interrupt_catch();
+    raise(SIGTERM);
+    FAILS(BCL_LAUNCH(kernel, grid, bcl_mem(buffer), bcl_mem(buffer), bcl_int(1), bcl_int(0)),
+          BCL_ERROR_INTERRUPTED, "before the first step");
+    FAILS(bcl_kernel_get(&other, test_device, "elementwise.cl", "gelu_forward", "-DANOTHER=1"),
+          BCL_ERROR_INTERRUPTED, "kernels are compiled");
+    bcl_device_give_up(test_device, false);
+    OK(BCL_LAUNCH(kernel, grid, bcl_mem(buffer), bcl_mem(buffer), bcl_int(1), bcl_int(0)));
+    OK(bcl_device_finish(test_device));
+    bcl_buffer_free(test_device, &buffer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_arguments),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_given_up)};
     return TEST_RUN_ON_DEVICE(tests);
 }
