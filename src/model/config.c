@@ -136,6 +136,26 @@ bcl_status bcl_config_check_head(const bcl_config *c, const char *folder) {
                     folder, c->other_head);
 }
 
+/* A model whose author's own code computes it ("remote code") may differ from BERT in anything, in
+ * silence, whatever its model_type says. Code for other things than models does not matter here. */
+static bcl_status check_code(const cJSON *json, const char *path) {
+    const cJSON *entry, *map = get(json, "auto_map");
+    if (map && !cJSON_IsNull(map) && !cJSON_IsObject(map))
+        return bcl_fail(BCL_ERROR_FORMAT, "%s: \"auto_map\": expected an object", path);
+    cJSON_ArrayForEach(entry, map) {
+        const char *code = cJSON_GetStringValue(entry);
+        if (strcmp(entry->string, "AutoConfig") && strncmp(entry->string, "AutoModel", 9))
+            continue;
+        if (!cJSON_IsNull(entry))
+            return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                            "%s: \"auto_map\": found %s%s%.60s: the model is computed by Python "
+                            "code of its author, which bertcl does not run and which may differ "
+                            "from BERT; if it does not, remove \"auto_map\"",
+                            path, entry->string, code ? " " : "", code ? code : "");
+    }
+    return BCL_OK;
+}
+
 static bcl_status check_kind(const cJSON *json, const char *path) {
     bcl_status status = BCL_OK;
     const char *type, *position;
@@ -150,6 +170,7 @@ static bcl_status check_kind(const cJSON *json, const char *path) {
                  "%s: \"model_type\": found \"%.60s\", expected \"bert\": bertcl runs "
                  "BERT alone; take a checkpoint of it",
                  path, type);
+    BCL_TRY(check_code(json, path));
     BCL_TRY(bcl_json_text(&position, json, "position_embedding_type", "absolute", path));
     if (strcmp(position, "absolute"))
         BCL_FAIL(BCL_ERROR_UNSUPPORTED,

@@ -100,6 +100,27 @@ out:
     return status;
 }
 
+/* A tokenizer that is Python code of the model's author ("remote code"): "auto_map" names it as
+ * AutoTokenizer, or in an older form as a list of the slow and the fast class. */
+static bcl_status check_code(const cJSON *json, const char *path) {
+    const cJSON *map = cJSON_GetObjectItemCaseSensitive(json, "auto_map");
+    const cJSON *code =
+        cJSON_IsObject(map) ? cJSON_GetObjectItemCaseSensitive(map, "AutoTokenizer") : map;
+    if (cJSON_IsArray(code)) {
+        for (code = code->child; code && cJSON_IsNull(code);)
+            code = code->next;
+    }
+    if (!code || cJSON_IsNull(code))
+        return BCL_OK;
+    const char *name = cJSON_GetStringValue(code);
+    return bcl_fail(
+        BCL_ERROR_UNSUPPORTED,
+        "%s: \"auto_map\": found AutoTokenizer%s%.60s: words are split by Python code of "
+        "the model's author, which bertcl does not run and which may give other pieces "
+        "than BERT's tokenizer; if it does not, remove \"auto_map\"",
+        path, name ? " " : "", name ? name : "");
+}
+
 static bcl_status take_class(bcl_reading *r, const char *name, const char *path) {
     const bool has_json = r->json[BCL_SOURCE_TOKENIZER] != NULL;
     const int kind = kind_of(name, has_json);
@@ -132,6 +153,7 @@ bcl_status bcl_class_read(bcl_reading *r) {
     cJSON *model = NULL;
     char *path = NULL;
     const char *name;
+    BCL_TRY(check_code(config, r->config_path));
     BCL_TRY(check_splitters(r, config));
     BCL_TRY(bcl_json_text(&name, config, "tokenizer_class", NULL, r->config_path));
     if (name) {
@@ -141,6 +163,7 @@ bcl_status bcl_class_read(bcl_reading *r) {
     BCL_TRY(bcl_path_join(&path, r->t->folder, "config.json"));
     if (bcl_path_exists(path))
         BCL_TRY(bcl_json_read(&model, path));
+    BCL_TRY(check_code(model, path));
     BCL_TRY(bcl_json_text(&name, model, "tokenizer_class", NULL, path));
     if (name)
         BCL_TRY(take_class(r, name, path));

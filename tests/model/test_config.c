@@ -53,7 +53,8 @@ static void test_values(void **state) {
             "\"hidden_act\":\"gelu_new\",\"pad_token_id\":null,\"hidden_dropout_prob\":0.25,"
             "\"attention_probs_dropout_prob\":0,\"classifier_dropout\":null,"
             "\"id2label\":{\"2\":\"I-\\u00e9\",\"0\":\"O\",\"1\":\"B\"},"
-            "\"label2id\":{\"B\":1,\"LABEL_0\":0},\"num_labels\":7,\"torch_dtype\":\"float16\"}"));
+            "\"label2id\":{\"B\":1,\"LABEL_0\":0},\"num_labels\":7,\"torch_dtype\":\"float16\","
+            "\"auto_map\":{\"AutoProcessor\":\"own.Own\",\"AutoModel\":null}}"));
     assert_int_equal(c.head_size, 2);
     assert_int_equal(c.activation, BCL_GELU_TANH);
     assert_int_equal(c.pad_token_id, -1);
@@ -83,6 +84,13 @@ static void test_refused(void **state) {
         {BCL_ERROR_UNSUPPORTED, "\"hidden_act\":\"silu\"", "\"silu\", expected gelu"},
         {BCL_ERROR_UNSUPPORTED, "\"pruned_heads\":{\"0\":[1]}", "pruned_heads"},
         {BCL_ERROR_UNSUPPORTED, "\"quantization_config\":{}", "quantization_config"},
+        {BCL_ERROR_UNSUPPORTED, "\"auto_map\":{\"AutoModel\":\"own.Own\"}",
+         "\"auto_map\": found AutoModel own.Own: the model is computed by Python code"},
+        {BCL_ERROR_UNSUPPORTED, "\"auto_map\":{\"AutoConfig\":\"o--own.Own\"}", "AutoConfig"},
+        {BCL_ERROR_UNSUPPORTED,
+         "\"auto_map\":{\"AutoProcessor\":\"x\",\"AutoModelForTokenClassification\":\"own.Own\"}",
+         "AutoModelForTokenClassification"},
+        {BCL_ERROR_FORMAT, "\"auto_map\":\"own.Own\"", "auto_map"},
         {BCL_ERROR_UNSUPPORTED, "\"vocab_size\":16777216", "2^31 - 1"},
         {BCL_ERROR_FORMAT, "\"hidden_act\":3", "hidden_act"},
         {BCL_ERROR_FORMAT, "\"is_decoder\":\"no\"", "is_decoder"},

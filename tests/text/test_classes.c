@@ -81,6 +81,21 @@ static void test_own_classes(void **state) {
     bcl_tokenizer_free(t);
 }
 
+/* Code of the author's for anything else than the tokenizer does not matter to it. */
+static void test_other_code(void **state) {
+    (void)state;
+    static const folder folders[] = {
+        {PIECES, NULL, "{\"auto_map\": {\"AutoProcessor\": \"own.Own\"}}", NULL},
+        {PIECES, NULL, "{\"auto_map\": {\"AutoTokenizer\": [null, null]}}", NULL},
+        {PIECES, NULL, "{\"auto_map\": null}", "{\"auto_map\": {\"AutoModel\": \"own.Own\"}}"}};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        bcl_tokenizer *t;
+        OK(load(&t, &folders[i]));
+        IDS(t, "Ana", 2, ANA, 3);
+        bcl_tokenizer_free(t);
+    }
+}
+
 static void test_generic_classes(void **state) {
     (void)state;
     static const folder folders[] = {
@@ -136,6 +151,14 @@ static void test_refused(void **state) {
         {{PIECES, NULL, "{\"tokenizer_class\": \"OurOwnTokenizer\"}", NULL},
          "found OurOwnTokenizer"},
         {{PIECES, NULL, FAST, NULL}, "made of a tokenizer.json, but there is none"},
+        {{PIECES, CASED, "{\"auto_map\": {\"AutoTokenizer\": [null, \"own.OwnFast\"]}}", NULL},
+         "tokenizer_config.json: \"auto_map\": found AutoTokenizer own.OwnFast"},
+        {{PIECES, CASED,
+          "{\"tokenizer_class\": \"BertTokenizer\", \"auto_map\": [\"own.Own\", null]}", NULL},
+         "AutoTokenizer own.Own: words are split by Python code"},
+        {{PIECES, CASED, "{\"auto_map\": {\"AutoTokenizer\": \"own.Own\"}}", NULL}, "own.Own"},
+        {{PIECES, NULL, NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"own.Own\", null]}}"},
+         "config.json: \"auto_map\""},
         {{PIECES, NULL, NULL, "{\"model_type\": \"big_bird\"}"}, "config.json: \"model_type\""},
         {{PIECES, NULL, "{}", "{\"model_type\": \"roberta\"}"}, "found roberta"},
         {{PIECES, NULL, "{\"word_tokenizer_type\": \"mecab\"}", NULL}, "found mecab"},
@@ -214,6 +237,7 @@ static void test_case(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own_classes),
                                        cmocka_unit_test(test_generic_classes),
+                                       cmocka_unit_test(test_other_code),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_case)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
