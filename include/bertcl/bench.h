@@ -43,6 +43,11 @@ BCL_EXPORT bcl_status bcl_bench_run(struct cJSON **out, const bcl_bench_options 
 /* Reads a result and checks it: FORMAT, also for another version of the schema. */
 BCL_EXPORT bcl_status bcl_bench_read(struct cJSON **out, const char *path);
 
+/* A row of several devices ("devices") that is faster than the sum of what they give alone in these
+ * results, in rows of the same name, becomes "wrong" and loses its speed. Before columns are made.
+ */
+BCL_EXPORT bcl_status bcl_bench_judge(struct cJSON *const *results, size_t count);
+
 /* What one device gave in one result. Texts are the result's and path's owner's. */
 typedef struct bcl_bench_column {
     const struct cJSON *result;

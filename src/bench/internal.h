@@ -92,6 +92,8 @@ bool bcl_bench_begin(bcl_bench_child *c, bcl_bench_row *row);
 bcl_status bcl_bench_measure(bcl_bench_child *c, bcl_bench_row *row, bcl_bench_work *work,
                              void *context);
 void bcl_bench_tell(bcl_bench_child *c, bcl_bench_row *row);
+/* A figure is wrong above what bounds it by this: less is the clock of the processor. */
+#define BCL_BENCH_ABOVE 1.05
 /* Ends a row with what came of it: a status other than OK makes it skipped (memory), unsupported or
  * failed. */
 void bcl_bench_end(bcl_bench_child *c, bcl_bench_row *row, bcl_status status);

@@ -2,10 +2,11 @@
 #include "bench/internal.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
 /* Of these levels an "ok" is a speed; others only check something. */
 static bool is_timed(const cJSON *row) {
-    static const char *const levels[] = {"limit", "product", "operation", "step"};
+    static const char *const levels[] = {"limit", "product", "operation", "step", "run"};
     const char *level = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "level"));
     for (size_t i = 0; level && i < sizeof levels / sizeof *levels; i++)
         if (!strcmp(level, levels[i]))
@@ -60,5 +61,67 @@ bcl_status bcl_bench_read(cJSON **out, const char *path) {
     json = NULL;
 out:
     cJSON_Delete(json);
+    return status;
+}
+
+/* ---- several devices ---- */
+
+/* What the device gives alone: the best of all results. */
+static const cJSON *alone(cJSON *const *results, size_t count, const char *name,
+                          const char *device) {
+    const cJSON *row, *best = NULL;
+    for (size_t i = 0; i < count; i++)
+        cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(results[i], "rows")) {
+            if (strcmp(bcl_json_word(row, "device"), device) || !bcl_bench_has_speed(row) ||
+                strcmp(bcl_json_word(row, "name"), name))
+                continue;
+            if (!best || bcl_json_number(row, "value", 0) > bcl_json_number(best, "value", 0))
+                best = row;
+        }
+    return best;
+}
+
+/* The sum of what they give alone; NAN where that is not known of one. */
+static double sum_of(const cJSON *devices, const char *name, cJSON *const *results, size_t count) {
+    const cJSON *device;
+    double sum = 0;
+    cJSON_ArrayForEach(device, devices) {
+        const cJSON *row =
+            cJSON_IsString(device) ? alone(results, count, name, device->valuestring) : NULL;
+        sum += bcl_json_number(row, "value", NAN);
+    }
+    return sum;
+}
+
+static bcl_status judge(cJSON *row, cJSON *const *results, size_t count) {
+    static const char *const speeds[] = {"value", "seconds"};
+    const cJSON *devices = cJSON_GetObjectItemCaseSensitive(row, "devices");
+    char reason[160];
+    if (cJSON_GetArraySize(devices) < 2 || !bcl_bench_has_speed(row))
+        return BCL_OK;
+    const double value = bcl_json_number(row, "value", 0);
+    const double sum = sum_of(devices, bcl_json_word(row, "name"), results, count);
+    if (!(value > BCL_BENCH_ABOVE * sum)) /* or not known */
+        return BCL_OK;
+    snprintf(reason, sizeof reason,
+             "%.4g %s of %d devices together are more than the %.4g that they give alone", value,
+             bcl_json_word(row, "unit"), cJSON_GetArraySize(devices), sum);
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(row, speeds[i]);
+    cJSON_DeleteItemFromObjectCaseSensitive(row, "reason");
+    cJSON *status = cJSON_CreateString("wrong");
+    if (!status || !cJSON_ReplaceItemInObjectCaseSensitive(row, "status", status) ||
+        !cJSON_AddStringToObject(row, "reason", reason))
+        return bcl_fail(BCL_ERROR_MEMORY, "out of memory");
+    return BCL_OK;
+}
+
+bcl_status bcl_bench_judge(cJSON *const *results, size_t count) {
+    bcl_status status = BCL_OK;
+    cJSON *row;
+    for (size_t i = 0; i < count; i++)
+        cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(results[i], "rows"))
+            BCL_TRY(judge(row, results, count));
+out:
     return status;
 }

@@ -6,8 +6,6 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-/* A figure is wrong above the measured limit by this: less is the clock of the processor. */
-static const double ABOVE = 1.05;
 /* Samples whose last third differs by this from the first are not of one state of the machine. */
 static const double DRIFT = 0.1;
 /* The driver's clock disagrees with the host's, beyond what a busy host explains. */
@@ -96,11 +94,11 @@ static void judge(bcl_bench_row *row) {
     if (row->error_limit > 0 && !(row->error <= row->error_limit))
         bcl_bench_mark(row, "wrong", "error %.3g, at most %.3g was to be expected", row->error,
                        row->error_limit);
-    else if (row->roof > ABOVE * row->times.median && row->times.count)
+    else if (row->roof > BCL_BENCH_ABOVE * row->times.median && row->times.count)
         bcl_bench_mark(row, "wrong",
                        "%.4g us are less than the %.4g that it takes by the measured limits of %s",
                        1e6 * row->times.median, 1e6 * row->roof, row->bound);
-    else if (row->limit > 0 && row->flop / row->times.median > ABOVE * row->limit)
+    else if (row->limit > 0 && row->flop / row->times.median > BCL_BENCH_ABOVE * row->limit)
         bcl_bench_mark(row, "wrong",
                        "%.1f GFLOP/s is above the %.1f that the device was measured to have",
                        row->flop / row->times.median * 1e-9, row->limit * 1e-9);

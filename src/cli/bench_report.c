@@ -21,8 +21,10 @@ bcl_status bcl_cli_bench_read(bcl_cli_bench_results *r, const char *first, const
         r->paths[i] = i < before ? first : files->items[i - before];
         BCL_TRY(bcl_bench_read(&r->json[i], r->paths[i]));
         r->count++;
-        BCL_TRY(bcl_bench_columns(&r->columns, &r->column_count, r->json[i], r->paths[i]));
     }
+    BCL_TRY(bcl_bench_judge(r->json, r->count));
+    for (size_t i = 0; i < count; i++)
+        BCL_TRY(bcl_bench_columns(&r->columns, &r->column_count, r->json[i], r->paths[i]));
 out:
     return status;
 }
@@ -87,6 +89,8 @@ int bcl_cli_bench_show(int argc, char **argv) {
         code = bcl_cli_usage(&command, "found %zu results, expected one", files.count);
     if (code < 0) {
         bcl_status status = bcl_bench_read(&result, files.items[0]);
+        if (!status)
+            status = bcl_bench_judge(&result, 1);
         if (!status)
             status = bcl_cli_bench_print(result, format);
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;

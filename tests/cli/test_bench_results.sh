@@ -83,6 +83,39 @@ json() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); r["busy
 json "$tmp/a.json" "$tmp/busy.json"
 check "busy" 0 'busy.json: the host was busy with other work' compare "$tmp/a.json" "$tmp/busy.json"
 
+# several devices: no faster than the sum of what they give alone, also where that is in another file
+python3 - "$tmp" <<'END'
+import copy, json, sys
+one = json.load(open(sys.argv[1] + "/a.json"))
+two, both, many = (copy.deepcopy(one) for _ in range(3))
+def run(result, device, value, **more):
+    rows = [dict(r) for r in result["rows"] if r["name"] == "step/train/fp32/batch-32"]
+    row = dict(rows[0], name="run/train/fp32/batch-32", level="run", value=value, device=device, **more)
+    row["seconds"] = dict(row["seconds"], samples=[900 / value] * 3, passes=3)
+    result["rows"] = result["rows"] + [row] if device == "pocl:0" else [dict(result["rows"][0], device=device), row]
+run(one, "pocl:0", 1000.0)
+run(two, "other:0", 500.0)
+run(both, "pocl:0+other:0", 1600.0, devices=["pocl:0", "other:0"])
+run(many, "pocl:0+pocl:0", 1990.0, devices=["pocl:0", "pocl:0"])
+for name, result in ("alone", one), ("other", two), ("both", both), ("many", many):
+    json.dump(result, open(f"{sys.argv[1]}/{name}.json", "w"))
+END
+beyond='1600 tokens/s of 2 devices together are more than the 1500 that they give alone'
+"$BERTCL" bench report "$tmp/alone.json" "$tmp/other.json" "$tmp/both.json" -o "$tmp/devices.html" >"$tmp/stdout" || fail "report of several devices"
+grep -qF "$beyond" "$tmp/devices.html" || fail "report: several devices beyond their sum are not wrong"
+check "the sum is not known" 0 'pocl:0\+other:0 +run/train.* 1600 ' "$BERTCL" bench show "$tmp/both.json"
+check "within the sum" 0 '^run/train.* 1990 ' compare "$tmp/alone.json" "$tmp/other.json" "$tmp/many.json" "$tmp/steady.json" "$tmp/slow.json"
+check "beyond the sum" 0 '^run/train/fp32/batch-32 .* 500 ' compare "$tmp/alone.json" "$tmp/other.json" "$tmp/both.json"
+grep -q '^run/train.* 1600 ' "$tmp/stdout" && fail "compare: several devices beyond their sum have a speed"
+python3 - "$tmp" <<'END'
+import json, sys
+result = json.load(open(sys.argv[1] + "/alone.json"))
+for name in "other", "both":
+    result["rows"] += json.load(open(f"{sys.argv[1]}/{name}.json"))["rows"]
+json.dump(result, open(sys.argv[1] + "/three.json", "w"))
+END
+check "beyond the sum, in one file" 0 "run/train/fp32/batch-32: wrong: $beyond" "$BERTCL" bench show "$tmp/three.json"
+
 # stored results in other formats, and as a page
 check "show" 0 'step/train/fp32/batch-4 ' "$BERTCL" bench show "$tmp/a.json"
 check "show two" 2 'expected one' "$BERTCL" bench show "$tmp/a.json" "$tmp/a.json"
