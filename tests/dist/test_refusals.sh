@@ -8,6 +8,14 @@ export ASAN_OPTIONS=detect_leaks=0 # Open MPI's
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 HWLOC_COMPONENTS=-opencl
 rank=$(dirname "$BERTCL")/bertcl-rank
 
+# refused NAME PATTERN: ranks that say so of the second one, and compute nothing.
+refused() {
+    local name=$1 pattern=$2
+    grep -qE "rank 1 \(pocl:0 on .*\): found another $pattern than rank 0's; start all ranks with the same" "$tmp/stdout" ||
+        fail "$name: $(cat "$tmp/stdout")"
+    [ ! -e "$tmp/differ.$name/results.json" ] && [ ! -s "$tmp/differ.$name/metrics.jsonl" ] || fail "$name: it has trained"
+    no_orphans
+}
 # differ NAME PATTERN PROGRAM OPTION...: the second rank is started otherwise than the first.
 differ() {
     local name=$1 pattern=$2 program=$3
@@ -15,14 +23,12 @@ differ() {
     local one=("$rank" train --quiet "${recipe[@]}" --out "$tmp/differ.$name" --devices pocl:0,pocl:0)
     mpirun --oversubscribe --bind-to none -n 1 "${one[@]}" : -n 1 "$program" "${one[@]:1}" "$@" >"$tmp/stdout" 2>&1 &&
         fail "$name: exit 0"
-    grep -qE "rank 1 \(pocl:0 on .*\): found another $pattern than rank 0's; start all ranks with the same" "$tmp/stdout" ||
-        fail "$name: $(cat "$tmp/stdout")"
-    [ ! -e "$tmp/differ.$name/results.json" ] && [ ! -s "$tmp/differ.$name/metrics.jsonl" ] || fail "$name: it has trained"
-    no_orphans
+    refused "$name" "$pattern"
 }
 differ option options "$rank" --lr 1e-4
 differ data 'training data|tags|options' "$rank" --data "$BERTCL_TESTS/../sample/speech 2.conll"
-differ shares '--shares or --keep-all' "$rank" --shares 1,2
+differ shares '--shares, --keep-all or --wire' "$rank" --shares 1,2
+differ wire '--shares, --keep-all or --wire' "$rank" --wire bf16
 cp "$rank" "$tmp/other" && echo >>"$tmp/other"
 differ build 'program for .*' "$tmp/other"
 
@@ -31,6 +37,25 @@ mpirun -n 1 "$rank" train --quiet "${recipe[@]}" --out "$tmp/idle" --devices poc
 grep -q 'found 2 for 1 rank in all, and pocl:0 would be left idle; start a rank for each' "$tmp/stdout" ||
     fail "a device without a rank: $(cat "$tmp/stdout")"
 [ ! -e "$tmp/idle" ] || fail "a device without a rank: a folder is left"
+
+# differ_in NAME PATTERN: the ranks run in $tmp/here and $tmp/there, whose model is another by the same name, as on two
+# machines; of letters alone, so that the vocabulary's last words are none of the data's.
+mkdir "$tmp/here" "$tmp/there"
+cp -r "$tmp/model" "$tmp/here/model"
+sed 's/[0-9]/a/g' "$tmp/data" >"$tmp/letters"
+differ_in() {
+    local each=("$rank" train --quiet --model model --data "$tmp/letters" --epochs 1 --out "$tmp/differ.$1"
+        --devices pocl:0,pocl:0)
+    mpirun --oversubscribe --bind-to none -n 1 -wdir "$tmp/here" "${each[@]}" : -n 1 -wdir "$tmp/there" "${each[@]}" \
+        >"$tmp/stdout" 2>&1 && fail "$1: exit 0"
+    refused "$1" "$2"
+    rm -r "$tmp/there/model"
+}
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/there/model" 99 || exit 1
+differ_in weights "model's weights"
+cp -r "$tmp/model" "$tmp/there/model"
+{ head -n -2 "$tmp/model/vocab.txt" && tail -2 "$tmp/model/vocab.txt" | tac; } >"$tmp/there/model/vocab.txt"
+differ_in vocabulary vocabulary
 
 # bertcl without bertcl-rank beside it is what a build without MPI installs: it has nothing of MPI in itself.
 mkdir "$tmp/alone" && cp "$BERTCL" "$tmp/alone/bertcl"
