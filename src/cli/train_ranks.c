@@ -121,7 +121,8 @@ static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int arg
     BCL_NEW(ranks, count);
     BCL_NEW(shares, count);
     for (size_t i = 0; i < count; i++)
-        ranks[i].device = devices[i].id;
+        ranks[i] = (bcl_rank_place){.device = devices[i].id,
+                                    .problem = devices[i].available ? NULL : devices[i].problem};
     if (r->shares)
         BCL_TRY(bcl_dist_shares(shares, count, r->shares));
     bcl_dist_split_cores(ranks, devices, count);
@@ -171,7 +172,10 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
     bcl_device_info *devices = NULL;
     size_t count;
     BCL_TRY(find_devices(&devices, &count, r));
-    const bool list = !r->file && strcmp(r->devices, "all") && strcmp(r->devices, "gpu");
+    const bool named = strcmp(r->devices, "all") && strcmp(r->devices, "gpu");
+    const bool list = named && !r->file;
+    while (!named && count && !devices[count - 1].available) /* behind those that can be used */
+        count--;
     const int local = number_of(ranks, sizeof ranks / sizeof *ranks, t->rank);
     const size_t place = (size_t)(list && count == (size_t)t->size ? t->rank : local);
     if (place >= count)
@@ -185,6 +189,9 @@ static bcl_status choose_device(bcl_train_ranks *r, const bcl_transport *t) {
             "--devices: found %zu for %d %s in all, and %s would be left idle; start a rank for "
             "each device, or name fewer",
             count, t->size, t->size == 1 ? "rank" : "ranks", devices[count - 1].id);
+    if (!devices[place].available)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE, "--devices: %s cannot be used: %s", devices[place].id,
+                 devices[place].problem);
     r->device = devices[place];
     r->place = place;
 out:

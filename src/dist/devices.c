@@ -31,48 +31,87 @@ static bcl_status add(bcl_device_info **devices, size_t *count, size_t *capacity
     return status;
 }
 
+/* Why the driver of an id has no device; "": it is not known. */
+static const char *problem_of(const bcl_device_info *all, size_t count, const char *id,
+                              size_t size) {
+    const char *colon = memchr(id, ':', size);
+    const size_t driver = colon ? (size_t)(colon - id) : size;
+    for (size_t i = 0; i < count; i++)
+        if (!all[i].id[0] && driver && !strncmp(bcl_path_name(all[i].library), id, driver))
+            return all[i].problem;
+    return "";
+}
+
 static bcl_status take_ids(bcl_device_info **devices, size_t *count, const char *spec,
                            const bcl_device_info *all, size_t all_count) {
     bcl_status status = BCL_OK;
     bcl_string known = {0};
-    size_t capacity = 0;
+    size_t capacity = 0, usable = 0;
     list_ids(&known, all, all_count);
     for (const char *at = spec; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         const size_t size = strcspn(at, ",");
         const bcl_device_info *d = find(all, all_count, at, size);
+        const char *problem = d ? "" : problem_of(all, all_count, at, size);
         if (!d)
             BCL_FAIL(BCL_ERROR_NO_DEVICE,
-                     "--devices: there is no \"%.*s\"; there are %s (see bertcl devices)",
-                     (int)size, at, known.size ? known.data : "none");
-        if (!d->available)
-            BCL_FAIL(BCL_ERROR_NO_DEVICE, "--devices: %s cannot be used: %s", d->id, d->problem);
+                     "--devices: there is no \"%.*s\"%s%s; there are %s (see bertcl devices)",
+                     (int)size, at, *problem ? ": " : "", problem,
+                     known.size ? known.data : "none");
         BCL_TRY(add(devices, count, &capacity, d));
+        usable += d->available;
     }
+    if (!usable)
+        BCL_FAIL(BCL_ERROR_NO_DEVICE, "--devices: %s cannot be used: %s", (*devices)->id,
+                 (*devices)->problem);
 out:
     bcl_string_free(&known);
+    return status;
+}
+
+/* Whether the hardware of `d` is among the devices, by another driver perhaps. */
+static bool has_hardware(const bcl_device_info *devices, size_t count, const bcl_device_info *d) {
+    const char *first = d->same_as[0] ? d->same_as : d->id;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(devices[i].same_as[0] ? devices[i].same_as : devices[i].id, first))
+            return true;
+    return false;
+}
+
+/* Each piece of hardware by the first driver that can use it; behind them what none can use. */
+static bcl_status take_all(bcl_device_info **devices, size_t *count, bool gpu,
+                           const bcl_device_info *all, size_t all_count) {
+    bcl_status status = BCL_OK;
+    size_t capacity = 0, usable = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < all_count; i++) {
+            const bcl_device_info *d = &all[i];
+            if (!d->id[0] || d->available != !pass || (gpu ? !d->gpu : is_slow_checker(d)) ||
+                has_hardware(*devices, *count, d))
+                continue;
+            BCL_TRY(add(devices, count, &capacity, d));
+            usable += d->available;
+        }
+    if (usable)
+        goto out;
+    BCL_FAIL(BCL_ERROR_NO_DEVICE, "--devices %s: no %s can be used%s%s%s%s (see bertcl devices)",
+             gpu ? "gpu" : "all", gpu ? "GPU" : "device", *count ? ": " : "",
+             *count ? (*devices)->id : "", *count ? ": " : "", *count ? (*devices)->problem : "");
+out:
     return status;
 }
 
 bcl_status bcl_dist_devices(bcl_device_info **devices, size_t *count, const char *spec) {
     bcl_status status = BCL_OK;
     bcl_device_info *all = NULL;
-    size_t all_count = 0, capacity = 0;
+    size_t all_count = 0;
     const bool gpu = !strcmp(spec, "gpu");
     *devices = NULL;
     *count = 0;
     BCL_TRY(bcl_devices_probe(&all, &all_count));
-    if (!gpu && strcmp(spec, "all")) {
+    if (gpu || !strcmp(spec, "all"))
+        BCL_TRY(take_all(devices, count, gpu, all, all_count));
+    else
         BCL_TRY(take_ids(devices, count, spec, all, all_count));
-        goto out;
-    }
-    for (size_t i = 0; i < all_count; i++)
-        if (all[i].available && !all[i].same_as[0] &&
-            (gpu ? all[i].gpu : !is_slow_checker(&all[i])))
-            BCL_TRY(add(devices, count, &capacity, &all[i]));
-    if (!*count)
-        BCL_FAIL(BCL_ERROR_NO_DEVICE,
-                 gpu ? "--devices gpu: no GPU can be used (see bertcl devices)"
-                     : "--devices all: no device can be used (see bertcl devices)");
 out:
     free(all);
     if (status) {
@@ -117,18 +156,21 @@ static void name_cores(bcl_rank_place *rank, const int *cores, int first, int co
 void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count) {
     static int cores[CPU_SETSIZE];
     cpu_set_t set;
-    int have = 0, gpus = 0, next = 0, cpus, given = 0;
+    int have = 0, gpus = 0, next = 0, cpus = 0, given = 0;
     if (sched_getaffinity(0, sizeof set, &set))
         return;
     for (int i = 0; i < CPU_SETSIZE; i++)
         if (CPU_ISSET((size_t)i, &set))
             cores[have++] = i;
-    for (size_t i = 0; i < count; i++)
-        gpus += !devices[i].cpu;
-    cpus = (int)count - gpus;
-    if (!cpus || have < (int)count) /* nothing to keep apart, or too few to do it */
+    for (size_t i = 0; i < count; i++) {
+        gpus += devices[i].available && !devices[i].cpu;
+        cpus += devices[i].available && devices[i].cpu;
+    }
+    if (!cpus || have < gpus + cpus) /* nothing to keep apart, or too few to do it */
         return;
     for (size_t i = 0; i < count; i++) {
+        if (!devices[i].available)
+            continue;
         const int left = have - gpus;
         const int n = devices[i].cpu ? left * (given + 1) / cpus - left * given / cpus : 1;
         given += devices[i].cpu;

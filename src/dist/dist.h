@@ -78,8 +78,9 @@ bcl_status bcl_control_bind(void);
 /* ---- launch.c: ranks on this machine ---- */
 
 typedef struct bcl_rank_place {
-    const char *device; /* id */
-    char cores[256];    /* "0-1,4" */
+    const char *device;  /* id */
+    const char *problem; /* why it cannot be used, and is left out; NULL: it can */
+    char cores[256];     /* "0-1,4" */
     int core_count;
 } bcl_rank_place;
 
@@ -113,8 +114,8 @@ void bcl_pool_free(bcl_pool *pool); /* takes NULL */
 /* ---- devices.c: which devices ---- */
 
 /* What --devices asks for: "all" (each piece of hardware once), "gpu", or ids with commas between.
- * *devices (count), to free(). An id that there is not: BCL_ERROR_NO_DEVICE, and which there are.
- */
+ * *devices (count), to free(). One that is there but cannot be used is in the list, not available;
+ * where all are so, and for an id that there is not: BCL_ERROR_NO_DEVICE, and which there are. */
 bcl_status bcl_dist_devices(bcl_device_info **devices, size_t *count, const char *spec);
 /* "3,1" as numbers above 0, as many as there are ranks. */
 bcl_status bcl_dist_shares(double *shares, size_t count, const char *text);
@@ -130,8 +131,8 @@ typedef struct bcl_host_devices {
  * name, with its domain or without. Errors name the line. */
 bcl_status bcl_dist_device_file(bcl_host_devices *out, const char *path);
 void bcl_host_devices_free(bcl_host_devices *host);
-/* Splits this process' cores between the ranks: a core for each GPU, the rest evenly between CPUs.
- */
+/* Splits this process' cores between the ranks whose device can be used: a core for each GPU, the
+ * rest evenly between CPUs. */
 void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);
 
 /* ---- group.c: the group of a run ---- */

@@ -529,11 +529,16 @@ static bool none_seen(const attempt *a) {
     return true;
 }
 
-static void drop(bcl_ranks *l, int rank) {
-    const size_t after = l->rank_count - 1 - (size_t)rank;
-    memmove(&l->ranks[rank], &l->ranks[rank + 1], after * sizeof *l->ranks);
+static bcl_status leave_out(bcl_ranks *l, size_t rank, const char *reason) {
+    bcl_status status = BCL_OK;
+    before_message(l);
+    fprintf(stderr, "%s left out: %s; the others go on\n", l->ranks[rank].device, reason);
+    BCL_TRY(note(l->ranks[rank].device, reason));
     l->rank_count--;
+    memmove(&l->ranks[rank], &l->ranks[rank + 1], (l->rank_count - rank) * sizeof *l->ranks);
     l->shares = NULL; /* of other devices */
+out:
+    return status;
 }
 
 /* The ranks have lost each other, and nobody is to blame. */
@@ -596,10 +601,7 @@ static bcl_status run_once(int *code, bool *again, bool *opened, bcl_ranks *l) {
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "%s: %s; no device is left; --resume goes on, also with other --devices", device,
                  a->peers[a->lost].reason);
-    before_message(l);
-    fprintf(stderr, "%s left out: %s; the others go on\n", device, a->peers[a->lost].reason);
-    BCL_TRY(note(device, a->peers[a->lost].reason));
-    drop(l, a->lost);
+    BCL_TRY(leave_out(l, (size_t)a->lost, a->peers[a->lost].reason));
     *again = true;
 out:
     if (a) {
@@ -619,6 +621,9 @@ out:
 bcl_status bcl_ranks_run(int *code, bcl_ranks *l) {
     bcl_status status = BCL_OK;
     bool again = false, opened = false;
+    for (size_t i = l->rank_count; i-- > 0;)
+        if (l->ranks[i].problem)
+            BCL_TRY(leave_out(l, i, l->ranks[i].problem));
     do {
         BCL_TRY(run_once(code, &again, &opened, l));
     } while (again);

@@ -486,7 +486,6 @@ static bcl_status start(bcl_pool *p, size_t i, const bcl_rank_place *place) {
     bcl_status status = BCL_OK;
     member *m = &p->members[i];
     int fds[2];
-    snprintf(m->device, sizeof m->device, "%s", place->device);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
         return bcl_fail_errno("cannot start a process for %s", place->device);
     fflush(NULL);
@@ -579,12 +578,18 @@ bcl_status bcl_pool_open(bcl_pool **out, bcl_session *session, const bcl_rank_pl
     p->listener_context = session->context;
     p->count = count;
     BCL_NEW(p->members, count);
+    for (size_t i = 0; i < count; i++) {
+        member *m = &p->members[i];
+        m->fd = -1;
+        snprintf(m->device, sizeof m->device, "%s", places[i].device);
+        if (places[i].problem)
+            snprintf(m->fault.text, sizeof m->fault.text, "%s", places[i].problem);
+        else if (session->tune && !session->gemm)
+            bcl_tune_first_use(places[i].device, session->precision, on_tuning, p);
+    }
     for (size_t i = 0; i < count; i++)
-        p->members[i].fd = -1;
-    for (size_t i = 0; i < count && session->tune && !session->gemm; i++)
-        bcl_tune_first_use(places[i].device, session->precision, on_tuning, p);
-    for (size_t i = 0; i < count; i++)
-        BCL_TRY(start(p, i, &places[i]));
+        if (!places[i].problem)
+            BCL_TRY(start(p, i, &places[i]));
     BCL_TRY(await(p));
     BCL_TRY(describe(p));
     *out = p;

@@ -1,5 +1,6 @@
 /* A driver that fails, for tests: preloaded, it stands between bertcl-rank and the OpenCL loader.
- * BERTCL_FAULT is "RANK KIND WHEN MARKER". From the moment WHEN on, in that rank:
+ * BERTCL_FAULT is "RANK KIND WHEN MARKER". From the moment WHEN on, in that rank, or for -1 in
+ * bertcl itself:
  *
  * - error: every call returns CL_OUT_OF_RESOURCES
  * - hang: the next call never returns
@@ -9,9 +10,10 @@
  * - stop: and here it is stopped
  * - count: nothing; the number of calls is written to MARKER at the end
  *
- * WHEN is a number of calls, "probe" (the first call of the process that probes the driver), or a
- * path, which may have wildcards: from when there is such a file on. The rank that fails makes
- * MARKER first, and only one does. */
+ * WHEN is a number of calls, "probe" (the first call of the process that probes the driver),
+ * "test:N" (there, the self-test of the driver's N-th device), or a path, which may have
+ * wildcards: from when there is such a file on. The rank that fails makes MARKER first, and only
+ * one does. */
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
@@ -30,7 +32,7 @@ static struct {
     bool here; /* this process' driver is to fail */
     bool fails;
     char kind[16], when[1024], marker[1024];
-    long first, calls;
+    long first, calls, contexts;
     pid_t pid;
 } fault;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,9 +55,10 @@ __attribute__((constructor)) static void begin(void) {
     if (f)
         fclose(f);
     fault.here =
-        text && rank && !strcmp(program, "bertcl-rank") &&
+        text &&
         sscanf(text, "%d %15s %1023s %1023s", &number, fault.kind, fault.when, fault.marker) == 4 &&
-        number == atoi(rank);
+        (number < 0 ? !strcmp(program, "bertcl")
+                    : rank && !strcmp(program, "bertcl-rank") && number == atoi(rank));
     fault.pid = getpid();
     fault.first = fault.when[0] >= '0' && fault.when[0] <= '9' ? atol(fault.when) : 0;
     if (fault.here && !strcmp(fault.kind, "count"))
@@ -66,10 +69,16 @@ static bool is_kind(const char *kind) {
     return !strcmp(fault.kind, kind);
 }
 
+static bool is_one_test(void) {
+    return !strncmp(fault.when, "test:", 5);
+}
+
 static bool is_time(void) {
     glob_t found;
     if (!strcmp(fault.when, "probe"))
         return getpid() != fault.pid;
+    if (is_one_test())
+        return getpid() != fault.pid && fault.contexts == atol(fault.when + 5);
     if (getpid() != fault.pid)
         return false;
     if (fault.first)
@@ -97,11 +106,14 @@ static bool claim(void) {
 }
 
 /* At each call. True: it is to return an error. */
-static bool fails(void) {
+static bool fails(const char *name) {
     if (!fault.here)
         return false;
     pthread_mutex_lock(&lock);
     fault.calls++;
+    fault.contexts += !strcmp(name, "clCreateContext");
+    if (fault.fails && is_one_test()) /* and not the next device's */
+        fault.fails = is_time();
     if (!fault.fails && !is_kind("count") && is_time()) {
         fault.here = claim(); /* else an earlier process has failed, and this one does not */
         fault.fails = fault.here;
@@ -142,7 +154,7 @@ static void spoil(cl_command_queue queue, cl_mem buffer, size_t offset, size_t b
         static TYPE(*call) PARAMETERS;                                                             \
         if (!call)                                                                                 \
             *(void **)&call = next(#NAME);                                                         \
-        if (fails())                                                                               \
+        if (fails(#NAME))                                                                          \
             WRONG;                                                                                 \
         BEFORE;                                                                                    \
         return call ARGUMENTS;                                                                     \
