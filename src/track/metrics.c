@@ -98,6 +98,8 @@ typedef struct reader {
     size_t count; /* values of the line */
     series series[MOST_KEYS];
     size_t series_count;
+    size_t odd;        /* lines that are no figures */
+    int64_t odd_first; /* where the first of them begins, in bytes */
 } reader;
 
 static void on_value(void *context, const char *key, size_t size, double value) {
@@ -150,12 +152,15 @@ out:
     return status;
 }
 
-static bcl_status take_line(reader *r, const char *line, size_t size) {
+static bcl_status take_line(reader *r, const char *line, size_t size, int64_t at) {
     bcl_status status = BCL_OK;
     r->count = 0;
     r->step = -1;
-    if (!bcl_metric_line(line, size, on_value, r) || r->step < 0)
+    if (!bcl_metric_line(line, size, on_value, r) || r->step < 0) {
+        if (!r->odd++)
+            r->odd_first = at;
         return status;
+    }
     for (size_t i = 0; i < r->count; i++) {
         series *x;
         const double value = r->line[i].value;
@@ -207,7 +212,7 @@ static bcl_status read_lines(reader *r, int file, const char *path, int64_t *at)
         }
         char *line = block, *end;
         while ((end = memchr(line, '\n', (size_t)(block + n - line)))) {
-            BCL_TRY(take_line(r, line, (size_t)(end - line)));
+            BCL_TRY(take_line(r, line, (size_t)(end - line), *at + (line - block)));
             line = end + 1;
         }
         *at += line - block;
@@ -275,6 +280,10 @@ bcl_status bcl_metrics_import(bcl_store *store, int64_t run, const char *folder)
     r->store = store;
     r->run = run;
     BCL_TRY(read_lines(r, file, path, &at));
+    if (r->odd)
+        bcl_store_say(store,
+                      "store: %s: %zu %s no figures of a step and left out, the first at byte %lld",
+                      path, r->odd, r->odd == 1 ? "line is" : "lines are", (long long)r->odd_first);
     if (at == before && *tail && strcmp(tail, known) == 0)
         goto out;
     BCL_TRY(write_series(r));

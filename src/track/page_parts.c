@@ -157,6 +157,13 @@ bcl_status bcl_page_curves(bcl_string *out, const bcl_page_run *runs, size_t cou
     if (!any)
         return put(out, "<p class=\"soft\">There are no metrics yet.</p>\n");
     BCL_TRY(put(out, "<h2>Curves</h2>\n"));
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].odd_lines)
+            BCL_TRY(bcl_string_addf(out,
+                                    "<p>%zu %s of metrics.jsonl could not be read and "
+                                    "%s left out.</p>\n",
+                                    runs[i].odd_lines, runs[i].odd_lines == 1 ? "line" : "lines",
+                                    runs[i].odd_lines == 1 ? "is" : "are"));
     BCL_TRY(bcl_html_grid_open(out));
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
         BCL_TRY(add_curve(out, &curves[i], runs, count));

@@ -143,6 +143,7 @@ static bcl_status read_part(cJSON **out, const char *folder, const char *name) {
 bcl_status bcl_page_run_read(bcl_page_run *r, const char *folder) {
     bcl_status status = BCL_OK;
     char *path = NULL;
+    bcl_points points = {0};
     *r = (bcl_page_run){0};
     if (!(r->folder = realpath(folder, NULL))) {
         status = bcl_fail_errno("%s: cannot open folder", folder);
@@ -155,7 +156,8 @@ bcl_status bcl_page_run_read(bcl_page_run *r, const char *folder) {
     BCL_TRY(read_part(&r->results, r->folder, "results.json"));
     BCL_TRY(read_part(&r->track, r->folder, "track.json"));
     BCL_TRY(read_part(&r->heartbeat, r->folder, "heartbeat.json"));
-    BCL_TRY(bcl_points_read(&(bcl_points){0}, r->folder, add_point, r));
+    BCL_TRY(bcl_points_read(&points, r->folder, add_point, r));
+    r->odd_lines = points.odd;
     if (read_predictions(r)) { /* the rest of the page does not need them */
         bcl_score_free(r->score);
         r->score = NULL;

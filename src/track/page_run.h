@@ -23,7 +23,8 @@ typedef struct bcl_page_run {
     cJSON *index;                             /* what the store has of it; NULL: nothing */
     bcl_page_series series[BCL_PAGE_SERIES];
     size_t series_count;
-    char *problem; /* with predictions.conll; NULL: none */
+    size_t odd_lines; /* of metrics.jsonl, which could not be read */
+    char *problem;    /* with predictions.conll; NULL: none */
     /* of predictions.conll, NULL without it */
     struct bcl_corpus *gold, *pred;
     int32_t *ids; /* gold and predicted labels, sentence behind sentence */

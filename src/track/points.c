@@ -29,13 +29,15 @@ static void on_value(void *context, const char *key, size_t size, double value) 
     }
 }
 
-static bcl_status take(line *l, const char *text, size_t size, bcl_point_sink *sink,
-                       void *context) {
+static bcl_status take(bcl_points *points, line *l, const char *text, size_t size,
+                       bcl_point_sink *sink, void *context) {
     bcl_status status = BCL_OK;
     l->count = 0;
     l->step = NAN;
-    if (!bcl_metric_line(text, size, on_value, l) || !isfinite(l->step))
+    if (!bcl_metric_line(text, size, on_value, l) || !isfinite(l->step)) {
+        points->odd++;
         return status;
+    }
     for (size_t i = 0; i < l->count; i++)
         BCL_TRY(sink(context, (int64_t)l->step, l->items[i].key, l->items[i].value));
 out:
@@ -69,7 +71,7 @@ bcl_status bcl_points_read(bcl_points *points, const char *folder, bcl_point_sin
             BCL_FAIL(BCL_ERROR_IO, "%s: cannot read", path);
         char *begin = block, *end;
         while ((end = memchr(begin, '\n', (size_t)(block + n - begin)))) {
-            BCL_TRY(take(l, begin, (size_t)(end - begin), sink, context));
+            BCL_TRY(take(points, l, begin, (size_t)(end - begin), sink, context));
             points->at += end + 1 - begin;
             begin = end + 1;
         }

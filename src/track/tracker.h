@@ -13,6 +13,7 @@ enum { BCL_POINT_KEYS = 64 };
 typedef struct bcl_points {
     int64_t at; /* bytes that were read */
     bool cut;   /* the last reading began anew: the file was shorter than before */
+    size_t odd; /* lines that are no figures of a step, left out */
 } bcl_points;
 /* Calls sink for every value of every new line, in the order of the file. */
 typedef bcl_status bcl_point_sink(void *context, int64_t step, const char *key, double value);

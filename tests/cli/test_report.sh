@@ -34,6 +34,12 @@ for part in 'Training loss' 'Evaluation loss' 'Learning rate' 'Macro F1' 'I-LOC'
 done
 grep -qE '<(i|b)>(x|in)|<script|<link|<img|src=|url\(|https?:' one.html && fail "report: markup of the data, or something from elsewhere"
 grep -qE '>(nan|inf)|"[^"]*nan[^"]*"' one.html && fail "report: a NaN is drawn"
+cp -r second torn && printf x | dd of=torn/metrics.jsonl bs=1 conv=notrunc status=none
+check "metrics with a broken line" 0 'torn.html' "$BERTCL" report torn --out torn.html
+grep -qF '1 line of metrics.jsonl could not be read and is left out' torn.html || fail "metrics with a broken line: not said"
+BERTCL_HOME=$tmp/torn.home check "runs import, metrics with a broken line" 0 . "$BERTCL" runs import torn
+grep -qE 'metrics.jsonl: 1 line is no figures of a step and left out, the first at byte 0' "$tmp/stderr" ||
+    fail "runs import, metrics with a broken line: $(cat "$tmp/stderr")"
 check "report of two" 0 'two.html' "$BERTCL" report 'first <i>' second --out two.html
 for part in '2 runs' 'Differences of the settings' '0.0001' '(-0.1)'; do
     grep -qF -- "$part" two.html || fail "report of two: has no $part"
