@@ -2,6 +2,7 @@
 #include "data/fields.h"
 #include "text/unicode.h"
 
+#include <strings.h>
 #include <utf8proc.h>
 
 int bcl_shown(bcl_field f) {
@@ -166,10 +167,17 @@ bool bcl_is_scheme_tag(const char *tag, size_t size) {
 }
 
 bool bcl_is_docstart(bcl_field line) {
-    static const char mark[] = "-DOCSTART-";
-    const size_t n = sizeof mark - 1;
-    return line.size >= n && !memcmp(line.text, mark, n) &&
-           (line.size == n || line.text[n] == '\t' || line.text[n] == ' ');
+    static const char mark[] = "DOCSTART";
+    const char *p = line.text, *const end = p + line.size;
+    while (p < end && *p == '-')
+        p++;
+    if (p == line.text || (size_t)(end - p) < sizeof mark || strncasecmp(p, mark, sizeof mark - 1))
+        return false;
+    p += sizeof mark - 1;
+    const char *dashes = p;
+    while (p < end && *p == '-')
+        p++;
+    return p > dashes && (p == end || *p == '\t' || *p == ' ');
 }
 
 bcl_status bcl_code_points(size_t **at, size_t *count, const char *text, size_t size) {

@@ -39,7 +39,7 @@ void bcl_split_cells(bcl_cells *out, bcl_field line);
 bool bcl_drop_invisible(bcl_field *f);
 /* "O", or a prefix of a scheme, '-' or '_', and a type. */
 bool bcl_is_scheme_tag(const char *tag, size_t size);
-/* "-DOCSTART-" alone or with columns behind it. */
+/* "-DOCSTART-" alone or with columns behind it, in any case and with any number of dashes. */
 bool bcl_is_docstart(bcl_field line);
 /* *at (count + 1): where each code point of the text begins, and its end; to free(). */
 bcl_status bcl_code_points(size_t **at, size_t *count, const char *text, size_t size);

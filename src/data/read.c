@@ -219,7 +219,8 @@ static bcl_status read_folder(bcl_corpus *corpus, const char *path,
             goto out;
         }
         if (!why && !S_ISREG(st.st_mode))
-            continue;
+            why = S_ISDIR(st.st_mode) ? "a folder within the folder: name it too if it holds data"
+                                      : "no file";
         if (!why && any_brat && ends_in(names[i], ".txt")) {
             BCL_TRY(find_twin(&twin, child, ".txt", ".ann"));
             if (twin)

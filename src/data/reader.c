@@ -213,6 +213,9 @@ bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) 
         {BEGINS("SQLite format 3\0"), "an SQLite database", "write its text to a file"},
         {BEGINS("%PDF-"), "PDF", "write its text to a file, say by pdftotext"},
         {BEGINS("\xD0\xCF\x11\xE0"), "an office document", "save it as text"},
+        {BEGINS("version https://git-lfs"), "a Git LFS pointer",
+         "fetch the file itself, say git lfs pull"},
+        {BEGINS("#FORMAT=WebAnno"), "WebAnno's TSV", "export it as CoNLL 2002"},
         {BEGINS("\x89PNG"), "an image", "name a file of text"},
         {BEGINS("\x80\x03"), "a Python pickle", "write its data to JSON lines"},
         {BEGINS("\x80\x04"), "a Python pickle", "write its data to JSON lines"},
@@ -220,13 +223,14 @@ bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) 
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (size > kinds[i].size && !memcmp(data, kinds[i].begin, kinds[i].size))
-            return bcl_fail(BCL_ERROR_FORMAT, "%s:1: byte 0: found %s, expected UTF-8 text; %s",
-                            path, kinds[i].name, kinds[i].what);
+            return bcl_fail(BCL_ERROR_FORMAT,
+                            "%s:1: byte 0: found %s, expected plain text in UTF-8; %s", path,
+                            kinds[i].name, kinds[i].what);
 #undef BEGINS
     if (size > 262 && !memcmp(data + 257, "ustar", 5))
         return bcl_fail(
             BCL_ERROR_FORMAT,
-            "%s:1: byte 0: found a tar archive, expected UTF-8 text; unpack the file, say "
+            "%s:1: byte 0: found a tar archive, expected plain text in UTF-8; unpack the file, say "
             "tar -x",
             path);
     return BCL_OK;

@@ -215,6 +215,9 @@ static void test_what_is_no_data_is_refused(void **state) {
         {"7z\xBC\xAF'\x1Cxx", "found a 7-Zip archive"},
         {"%PDF-1.4\nfoo O\n", "found PDF"},
         {"\xD0\xCF\x11\xE0xx", "found an office document"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n", "git lfs pull"},
+        {"#FORMAT=WebAnno TSV 3.3\n\n\n#Text=Ulm\n1-1\t0-3\tUlm\tLOC\t\n",
+         "found WebAnno's TSV, expected plain text in UTF-8; export it as CoNLL 2002"},
         {"\x89PNG\r\n", "found an image"},
         {"\x80\x04\x95xx", "found a Python pickle"},
         {"# My corpus\n\nNER data\n", "bad.txt:3: found \"NER data\" and no line with O"},
@@ -230,7 +233,7 @@ static void test_what_is_no_data_is_refused(void **state) {
          "bad.txt:1: found numbers or nothing in column 1"},
         {"S 1\tAna\tN\tB-X\n\tx\tV\tO\n\ty\tV\tO\nS 2\tz\tV\tO\n\tz\tV\tO\n", "--word-column"},
         {"text\tlabels\nAna lives\tB-PER O\n", "bad.txt:2: found \"B-PER O\" where the tag is"},
-        {"\x1F\x8B\x08\x01", "bad.txt:1: byte 0: found gzip, expected UTF-8 text; unpack"},
+        {"\x1F\x8B\x08\x01", "bad.txt:1: byte 0: found gzip, expected plain text in UTF-8; unpack"},
         {"{\"a\": 1}\n", "bad.txt:1: found a record of a, expected \"tokens\""},
         {"{\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}\n{\"tok\n", "bad.txt:2: byte "},
     };

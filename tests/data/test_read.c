@@ -111,6 +111,8 @@ static void test_comments_and_docstart(void **state) {
     expect("# a longer remark\na O\n", "a/O");
     expect("#tag\tO\n#1 O\n", "#tag/O #1/O");
     expect("-DOCSTART- -X- -X- O\n\na NN B O\n-DOCSTART-\nb NN B O\n", "a/O | b/O");
+    expect("a O\n-docstart- -X- O\nb O\n--DocStart--\nc O\n", "a/O | b/O | c/O");
+    expect("a\tO\nDOCSTART-\tO\n-DOCSTART\tO\n", "a/O DOCSTART-/O -DOCSTART/O");
     expect("a\tO\n-DOCSTART-\tO\n-DOCSTART-x\tO\n", "a/O | -DOCSTART-x/O");
 }
 
@@ -168,7 +170,7 @@ static void test_errors_name_the_place(void **state) {
            "bad.conll:1: byte 4 of the line (3 of the file): found a carriage return");
     refuse_bytes("\xFF\xFE"
                  "a\0",
-                 4, "found UTF-16, expected UTF-8");
+                 4, "found UTF-16, expected plain text in UTF-8");
     refuse("", "bad.conll: found no sentence");
     refuse("\n \n\xC2\xA0\n", "found no sentence");
     refuse("-DOCSTART- O\n\n", "found no sentence");
