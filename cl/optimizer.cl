@@ -45,10 +45,11 @@ __kernel void norm_rows(__global float *partial, int first, __global const float
         partial[first + group] = sum;
 }
 
-/* clip[0] = the factor for all gradients: min(1, max_norm / (norm + 1e-6)), as PyTorch's
- * clip_grad_norm_; clip[1] = the norm before. max_norm 0: no clipping. One group. */
+/* Gradients are 1 / unscale times too large. clip[0] = the factor for all of them: unscale times
+ * min(1, max_norm / (norm + 1e-6)), as PyTorch's clip_grad_norm_; clip[1] = the norm before, of
+ * what they should be. max_norm 0: no clipping. One group. */
 __kernel void norm_finish(__global float *clip, __global const float *partial, int count,
-                          float max_norm) {
+                          float max_norm, float unscale) {
     __local float scratch[LS];
     float sum = 0, lost = 0;
     for (int i = get_local_id(0); i < count; i += LS) {
@@ -56,10 +57,10 @@ __kernel void norm_finish(__global float *clip, __global const float *partial, i
         lost = (next - sum) - y;
         sum = next;
     }
-    const float norm = sqrt(group_sum(sum, scratch));
+    const float norm = sqrt(group_sum(sum, scratch)) * unscale;
     if (get_local_id(0))
         return;
-    clip[0] = max_norm > 0 ? fmin(1.0f, max_norm / (norm + 1e-6f)) : 1.0f;
+    clip[0] = (max_norm > 0 ? fmin(1.0f, max_norm / (norm + 1e-6f)) : 1.0f) * unscale;
     clip[1] = norm;
 }
 
@@ -81,16 +82,16 @@ static inline void adam_vector(__global float *p, fv g, __global float *m, __glo
     store(x, p, n);
 }
 
-/* Where the step's loss is not finite, nothing is updated: what went wrong can still be looked for.
- * Without clipping (has_clip 0) nothing waits for the norm, and this reads the gradient for it:
- * partial as norm_dense's, to the bit. */
+/* Where the step's loss, or a norm that is known, is not finite, nothing is updated: what went
+ * wrong can still be looked for. Without clipping (has_clip 0) nothing waits for the norm, and this
+ * reads the gradient for it: partial as norm_dense's, to the bit. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
                          __global const float *loss, __global const float *clip,
                          __global float *partial, int has_clip, int begin, int end, int chunk,
                          ADAM_PARAMETERS) {
     __local float scratch[LS];
-    if (!isfinite(loss[0]))
+    if (!isfinite(loss[0]) || (has_clip && !isfinite(clip[1])))
         return;
     const int group = get_group_id(0), first = begin + group * chunk,
               last = min(first + chunk, end);
@@ -115,7 +116,7 @@ __kernel void adam_rows(__global float *restrict table /* (V,C) */,
                         __global const int *row_step, __global const float *loss,
                         __global const float *clip, int C, int step, int dense, ADAM_PARAMETERS) {
     const int r = get_group_id(0);
-    if ((row_step[r] < 0 && !dense) || !isfinite(loss[0]))
+    if ((row_step[r] < 0 && !dense) || !isfinite(loss[0]) || !isfinite(clip[1]))
         return;
     const size_t row = (size_t)r * C;
     const float factor = row_step[r] == step ? clip[0] : 0.0f;

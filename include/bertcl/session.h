@@ -22,7 +22,7 @@ typedef enum bcl_session_event_kind {
     BCL_SESSION_NOTE,   /* what the user should see: a setting that is likely wrong, or which model
                          * of a run was taken */
     BCL_SESSION_TUNING, /* matrix products are timed: a few seconds follow; or why once more */
-    BCL_SESSION_PRECISION,    /* why the session computes in fp32, though bf16 was wanted */
+    BCL_SESSION_PRECISION,    /* why the session computes in fp32, though another was wanted */
     BCL_SESSION_DEVICE,       /* device, matrix products and precision; told when all is open */
     BCL_SESSION_NEW_TENSOR,   /* text: a tensor's name; it was not in the model and is random */
     BCL_SESSION_UNUSED_TENSOR /* text: a tensor's name; it is in the model and of no use here */
@@ -41,8 +41,9 @@ typedef struct bcl_session_options { /* all zero but the model: the defaults */
     const char *model;               /* a Hugging Face folder, or ORG/NAME[@REVISION] of the hub */
     const char *device;              /* an id, see bertcl devices; NULL: the first GPU, else CPU */
     const char *gemm;                /* the provider of matrix products; NULL: the device's best */
-    const char *precision; /* of matrix products: "fp32" (NULL), or "bf16" where the device computes
-                            * it faster; see bcl_session_why_fp32 */
+    const char *precision; /* of matrix products: "fp32" (NULL), or "bf16", "fp16" or "tf32" where
+                            * the device computes it faster; see bcl_session_why_fp32. The last two
+                            * are for GPUs */
     const bcl_session *beside; /* an open session whose device this one uses too, so that `device`
                                 * is not looked at; NULL: none. It may be freed before this one */
     bool tune;    /* time the device's matrix products for a few seconds if that was never done, in
@@ -56,7 +57,8 @@ typedef struct bcl_session_options { /* all zero but the model: the defaults */
  * first device of a process must be its first OpenCL call; later ones must be of the same driver.
  * The options are copied as far as they are needed; their texts need not outlive the call.
  * Errors: IO (no such model), FORMAT (damaged files), UNSUPPORTED (no BERT token classifier, or no
- * such matrix product), NO_DEVICE, DEVICE, DEVICE_MEMORY, MEMORY, ARGUMENT (unknown precision). */
+ * such matrix product), NO_DEVICE, DEVICE, DEVICE_MEMORY, MEMORY, ARGUMENT (unknown precision, or
+ * one that is not for such a device). */
 BCL_EXPORT bcl_status bcl_session_open(bcl_session **out, const bcl_session_options *options);
 /* What was made from the session must be freed before. Takes NULL. */
 BCL_EXPORT void bcl_session_free(bcl_session *session);

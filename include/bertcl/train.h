@@ -40,7 +40,7 @@ typedef struct bcl_run_event {
     double macro_f1;       /* over the labels of the report */
     double entity_f1;      /* of the words' entities, micro average; below 0: not known */
     double lr;             /* that the step used */
-    double gradient_norm;  /* before clipping */
+    double gradient_norm;  /* before clipping; 0: not finite, in fp16, and the step was skipped */
     double tokens_per_s;   /* pieces of this process, without its first steps; 0: not known */
     double seconds_left;   /* to the end of the last epoch; 0: not known */
     size_t done, all;      /* sentences */
@@ -99,7 +99,8 @@ typedef struct bcl_run_options {
     int64_t save_every;        /* save-every: steps between checkpoints; 0: at the ends of epochs */
     int64_t histograms;        /* histograms: steps between histograms of the gradients; 0: none */
     int64_t eval_batch;        /* eval-batch: sentences of a batch in evaluation; 0: by tokens */
-    const char *precision;     /* "fp32" or "bf16", see bcl_session_options */
+    const char *precision;     /* "fp32", "bf16", "fp16" or "tf32", see bcl_session_options */
+    double loss_scale;         /* loss-scale: of fp16's first step, see bcl_run_record; 0: 65536 */
 
     /* where and by what; may be others when the run is gone on with */
     const char *out;    /* the run's folder */
@@ -175,6 +176,10 @@ typedef struct bcl_run_record {
     double loss;         /* mean over the last epoch's labelled pieces */
     double tokens_per_s; /* pieces, from the third step of the last process on; 0: not known */
     double peak_rss_mb;  /* MiB of host memory */
+    /* In fp16 the loss is multiplied by a scale before the backward pass, and the gradients divided
+     * by it: what it ended as, and the steps without an update, whose gradients had overflowed. */
+    double loss_scale; /* 0: another precision */
+    int64_t skipped_steps;
     bool evaluated;
     /* on the test set, of the final model, or with a dev set of best/ */
     double eval_loss, eval_accuracy, eval_macro_f1;

@@ -311,6 +311,8 @@ bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
     } else {
         BCL_NEW(devices, 1);
         BCL_TRY(bcl_device_find(devices, options->device));
+        if (!options->gemm)
+            BCL_TRY(bcl_precision_check(devices, b.precision));
     }
     cJSON_AddNumberToObject(json, "bench_version", BCL_BENCH_VERSION);
     add_host(json, load, &b);

@@ -42,7 +42,7 @@ typedef struct steps {
 static bcl_status one_batch(steps *s, const bcl_batch *batch) {
     bcl_status status = BCL_OK;
     cl_event event = NULL;
-    const bcl_adam adam = {1e-5, 0.9, 0.999, 1e-8, 0.01, true, 1};
+    const bcl_adam adam = {1e-5, 0.9, 0.999, 1e-8, 0.01, true, 1, 0, 0};
     const bcl_config *f = s->c->config;
     const bcl_dropout_state dropout = {(float)f->hidden_dropout, (float)f->attention_dropout,
                                        (float)f->classifier_dropout, SEED, s->step};

@@ -6,6 +6,8 @@
 #include <math.h>
 
 enum { SENTENCES = 4, SEED = 29 };
+/* Of the loss in fp16, so that its gradients are not lost, see train/scale.c. */
+static const float FP16_SCALE = 4096;
 /* Of |want| and the root of the mean square of its tensor: what roundings of operands give after
  * BERT's layers. */
 static const double logit_limits[BCL_PRECISIONS] = {[BCL_PRECISION_FP32] = 2e-5,
@@ -29,11 +31,15 @@ typedef struct verified {
     float *got, stats[4];
 } verified;
 
+static float scale_of(const verified *v) {
+    return v->precision == BCL_PRECISION_FP16 ? FP16_SCALE : 1;
+}
+
 static bcl_status run_device(verified *v, const bcl_dropout_state *dropout) {
     bcl_status status = BCL_OK;
     cl_event event = NULL;
     BCL_TRY(bcl_model_forward(v->model, &v->batch, dropout));
-    BCL_TRY(bcl_model_loss(v->model, 1.0f / (float)v->batch.labelled, true, false));
+    BCL_TRY(bcl_model_loss(v->model, scale_of(v) / (float)v->batch.labelled, true, false));
     BCL_TRY(bcl_model_read_logits(v->model, v->got, &event));
     BCL_TRY(bcl_event_finish(&event));
     BCL_TRY(bcl_model_backward(v->model, dropout, 0, false));
@@ -139,6 +145,8 @@ static bcl_status compare(verified *v) {
         char name[sizeof named->name + 2];
         BCL_NEW(g, bcl_named_elements(named));
         BCL_TRY(bcl_model_read(v->model, named, true, g));
+        for (size_t k = 0; k < bcl_named_elements(named); k++)
+            g[k] /= scale_of(v);
         const char *at = !strncmp(named->name, "bert.encoder.layer.", 19) ? named->name + 19
                          : !strncmp(named->name, "bert.", 5)              ? named->name + 5
                                                                           : named->name;

@@ -75,11 +75,12 @@ typedef struct bcl_cli_session {
 } bcl_cli_session;
 void bcl_cli_session_told(void *context, const bcl_session_event *event);
 
-/* of --precision fp32|bf16 */
+/* of --precision */
+#define BCL_CLI_PRECISIONS "fp32|bf16|fp16|tf32"
 #define BCL_CLI_PRECISION_HELP                                                                     \
-    "of matrix products: fp32 (default), or bf16 operands with fp32 sums where the device "        \
-    "computes "                                                                                    \
-    "that faster (it says so if not); --gemm tile-bf16 forces it"
+    "of matrix products: fp32 (default), or operands in bf16, fp16 or tf32 with fp32 sums where "  \
+    "the device computes that faster (it says so if not); fp16 and tf32 are for GPUs; --gemm "     \
+    "tile-bf16 forces bf16 on a CPU"
 
 /* ---- reading.c: how corpora are read, the same in every command ---- */
 struct bcl_dataset;

@@ -109,6 +109,7 @@ static bcl_status run(const settings *s) {
     bcl_device_info about;
     bcl_config config = {0};
     bcl_tune_layer layer;
+    bcl_precision only = BCL_PRECISION_FP32;
     char *folder = NULL, *text = NULL, *path = NULL;
     cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "tunings");
     bcl_tune_options options = {.layers = bcl_tune_usual_layers,
@@ -127,6 +128,10 @@ static bcl_status run(const settings *s) {
     }
     bcl_interrupt_catch();
     BCL_TRY(bcl_device_find(&about, s->device));
+    if (s->precision) {
+        BCL_TRY(bcl_precision_find(&only, s->precision));
+        BCL_TRY(bcl_precision_check(&about, only));
+    }
     BCL_TRY(bcl_gemm_choice_path(&path, &about, BCL_PRECISION_FP32));
     if (!path) /* before minutes are spent */
         BCL_FAIL(BCL_ERROR_ARGUMENT,
@@ -139,7 +144,7 @@ static bcl_status run(const settings *s) {
     cJSON_AddStringToObject(json, "version", about.version);
     for (int p = 0; p < BCL_PRECISIONS; p++) {
         options.precision = (bcl_precision)p;
-        if (s->precision ? !strcmp(s->precision, bcl_precision_name(options.precision))
+        if (s->precision ? options.precision == only
                          : bcl_precision_offered(&about, options.precision))
             BCL_TRY(tune(s, &about, &options, list));
     }
@@ -164,8 +169,9 @@ int bcl_cli_tune(int argc, char **argv) {
         {BCL_OPTION_TEXT, "model", &s.model, "DIR",
          "Hugging Face folder whose shapes are timed; default: those of MiniLM and BERT base",
          .min = 0},
-        {BCL_OPTION_TEXT, "precision", &s.precision, "fp32|bf16", "only this one; default: both",
-         .choices = "fp32|bf16"},
+        {BCL_OPTION_TEXT, "precision", &s.precision, BCL_CLI_PRECISIONS,
+         "only this one; default: all of the device's, on a CPU fp32 and bf16",
+         .choices = BCL_CLI_PRECISIONS},
         {BCL_OPTION_FLAG, "quick", &s.quick, NULL,
          "few candidates and small shapes, as a first run does", .min = 0},
         {BCL_OPTION_FLAG, "json", &s.json, NULL, "print the results as JSON", .min = 0},

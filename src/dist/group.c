@@ -478,6 +478,7 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
     BCL_TRY(meet(g, options->device));
     BCL_TRY(bcl_ledger_create(&g->ledger, g->members, transport->size, options->left_out));
     g->train = (bcl_train_group){.rank = transport->rank,
+                                 .rounds = g->remainders != NULL,
                                  .size = transport->size,
                                  .context = g,
                                  .shares = shares_of,

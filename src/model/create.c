@@ -33,6 +33,8 @@ bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config 
     m->ops.device = device;
     m->frozen = -1;
     BCL_TRY(bcl_layout_create(&m->layout, config));
+    if (!gemm)
+        BCL_TRY(bcl_precision_check(bcl_device_about(device), precision));
     precision = bcl_gemm_resolve(m->why_fp32, device, gemm, precision);
     BCL_TRY(bcl_gemm_create(&m->ops.gemm, device, gemm, precision));
     m->ops.auxiliary = bcl_gemm_runs_on_auxiliary(m->ops.gemm);

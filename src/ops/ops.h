@@ -167,11 +167,15 @@ bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bc
                              bcl_view dlogits, bcl_view logits, const bcl_batch_layout *batch,
                              int K, float weight, bcl_view class_weights, float smoothing);
 
-/* Adam's numbers for one step; t counts from 1. decoupled: AdamW. */
+/* Adam's numbers for one step; t counts the updates from 1. decoupled: AdamW. */
 typedef struct bcl_adam {
     double lr, beta1, beta2, eps, weight_decay;
     bool decoupled;
     float clip; /* largest gradient norm, 0: none */
+    /* Gradients are so many times too large, and where their norm is not finite nothing is updated;
+     * 0: they are as they should be. */
+    float loss_scale;
+    int64_t skipped; /* steps before this one that made no update */
 } bcl_adam;
 /* Dense parameters [begin,end) and how they are updated. */
 typedef struct bcl_adam_range {

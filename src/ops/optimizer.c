@@ -69,12 +69,13 @@ static bcl_status check_arenas(bcl_ops *ops, const bcl_adam_arenas *a) {
                         BCL_IN(a->loss, 1, 2));
 }
 
-static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm) {
+static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm,
+                              float unscale) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, 1), bcl_ptr(a->clip), bcl_ptr(a->partial),
-                       bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm)));
+                       bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm), bcl_float(unscale)));
 out:
     return status;
 }
@@ -85,7 +86,7 @@ typedef struct numbers {
 } numbers;
 
 static numbers numbers_of(const bcl_adam *adam, double rate, bool decays, int step) {
-    const double t = (double)step + 1, lr = adam->lr * rate;
+    const double t = (double)(step + 1 - adam->skipped), lr = adam->lr * rate;
     const double weight_decay = decays ? adam->weight_decay : 0;
     return (numbers){.step_size = (float)(lr / (1 - pow(adam->beta1, t))),
                      .root2 = (float)sqrt(1 - pow(adam->beta2, t)),
@@ -132,11 +133,12 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     const bcl_adam_range whole = whole_of(a);
     const bcl_adam_range *ranges = a->range_count ? a->ranges : &whole;
     const int count = a->range_count ? a->range_count : 1;
-    const bool norm_first = adam->clip > 0 || a->range_count;
+    const bool scaled = adam->loss_scale > 0;
+    const bool norm_first = adam->clip > 0 || a->range_count || scaled;
     BCL_TRY(check_arenas(ops, a));
     BCL_TRY(sum_squares(ops, a, norm_first, step));
     if (norm_first)
-        BCL_TRY(finish_norm(ops, a, adam->clip));
+        BCL_TRY(finish_norm(ops, a, adam->clip, scaled ? 1 / adam->loss_scale : 1));
     /* without weight decay rows that never had a gradient cost less */
     bcl_operation(ops, BCL_OPERATION_UPDATE,
                   2 * (bcl_view_traffic(a->p) + bcl_view_traffic(a->m) + bcl_view_traffic(a->v)) +
@@ -145,7 +147,7 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     for (int i = 0; i < count; i++)
         BCL_TRY(update_dense(ops, a, adam, &ranges[i], norm_first, step));
     if (!norm_first)
-        BCL_TRY(finish_norm(ops, a, 0));
+        BCL_TRY(finish_norm(ops, a, 0, 1));
     if (!a->range_count || a->row_rate > 0)
         BCL_TRY(update_rows(ops, a, adam, step));
 out:

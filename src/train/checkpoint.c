@@ -237,19 +237,27 @@ out:
     return status;
 }
 
-enum { STATE_NUMBERS = 11, STATE_NEEDED = 8 /* the others are absent in earlier versions' */ };
+enum {
+    STATE_NUMBERS = 14,
+    STATE_WEIGHT = 10,
+    STATE_NEEDED = 8 /* the others are absent in earlier versions' */
+};
 
 static void state_numbers(double out[STATE_NUMBERS], const bcl_train_state *s) {
-    const double numbers[STATE_NUMBERS] = {
-        (double)s->step,   s->epoch_loss,    s->epoch_right,       s->epoch_labelled,
-        s->last_loss,      s->best_score,    (double)s->best_step, (double)s->metrics_size,
-        s->patience_score, (double)s->stale, s->epoch_weight};
+    const double numbers[STATE_NUMBERS] = {(double)s->step,        s->epoch_loss,
+                                           s->epoch_right,         s->epoch_labelled,
+                                           s->last_loss,           s->best_score,
+                                           (double)s->best_step,   (double)s->metrics_size,
+                                           s->patience_score,      (double)s->stale,
+                                           s->epoch_weight,        s->loss_scale,
+                                           (double)s->scale_steps, (double)s->skipped_steps};
     memcpy(out, numbers, sizeof numbers);
 }
 
 static const char *const state_names[STATE_NUMBERS] = {
-    "step",      "epoch_loss",   "epoch_right",    "epoch_labelled", "last_loss",   "best_f1",
-    "best_step", "metrics_size", "patience_score", "stale",          "epoch_weight"};
+    "step",         "epoch_loss", "epoch_right",  "epoch_labelled", "last_loss",
+    "best_f1",      "best_step",  "metrics_size", "patience_score", "stale",
+    "epoch_weight", "loss_scale", "scale_steps",  "skipped_steps"};
 
 bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
                                      const bcl_model_files *files, const bcl_train_state *state,
@@ -310,7 +318,7 @@ bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, c
         char *end = NULL;
         numbers[i] = text ? strtod(text, &end) : NAN;
         if (!text && i >= STATE_NEEDED) {
-            numbers[i] = i == STATE_NUMBERS - 1 ? numbers[3] /* all weights were 1 */ : 0;
+            numbers[i] = i == STATE_WEIGHT ? numbers[3] /* all weights were 1 */ : 0;
             continue;
         }
         if (!text || !*text || *end || !isfinite(numbers[i]))
@@ -327,7 +335,10 @@ bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, c
                                .metrics_size = (int64_t)numbers[7],
                                .patience_score = numbers[8],
                                .stale = (int64_t)numbers[9],
-                               .epoch_weight = numbers[10]};
+                               .epoch_weight = numbers[STATE_WEIGHT],
+                               .loss_scale = numbers[11],
+                               .scale_steps = (int64_t)numbers[12],
+                               .skipped_steps = (int64_t)numbers[13]};
     if (state->step != step_of(bcl_path_name(folder)))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found the state of step %lld, the folder's name says %lld",
                  path, (long long)state->step, (long long)step_of(bcl_path_name(folder)));

@@ -27,16 +27,17 @@ static double edge(int i) {
     return ldexp((i + LOW) % 2 ? 1.5 : 1, octave);
 }
 
-static void count_values(histogram *h, const float *x, size_t n) {
+static void count_values(histogram *h, const float *x, size_t n, float factor) {
     *h = (histogram){.least = HUGE_VAL, .greatest = -HUGE_VAL};
     for (size_t i = 0; i < n; i++) {
-        const double v = (double)x[i];
+        const float single = x[i] * factor;
+        const double v = (double)single;
         uint32_t bits;
-        if (!isfinite(x[i])) {
+        if (!isfinite(single)) {
             h->other++;
             continue;
         }
-        memcpy(&bits, &x[i], sizeof bits);
+        memcpy(&bits, &single, sizeof bits);
         h->least = fmin(h->least, v);
         h->greatest = fmax(h->greatest, v);
         h->sum += v;
@@ -143,7 +144,7 @@ out:
     return status;
 }
 
-bcl_status bcl_histograms_add(bcl_histograms *h, bcl_model *model, int64_t step) {
+bcl_status bcl_histograms_add(bcl_histograms *h, bcl_model *model, int64_t step, double scale) {
     bcl_status status = BCL_OK;
     const bcl_layout *layout = bcl_model_layout(model);
     histogram *count = NULL;
@@ -157,7 +158,7 @@ bcl_status bcl_histograms_add(bcl_histograms *h, bcl_model *model, int64_t step)
         if (!bcl_model_trains(model, named))
             continue;
         BCL_TRY(bcl_model_read(model, named, true, h->values));
-        count_values(count, h->values, bcl_named_elements(named));
+        count_values(count, h->values, bcl_named_elements(named), (float)(1 / scale));
         BCL_TRY(any ? bcl_string_add(&h->line, ", ", 2) : BCL_OK);
         BCL_TRY(add_histogram(&h->line, named->name, count));
         any = true;

@@ -133,10 +133,16 @@ static const bcl_run_option table[] = {
     {BCL_RUN_INT, "eval-batch", AT(eval_batch), "N",
      "sentences a batch in evaluation; default: by tokens. Results do not depend on it", .min = 1,
      .max = 1e6, .how = true},
-    {BCL_RUN_TEXT, "precision", AT(precision), "fp32|bf16",
-     "of matrix products: fp32 (default), or bf16 operands with fp32 sums where the device "
-     "computes that faster (it says so if not); --gemm tile-bf16 forces it",
-     .choices = "fp32|bf16", .text = "fp32", .how = true},
+    {BCL_RUN_TEXT, "precision", AT(precision), "fp32|bf16|fp16|tf32",
+     "of matrix products: fp32 (default), or operands in bf16, fp16 or tf32 with fp32 sums where "
+     "the device computes that faster (it says so if not); fp16 and tf32 are for GPUs; --gemm "
+     "tile-bf16 forces bf16 on a CPU",
+     .choices = "fp32|bf16|fp16|tf32", .text = "fp32", .how = true},
+    {BCL_RUN_REAL, "loss-scale", AT(loss_scale), "X",
+     "in fp16 the first factor of the loss, so that small gradients are not lost: halved where "
+     "they "
+     "overflow, doubled after 2000 steps in which they did not; default 65536",
+     .min = 1, .max = 1e30, .how = true},
 };
 enum { ROWS = sizeof table / sizeof *table };
 _Static_assert(ROWS <= 64, "one bit of bcl_run_options.given for each");
@@ -292,6 +298,8 @@ bcl_status bcl_run_options_check(const bcl_run_options *o, const char *path) {
     if (o->head_lr >= 0 && !(o->lr > 0))
         BCL_FAIL(code, "%shead-lr needs %slr above 0: --freeze keeps the rest as it is", where,
                  where);
+    if (o->loss_scale > 0 && strcmp(o->precision, "fp16"))
+        BCL_FAIL(code, "%sloss-scale is of no use without %sprecision fp16", where, where);
     BCL_TRY(check_dev(o, where, code));
 out:
     free(prefix);

@@ -268,6 +268,10 @@ bcl_status bcl_run_results_write(bcl_run_kept *k, const char *path) {
     cJSON_AddNumberToObject(train, "loss", r->loss);
     cJSON_AddNumberToObject(train, "tokens_per_s", r->tokens_per_s);
     cJSON_AddNumberToObject(train, "steps", (double)r->steps);
+    if (r->loss_scale > 0) {
+        cJSON_AddNumberToObject(train, "loss_scale", r->loss_scale);
+        cJSON_AddNumberToObject(train, "skipped_steps", (double)r->skipped_steps);
+    }
     if (r->evaluated) {
         BCL_TRY(bcl_evaluation_json(&eval, &k->evaluation));
         bcl_json_put(json, "eval", eval);
@@ -344,6 +348,8 @@ bcl_status bcl_run_results_read(bcl_run_kept *k, const char *path) {
     BCL_TRY(read_figure(&r->tokens_per_s, train, "tokens_per_s", path));
     BCL_TRY(read_figure(&r->peak_rss_mb, k->results, "peak_rss_mb", path));
     r->steps = (int64_t)steps;
+    BCL_TRY(bcl_json_double(&r->loss_scale, train, "loss_scale", 0, path));
+    BCL_TRY(bcl_json_int(&r->skipped_steps, train, "skipped_steps", 0, 0, (int64_t)1 << 53, path));
     if (r->test.sentences) {
         BCL_TRY(read_figure(&r->eval_loss, eval, "loss", path));
         BCL_TRY(read_figure(&r->eval_accuracy, eval, "accuracy", path));

@@ -90,6 +90,10 @@ static bcl_status set_rules(bcl_run *run) {
     char *end = NULL;
     if (o->freeze && o->group)
         return bcl_fail(BCL_ERROR_ARGUMENT, "--freeze is for one device, not for --devices");
+    if (o->group && o->group->rounds && !strcmp(o->precision, "fp16"))
+        return bcl_fail(BCL_ERROR_ARGUMENT,
+                        "--wire bf16 does not go with --precision fp16, whose gradients are of "
+                        "another scale from step to step: leave it out, or take --precision bf16");
     if (o->freeze && !strcmp(o->freeze, "embeddings"))
         frozen = 0;
     else if (o->freeze) {
@@ -153,6 +157,7 @@ static bcl_status plan(bcl_run *run) {
         .attention_dropout = dropout ? o->dropout : config->attention_dropout,
         .classifier_dropout = dropout ? o->dropout : config->classifier_dropout,
         .label_smoothing = o->label_smoothing,
+        .loss_scale = o->loss_scale,
         .class_weights = run->class_weights,
         .select = select_of(run),
         .patience = o->patience,
@@ -276,6 +281,8 @@ static bcl_status finish(bcl_run *run, const bcl_train_result *result) {
     r->steps = result->steps;
     r->loss = result->loss;
     r->tokens_per_s = result->tokens_per_s;
+    r->loss_scale = result->loss_scale;
+    r->skipped_steps = result->skipped_steps;
     r->peak_rss_mb = bcl_peak_rss_mb();
     if (!bcl_run_leads(run)) /* it has evaluated nothing */
         goto out;

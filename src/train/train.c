@@ -15,6 +15,17 @@ static void fails_everywhere(const bcl_trainer *t) {
         t->job->group->common(t->job->group->context);
 }
 
+/* Once a run. */
+static void tell_skipped(const bcl_trainer *t, double scale) {
+    char line[256];
+    snprintf(line, sizeof line,
+             "step %lld: gradients overflowed in fp16 at a loss scale of %g: no update is made of "
+             "such a step, the scale is now %g (said once; results.json counts them)",
+             (long long)t->state.step, scale, t->state.loss_scale);
+    if (t->lead)
+        bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_MESSAGE, .text = line});
+}
+
 /* Takes the stats of a finished step into the state, the metrics and the events. */
 static bcl_status account(bcl_trainer *t, const bcl_flight *s, const float stats[4]) {
     bcl_status status = BCL_OK;
@@ -23,7 +34,10 @@ static bcl_status account(bcl_trainer *t, const bcl_flight *s, const float stats
     const double labelled = s->fed->labelled ? (double)s->fed->labelled : 1;
     const double weight = s->fed->weight > 0 ? s->fed->weight : 1;
     const double loss = (double)stats[0], right = (double)stats[1];
-    if (!isfinite((double)stats[3])) {
+    const double scale = t->state.loss_scale;
+    const bool finite = isfinite(stats[3]);
+    char norm[64] = "", scaling[96] = "";
+    if (!(scale > 0 ? bcl_loss_scale_take(&t->state, finite) : finite)) {
         fails_everywhere(t);
         BCL_FAIL(BCL_ERROR_DEVICE,
                  "step %lld: the gradient norm is %g at a loss of %g; a smaller --lr may help",
@@ -38,18 +52,25 @@ static bcl_status account(bcl_trainer *t, const bcl_flight *s, const float stats
         bcl_trainer_clock_start(t);
     else if (t->steps_here > BCL_UNTIMED_STEPS)
         t->timed_tokens += s->fed->tokens;
+    if (finite)
+        snprintf(norm, sizeof norm, "\"grad_norm\": %.9g, ", (double)stats[3]);
+    if (scale > 0)
+        snprintf(scaling, sizeof scaling, "\"loss_scale\": %.9g, \"skipped_steps\": %lld, ", scale,
+                 (long long)t->state.skipped_steps);
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g, "
-             "\"grad_norm\": %.9g, \"tokens\": %zu}\n",
+             "%s%s\"tokens\": %zu}\n",
              (long long)step + 1, (long long)epoch + 1, loss / weight, right / labelled, s->lr,
-             (double)stats[3], s->fed->tokens);
+             norm, scaling, s->fed->tokens);
     BCL_TRY(bcl_trainer_write(t, line));
+    if (!finite && t->state.skipped_steps == 1)
+        tell_skipped(t, scale);
     bcl_trainer_tell_step(t, &(bcl_run_event){.kind = BCL_RUN_STEP,
                                               .epoch = epoch + 1,
                                               .loss = loss / weight,
                                               .accuracy = right / labelled,
                                               .lr = s->lr,
-                                              .gradient_norm = (double)stats[3]});
+                                              .gradient_norm = finite ? (double)stats[3] : 0});
 out:
     return status;
 }
@@ -114,6 +135,11 @@ static bcl_status queue_step(bcl_trainer *t, int64_t step) {
     const bcl_fed *fed = NULL;
     bcl_adam adam = t->o->adam;
     adam.lr = bcl_schedule_rate(t->o->schedule, adam.lr, t->o->warmup, step, t->plan->steps);
+    if (t->state.loss_scale > 0) { /* the step before says what it is, and whether it counts */
+        BCL_TRY(bcl_pipeline_drain(t->pipeline));
+        adam.loss_scale = (float)t->state.loss_scale;
+        adam.skipped = t->state.skipped_steps;
+    }
     if (t->job->group)
         t->job->group->begin(t->job->group->context);
     bool begun = false; /* a batch of the step had sentences */
@@ -122,7 +148,8 @@ static bcl_status queue_step(bcl_trainer *t, int64_t step) {
         BCL_TRY(bcl_pipeline_next(&slot, t->pipeline));
         BCL_TRY(bcl_feed_next(&fed, t->feed));
         t->flights[slot->index] = (bcl_flight){fed, adam.lr};
-        const float weight = fed->weight > 0 ? (float)(1.0 / fed->weight) : 0;
+        const double scale = t->state.loss_scale > 0 ? t->state.loss_scale : 1;
+        const float weight = fed->weight > 0 ? (float)(scale / fed->weight) : 0;
         if (t->job->group && fed->last)
             bcl_model_exchange_open(t->model);
         if (fed->batch.B) { /* none, perhaps, in a group */
@@ -134,7 +161,7 @@ static bcl_status queue_step(bcl_trainer *t, int64_t step) {
         if (t->job->group && fed->last)
             BCL_TRY(reduce(t, fed, !begun));
         if (fed->last && t->histograms && (step + 1) % t->o->histograms == 0)
-            BCL_TRY(bcl_histograms_add(t->histograms, t->model, step + 1));
+            BCL_TRY(bcl_histograms_add(t->histograms, t->model, step + 1, scale));
         if (fed->last)
             BCL_TRY(bcl_model_update(t->model, &adam, step));
         BCL_TRY(bcl_pipeline_send(t->pipeline));
@@ -288,6 +315,8 @@ static bcl_status prepare(bcl_trainer *t) {
     bcl_status status = BCL_OK;
     if (t->job->checkpoint)
         BCL_TRY(restore(t));
+    if (bcl_model_precision(t->model) == BCL_PRECISION_FP16)
+        bcl_loss_scale_begin(&t->state, t->o->loss_scale);
     BCL_TRY(bcl_trainer_open_metrics(t));
     if (t->lead && t->o->histograms)
         BCL_TRY(bcl_histograms_open(&t->histograms, t->job->folder, bcl_model_layout(t->model),
@@ -394,6 +423,8 @@ bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
         BCL_TRY(bcl_trainer_evaluate_test(&t, out));
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
+    out->loss_scale = t.state.loss_scale;
+    out->skipped_steps = t.state.skipped_steps;
     out->tokens_per_s = t.timed_seconds > 0 ? (double)t.timed_tokens / t.timed_seconds : 0;
     if (t.lead)
         BCL_TRY(publish(&t));

@@ -38,6 +38,7 @@ typedef struct bcl_train_options {
     bcl_adam adam; /* lr is the peak */
     double hidden_dropout, attention_dropout, classifier_dropout;
     double label_smoothing;
+    double loss_scale;          /* of the first step in fp16; 0: 65536 */
     const float *class_weights; /* (labels); NULL: all 1 */
     bcl_select select;
     int64_t patience;      /* epochs without a better dev score; 0: no end */
@@ -89,6 +90,7 @@ typedef struct bcl_fact {
  * folder, which the others read. */
 struct bcl_train_group {
     int rank, size;
+    bool rounds; /* gradients on their way, to send what that lost with the next step's */
     void *context;
     /* The parts of step `step` in the sum of all, (size); the same in every process. Called from
      * the thread that packs, a few steps ahead. */
@@ -187,6 +189,8 @@ typedef struct bcl_train_result {
     double loss;         /* mean over the last epoch's labelled pieces, by class weights */
     double tokens_per_s; /* real pieces, from the third step of this process on, 0 if unknown */
     int64_t steps;
+    double loss_scale; /* see bcl_train_state */
+    int64_t skipped_steps;
     bool evaluated;
     bcl_evaluation evaluation; /* of the test, by the final model, or with a dev set by best/; freed
                                 * by the caller */
@@ -234,7 +238,20 @@ typedef struct bcl_train_state {
     int64_t stale;         /* epochs since */
     double epoch_weight;   /* the class weights of epoch_labelled: what epoch_loss is a sum over */
     int64_t metrics_size;  /* bytes of metrics.jsonl that belong to these steps */
+    /* in fp16 */
+    double loss_scale;     /* of the next step; 0: another precision */
+    int64_t scale_steps;   /* good ones since it last changed */
+    int64_t skipped_steps; /* whose gradients were not finite */
 } bcl_train_state;
+
+/* ---- loss scaling ---- */
+
+/* Behind a checkpoint's state, if any. first 0: 65536. */
+void bcl_loss_scale_begin(bcl_train_state *state, double first);
+/* Takes a step whose gradients were finite or not into the scale of the next, as PyTorch's
+ * GradScaler: halved after an overflow, doubled after 2000 good steps. False, and nothing
+ * done, where gradients overflow although the scale is 1. */
+bool bcl_loss_scale_take(bcl_train_state *state, bool finite);
 
 /* *folder = the newest RUN/checkpoint-N that is whole, by its checksums and its step, to free();
  * NULL if there is none at all. Newer ones that are not whole are told and removed; if none is

@@ -32,23 +32,20 @@ __attribute__((format(printf, 3, 4))) static void say(void (*told)(void *context
         told(context, line);
 }
 
-static void tune_precision(const char *device, bcl_precision precision,
+static void tune_precision(const bcl_device_info *about, bcl_precision precision,
                            void (*told)(void *context, const char *line), void *context) {
-    bcl_device_info about;
     bcl_gemm_choice stored;
     bcl_tune_result result = {0};
-    if (!bcl_gemm_tuning_on() || bcl_device_find(&about, device))
-        return; /* opening the device will say what is wrong */
-    const bcl_gemm_stored found = bcl_gemm_choice_load(&stored, &about, precision);
-    if (found == BCL_GEMM_STORED || bcl_device_interpreted(&about) || !can_store(&about, precision))
+    const bcl_gemm_stored found = bcl_gemm_choice_load(&stored, about, precision);
+    if (found == BCL_GEMM_STORED || bcl_device_interpreted(about) || !can_store(about, precision))
         return;
     if (found == BCL_GEMM_DAMAGED)
         say(told, context, "%s; tuning again", stored.reason);
-    const double seconds = about.gpu ? FIRST_USE_GPU_S : FIRST_USE_S;
+    const double seconds = about->gpu ? FIRST_USE_GPU_S : FIRST_USE_S;
     say(told, context,
         "first use of %s in %s: tuning matrix products (at most %.0f s; bertcl tune does it "
         "thoroughly)",
-        about.id, bcl_precision_name(precision), seconds);
+        about->id, bcl_precision_name(precision), seconds);
     const bcl_tune_options options = {.precision = precision,
                                       .layers = bcl_tune_usual_layers,
                                       .layer_count = 1,
@@ -57,16 +54,20 @@ static void tune_precision(const char *device, bcl_precision precision,
                                       .quick = true,
                                       .seconds = seconds};
     /* What cannot be tuned or stored is not needed either: the device's default will do. */
-    if (!bcl_tune(&result, &about, &options))
-        (void)bcl_gemm_choice_save(NULL, &result.choice, &about, precision,
+    if (!bcl_tune(&result, about, &options))
+        (void)bcl_gemm_choice_save(NULL, &result.choice, about, precision,
                                    bcl_tune_result_json(&result));
     bcl_tune_result_free(&result);
 }
 
 void bcl_tune_first_use(const char *device, bcl_precision precision,
                         void (*told)(void *context, const char *line), void *context) {
+    bcl_device_info about;
+    if (!bcl_gemm_tuning_on() || bcl_device_find(&about, device) ||
+        !bcl_precision_offered(&about, precision))
+        return; /* opening the device will say what is wrong */
     /* fp32 first: the others have to beat its best */
-    tune_precision(device, BCL_PRECISION_FP32, told, context);
+    tune_precision(&about, BCL_PRECISION_FP32, told, context);
     if (precision != BCL_PRECISION_FP32)
-        tune_precision(device, precision, told, context);
+        tune_precision(&about, precision, told, context);
 }

@@ -78,7 +78,19 @@ check "predict: bf16" 0 '"entities"' "$BERTCL" predict --model "$tmp/bf16/model"
 [ -s "$tmp/stderr" ] && fail "predict: bf16: said $(cat "$tmp/stderr")"
 
 # wrong usage
-check "unknown precision" 2 'precision.*fp16.*fp32.bf16' run bad --quiet --precision fp16
+check "unknown precision" 2 'precision.*fp8.*fp32.bf16.fp16.tf32' run bad --quiet --precision fp8
+if ! grep -qE '^ +GPU,' "$tmp/devices"; then
+    for precision in fp16 tf32; do
+        refusal="precision: found $precision, which needs a GPU with matrix units; .* is a CPU: expected fp32 or bf16"
+        check "$precision on a CPU" 2 "$refusal" run bad --quiet --precision $precision
+        check "eval: $precision on a CPU" 2 "$refusal" score --precision $precision
+        check "predict: $precision on a CPU" 2 "$refusal" "$BERTCL" predict --model "$tmp/bf16/model" --precision $precision "$tmp/text"
+        check "bench: $precision on a CPU" 2 "$refusal" "$BERTCL" bench verify --model tiny --precision $precision
+    done
+fi
+check "loss scale in fp32" 2 'loss-scale is of no use without --precision fp16' run bad --quiet --loss-scale 8
+check "a loss scale below 1" 2 'loss-scale: found 0.5, expected 1 to' run bad --quiet --precision fp16 --loss-scale 0.5
+check "tf32 named fp16" 2 '"mma-tf32:emulated-nvidia": computes tf32, not fp16' run bad --quiet --precision fp16 --gemm mma-tf32:emulated-nvidia
 check "provider in bf16 only" 2 '"tile-bf16": computes bf16, not fp32' run bad --quiet --gemm tile-bf16
 check "provider in fp32 only" 2 '"tile": computes fp32, not bf16' run bad --quiet --gemm tile --precision bf16
 check "no such tile" 2 '"tile-bf16:8x6"' run bad --quiet --gemm tile-bf16:8x6 --precision bf16

@@ -17,11 +17,12 @@ value() { sed -n "s/.*\"$1\":[[:space:]]*\"\\([^\"]*\\)\".*/\\1/p" "$2" | head -
 
 # wrong use: nothing is tuned
 check "unknown option" 2 'speed' tune --speed
-check "wrong precision" 2 'precision' tune --precision fp16
+check "wrong precision" 2 'precision' tune --precision fp8
+check "a GPU's precision" 2 'precision: found fp16, which needs a GPU' tune --precision fp16
 check "no such device" 1 'none:7' "$BERTCL" tune --device none:7
 check "no such model" 1 'nothing' "$BERTCL" tune --device "$device" --model "$tmp/nothing"
 check "nowhere to store" 2 'BERTCL_CACHE_DIR' env BERTCL_CACHE_DIR= "$BERTCL" tune --device "$device"
-check "help" 0 'precision fp32\|bf16' "$BERTCL" tune --help
+check "help" 0 'precision fp32\|bf16\|fp16\|tf32' "$BERTCL" tune --help
 check "not tuned yet" 0 'products in fp32: not tuned' "$BERTCL" devices
 [ -z "$(ls -A "$tmp/cache/tune" 2>/dev/null)" ] || fail "something was stored already"
 

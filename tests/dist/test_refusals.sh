@@ -32,6 +32,11 @@ differ wire '--shares, --keep-all or --wire' "$rank" --wire bf16
 cp "$rank" "$tmp/other" && echo >>"$tmp/other"
 differ build 'program for .*' "$tmp/other"
 
+mpirun --oversubscribe --bind-to none -n 2 "$rank" train --quiet "${recipe[@]}" --out "$tmp/fp16" --devices pocl:0,pocl:0 \
+    --wire bf16 --precision fp16 >"$tmp/stdout" 2>&1 && fail "fp16 with --wire bf16: exit 0"
+grep -q -- '--wire bf16 does not go with --precision fp16' "$tmp/stdout" || fail "fp16 with --wire bf16: $(cat "$tmp/stdout")"
+no_orphans
+
 mpirun -n 1 "$rank" train --quiet "${recipe[@]}" --out "$tmp/idle" --devices pocl:0,pocl:0 >"$tmp/stdout" 2>&1 &&
     fail "a device without a rank: exit 0"
 grep -q 'found 2 for 1 rank in all, and pocl:0 would be left idle; start a rank for each' "$tmp/stdout" ||

@@ -141,7 +141,7 @@ static void test_one_write(void **state) {
 
 /* A training step but its counts before. */
 static void run_step(bcl_model *m, const bcl_batch *batch, int step) {
-    static const bcl_adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1};
+    static const bcl_adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0};
     const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, step};
     counts.launches = counts.arguments = counts.writes = counts.waits = counts.buffers = 0;
     OK(bcl_model_forward(m, batch, &dropout));

@@ -107,7 +107,7 @@ static void make_samples(bcl_sample *samples, int32_t *ids, int32_t *labels) {
 }
 
 static float train(bcl_model *model, int steps) {
-    static const bcl_adam adam = {3e-3, 0.9, 0.999, 1e-8, 0, false, 1};
+    static const bcl_adam adam = {3e-3, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0};
     static const uint32_t all[COUNT] = {0, 1, 2, 3, 4, 5};
     const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, 0};
     int32_t ids[COUNT * LENGTH], labels[COUNT * LENGTH];

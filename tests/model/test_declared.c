@@ -153,7 +153,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
 /* A training step and inference, with and without recomputing, with sums in parts and whole. */
 static void test_step(void **state) {
     static const uint32_t all[SENTENCES] = {0, 1, 2};
-    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0.1, true, 1};
+    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0.1, true, 1, 0, 0};
     const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, 1};
     bcl_config config;
     bcl_model *model = NULL;

@@ -79,7 +79,7 @@ static bcl_status zero_ranges(const bcl_view *v) {
     return bcl_zero_ranges(&test_ops, v[0], v[1], 2);
 }
 static bcl_status adam_step(const bcl_view *v) {
-    static const bcl_adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1};
+    static const bcl_adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0};
     const bcl_adam_arenas a = {.p = v[0],
                                .g = v[1],
                                .m = v[2],

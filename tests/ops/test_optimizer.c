@@ -236,20 +236,101 @@ static void check_adam(int N, int R, int C, bcl_adam adam) {
 static void test_adam(void **state) {
     static const int shapes[][3] = {
         {1, 1, 1}, {7, 3, 7}, {93, 5, 20}, {5000, 9, 93}, {2000003, 700, 100}};
-    const bcl_adam plain = {1e-3, 0.9, 0.999, 1e-8, 0, false, 10},
+    const bcl_adam plain = {1e-3, 0.9, 0.999, 1e-8, 0, false, 10, 0, 0},
                    recipes[] = {plain,
-                                {1e-2, 0.9, 0.999, 1e-8, 0, false, 0},
-                                {1e-3, 0.8, 0.99, 1e-6, 0.1, false, 0.5f},
-                                {1e-3, 0.9, 0.999, 1e-8, 0.1, true, 1},
-                                {0, 0.9, 0.999, 1e-8, 0, true, 1}};
+                                {1e-2, 0.9, 0.999, 1e-8, 0, false, 0, 0, 0},
+                                {1e-3, 0.8, 0.99, 1e-6, 0.1, false, 0.5f, 0, 0},
+                                {1e-3, 0.9, 0.999, 1e-8, 0.1, true, 1, 0, 0},
+                                {0, 0.9, 0.999, 1e-8, 0, true, 1, 0, 0}};
     (void)state;
     for (int i = 0; i < (test_small ? 3 : 5); i++)
         for (int k = 0; k < (i < 4 ? 5 : 1); k++)
             check_adam(shapes[i][0], shapes[i][1], shapes[i][2], recipes[k]);
 }
 
+/* Arenas of 93 parameters and 3 rows of 20. */
+enum { SCALED_N = 93, SCALED_R = 3, SCALED_C = 20 };
+static bcl_adam_arenas small_arenas(void) {
+    enum { N = SCALED_N, R = SCALED_R, C = SCALED_C };
+    static const int32_t ids[R] = {0, 1, 2}, steps[R] = {-1, -1, -1};
+    static const float zero[N], loss[2] = {1, 0};
+    float *p = random_floats(N + R * C, 1, 1);
+    const bcl_adam_arenas a = {.p = guard_floats(1, N, p),
+                               .g = guard_floats(1, N, NULL),
+                               .m = guard_floats(1, N, zero),
+                               .v = guard_floats(1, N, zero),
+                               .N = N,
+                               .table = guard_floats(R, C, p + N),
+                               .row_g = guard_floats(R, C, NULL),
+                               .row_m = guard_floats(R, C, zero),
+                               .row_v = guard_floats(R, C, zero),
+                               .row_ids = guard_ints(R, 1, ids),
+                               .row_step = guard_ints(R, 1, steps),
+                               .R = R,
+                               .C = C,
+                               .partial = guard_floats(1, BCL_ADAM_PARTIALS, NULL),
+                               .clip = guard_floats(1, 2, NULL),
+                               .loss = guard_floats(1, 2, loss)};
+    free(p);
+    return a;
+}
+
+/* A step with gradients of seed `draw`, times the scale; overflow: one of them is not finite. */
+static void scaled_step(const bcl_adam_arenas *a, bcl_adam adam, int step, uint64_t draw,
+                        float overflow) {
+    enum { N = SCALED_N, R = SCALED_R, C = SCALED_C };
+    const float scale = adam.loss_scale > 0 ? adam.loss_scale : 1;
+    float *g = random_floats(N + R * C, scale, draw);
+    const int32_t steps[R] = {step, step, step};
+    if (overflow != 0)
+        g[draw % 2 ? 7 : N + 7] = overflow; /* of the dense ones, or of a row */
+    OK(bcl_buffer_write(test_device, a->g.buffer, 0, g, N * sizeof *g, true));
+    OK(bcl_buffer_write(test_device, a->row_g.buffer, 0, g + N, (size_t)(R * C) * sizeof *g, true));
+    OK(bcl_buffer_write(test_device, a->row_step.buffer, 0, steps, sizeof steps, true));
+    OK(bcl_adam_step(&test_ops, a, &adam, step));
+    free(g);
+}
+
+static void assert_same_view(bcl_view x, bcl_view y) {
+    float *a = read_floats(x), *b = read_floats(y);
+    assert_memory_equal(a, b, (size_t)(x.rows * x.columns) * sizeof *a);
+    free(a);
+    free(b);
+}
+
+/* Gradients that are a power of two too large give the bits of those that are not; steps whose
+ * gradients overflow give none, and are none of Adam's. */
+static void test_loss_scale(void **state) {
+    static const float clips[] = {0, 1, 1e6f};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const bcl_adam_arenas plain = small_arenas(), scaled = small_arenas();
+        bcl_adam adam = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = clips[i]};
+        bcl_adam with_scale = adam;
+        for (int step = 0; step < 4; step++)
+            scaled_step(&plain, adam, step, (uint64_t)step, 0);
+        for (int step = 0, taken = 0; taken < 4; step++) {
+            const float overflow = step == 0 ? INFINITY : step == 3 ? NAN : step == 4 ? 3e38f : 0;
+            with_scale.loss_scale = step % 2 ? 0x1p16f : 0x1p20f;
+            scaled_step(&scaled, with_scale, step,
+                        overflow != 0 ? 50 + (uint64_t)step : (uint64_t)taken, overflow);
+            with_scale.skipped += overflow != 0;
+            taken += overflow == 0;
+        }
+        assert_int_equal(with_scale.skipped, 3);
+        assert_same_view(plain.p, scaled.p);
+        assert_same_view(plain.m, scaled.m);
+        assert_same_view(plain.v, scaled.v);
+        assert_same_view(plain.table, scaled.table);
+        assert_same_view(plain.row_m, scaled.row_m);
+        assert_same_view(plain.row_v, scaled.row_v);
+        guards_end();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_embedding),
-                                       cmocka_unit_test(test_adam)};
+                                       cmocka_unit_test(test_adam),
+                                       cmocka_unit_test(test_loss_scale)};
     return TEST_RUN_ON_DEVICE(tests);
 }

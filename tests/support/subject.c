@@ -73,7 +73,7 @@ size_t subject_elements(const bcl_named *n) {
 }
 
 void subject_steps(subject *s, int count) {
-    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0, false, 1};
+    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0};
     for (int i = 0; i < count; i++) {
         const uint32_t which[2] = {(uint32_t)(i % SUBJECT_SENTENCES),
                                    (uint32_t)((i + 2) % SUBJECT_SENTENCES)};

@@ -119,7 +119,7 @@ static void check(bool recompute, int64_t accumulate) {
                                        .accumulate = accumulate,
                                        .max_steps = LAST + 3,
                                        .recompute = recompute,
-                                       .adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1},
+                                       .adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0},
                                        .hidden_dropout = 0.1,
                                        .attention_dropout = 0.1,
                                        .classifier_dropout = 0.1};

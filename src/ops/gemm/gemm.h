@@ -21,8 +21,10 @@ typedef enum bcl_precision {
 enum { BCL_PRECISIONS = 4 };
 /* "fp32", "bf16", "fp16", "tf32" */
 const char *bcl_precision_name(bcl_precision precision);
-/* False where no provider for such a device computes in it. */
+/* False where no provider for such a device computes in it, unless it is named. */
 bool bcl_precision_offered(const bcl_device_info *about, bcl_precision precision);
+/* BCL_ERROR_ARGUMENT where it is not offered. */
+bcl_status bcl_precision_check(const bcl_device_info *about, bcl_precision precision);
 bcl_status bcl_precision_find(bcl_precision *out, const char *name);
 
 /* What is done with C while it is near, with another matrix E whose rows lie as C's. */
