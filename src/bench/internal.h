@@ -223,6 +223,7 @@ void bcl_bench_limits_again(bcl_bench_child *c, const char *bound);
 void bcl_bench_products(bcl_bench_child *c, bcl_precision precision);
 /* The same products by every provider that suits the device, untuned, in its precision. */
 void bcl_bench_providers(bcl_bench_child *c);
+/* Also what the kernels take inside of a step. */
 void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision);
 /* Each operation of the model, timed or, with `verify`, only checked, a row an output. Timed in
  * another precision than fp32 those that have matrix products: the others are the same. */

@@ -4,7 +4,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-enum { PADDED = 128, SEED = 29, TOKENS = 1024, STEP_TIMES = 4096 };
+enum { PADDED = 128, SEED = 29, TOKENS = 1024, STEP_TIMES = 4096, INSIDE_STEPS = 3 };
 
 /* What a row runs on. */
 typedef struct plan {
@@ -23,6 +23,7 @@ static const plan plans[] = {
 
 typedef struct steps {
     bcl_bench_child *c;
+    bcl_device *device;
     const plan *plan;
     bcl_precision precision;
     bool training;
@@ -80,7 +81,7 @@ static bcl_status run(void *context, int repeats) {
         if (s->time_count < STEP_TIMES)
             s->times[s->time_count++] = bcl_seconds() - start;
     }
-    BCL_TRY(bcl_device_finish(s->c->device));
+    BCL_TRY(bcl_device_finish(s->device));
 out:
     return status;
 }
@@ -133,10 +134,8 @@ static bcl_status open(steps *s) {
     }
     const bcl_capacity capacity = {
         .tokens = most, .sentences = s->plan->sentences, .training = s->training};
-    BCL_TRY(
-        bcl_memory_plan(&s->memory, s->c->device, config, (size_t)s->sentences.words, &capacity));
-    BCL_TRY(
-        bcl_model_create(&s->model, s->c->device, config, s->c->options->gemm, s->precision, 1));
+    BCL_TRY(bcl_memory_plan(&s->memory, s->device, config, (size_t)s->sentences.words, &capacity));
+    BCL_TRY(bcl_model_create(&s->model, s->device, config, s->c->options->gemm, s->precision, 1));
     if (bcl_model_precision(s->model) != s->precision)
         BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s", bcl_model_why_fp32(s->model));
     if (s->training)
@@ -157,6 +156,75 @@ static void close_steps(steps *s) {
     free(s->losses);
     free(s->predicted);
     free(s);
+}
+
+/* ---- inside of a step ---- */
+
+/* What kernels have taken so far; by operation, as those of one of `count` steps of `whole` seconds
+ * together, to `parts` if it is not NULL. */
+static bcl_status kernel_seconds(double *seconds, cJSON *parts, bcl_device *device, int count,
+                                 double whole) {
+    bcl_status status = BCL_OK;
+    bcl_profile_row *operations = NULL, *kernels = NULL;
+    size_t n = 0, m = 0;
+    *seconds = 0;
+    BCL_TRY(bcl_device_profile(&operations, &n, &kernels, &m, device));
+    for (size_t i = 0; i < n; i++)
+        *seconds += 1e-3 * operations[i].ms;
+    for (size_t i = 0; parts && i < n; i++) {
+        cJSON *part = cJSON_CreateObject();
+        cJSON_AddStringToObject(part, "operation", operations[i].name);
+        cJSON_AddNumberToObject(part, "times", (double)operations[i].calls / count);
+        cJSON_AddNumberToObject(part, "seconds", 1e-3 * operations[i].ms / count);
+        cJSON_AddNumberToObject(part, "share", 1e-3 * operations[i].ms / whole);
+        cJSON_AddItemToArray(parts, part);
+    }
+out:
+    free(operations);
+    free(kernels);
+    return status;
+}
+
+static bcl_status profile(bcl_bench_row *row, steps *s) {
+    bcl_status status = BCL_OK;
+    cJSON *parts = cJSON_CreateArray();
+    double whole = 0, kernels = 0;
+    row->more = cJSON_CreateObject();
+    cJSON_AddItemToObject(row->more, "parts", parts);
+    BCL_TRY(open(s));
+    BCL_TRY(run(s, 2)); /* the first warms */
+    BCL_TRY(bcl_profile_restart(s->device));
+    for (int i = 0; i < INSIDE_STEPS; i++) {
+        const double start = bcl_seconds(), before = kernels;
+        BCL_TRY(run(s, 1));
+        whole += bcl_seconds() - start;
+        BCL_TRY(
+            kernel_seconds(&kernels, i + 1 < INSIDE_STEPS ? NULL : parts, s->device, i + 1, whole));
+        row->times.samples[i] = kernels - before;
+    }
+    row->times.count = INSIDE_STEPS;
+    row->times.repeats = row->times.passes = 1;
+    bcl_bench_summarize(&row->times);
+    row->value = 100 * kernels / whole;
+    cJSON_AddNumberToObject(row->more, "step_s", whole / INSIDE_STEPS);
+out:
+    return status;
+}
+
+static void look_inside(bcl_bench_child *c, bool training, const plan *p, bcl_precision precision) {
+    bcl_bench_row row = {.level = "explained", .unit = "% of the step"};
+    row.precision = bcl_precision_name(precision);
+    snprintf(row.name, sizeof row.name, "inside/%s/%s/%s", training ? "train" : "evaluate",
+             row.precision, p->name);
+    if (!c->profiled || !bcl_bench_begin(c, &row))
+        return;
+    steps *s = bcl_calloc(1, sizeof *s);
+    if (s)
+        *s = (steps){
+            .c = c, .device = c->profiled, .plan = p, .precision = precision, .training = training};
+    bcl_bench_end(c, &row, s ? profile(&row, s) : BCL_ERROR_MEMORY);
+    if (s)
+        close_steps(s);
 }
 
 /* ---- the row ---- */
@@ -228,7 +296,8 @@ static void one(bcl_bench_child *c, bool training, const plan *p, bcl_precision 
         bcl_bench_end(c, &row, BCL_ERROR_MEMORY);
         return;
     }
-    *s = (steps){.c = c, .plan = p, .precision = precision, .training = training};
+    *s = (steps){
+        .c = c, .device = c->device, .plan = p, .precision = precision, .training = training};
     const double start = bcl_seconds();
     bcl_status status = open(s);
     if (!status)
@@ -240,10 +309,13 @@ static void one(bcl_bench_child *c, bool training, const plan *p, bcl_precision 
         status = bcl_bench_measure(c, &row, run, s);
     if (!status)
         add_more(&row, s, cold, &energy);
-    if (!status && !row.status && s->batch_count == 1 && !p->length)
+    const bool explained = !status && !row.status && s->batch_count == 1 && !p->length;
+    if (explained)
         c->whole[precision][training] = row.times;
     bcl_bench_end(c, &row, status);
     close_steps(s);
+    if (explained && !c->pass)
+        look_inside(c, training, p, precision);
 }
 
 void bcl_bench_steps(bcl_bench_child *c, bcl_precision precision) {

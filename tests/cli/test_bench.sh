@@ -38,6 +38,9 @@ assert 20 < row["tokens"] / 32 < 40 and row["padded_tokens_per_s"] > row["value"
 assert "--model " in result["command"], result["command"]
 parts = {p["operation"]: p["times"] for p in rows["explained/train/fp32/batch-32"]["parts"]}
 assert parts["attention/backward"] == 2 and parts["layernorm/forward"] == 4 and parts["adam/update"] == 1, parts
+row = rows["inside/train/fp32/batch-32"]  # nothing overlaps where events are read
+assert 0 < row["value"] <= 100.1 and abs(100 * sum(p["share"] for p in row["parts"]) - row["value"]) < 1e-6, row
+assert any(p["operation"] == "attention backward" and p["times"] == 2 for p in row["parts"]), row
 for row in result["rows"]:  # every operation is right
     assert row["level"] != "operation" or row["status"] == "ok", row
 END
