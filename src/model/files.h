@@ -57,6 +57,8 @@ typedef struct bcl_tensor {
 size_t bcl_tensor_elements(const bcl_tensor *tensor);
 /* "[2, 3]", for messages; cut off where `size` is too small. Returns `out`. */
 char *bcl_tensor_shape_text(char *out, size_t size, const bcl_tensor *tensor);
+/* Whether it has one of the types that to_float takes; the folder is for the message. */
+bcl_status bcl_tensor_check_float(const bcl_tensor *tensor, const char *folder);
 /* dst = tensor as float, F32, F16 and BF16 exactly (subnormals, infinities and NaN payloads too),
  * F64 rounded to nearest even. Other types: BCL_ERROR_UNSUPPORTED. */
 bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor);

@@ -114,24 +114,48 @@ static bool is_new_head(const bcl_layout *l, const bcl_config *config, const bcl
     return config->other_head[0] || !w || !b || !same_shape(w, weight) || !same_shape(b, bias);
 }
 
+/* A tensor of the same name behind another prefix, as "module." of PyTorch's DataParallel. */
+static const bcl_tensor *find_prefixed(const bcl_checkpoint *ck, const char *name) {
+    const char *end = strncmp(name, "bert.", 5) ? name : name + 5;
+    for (size_t i = 0; i < bcl_checkpoint_count(ck); i++) {
+        const bcl_tensor *t = bcl_checkpoint_at(ck, i);
+        if (ends_with(t->name, end) && t->name[strlen(t->name) - strlen(end) - 1] == '.')
+            return t;
+    }
+    return NULL;
+}
+
+static bcl_status fail_missing(const bcl_checkpoint *ck, const bcl_named *n, bool head,
+                               const char *folder) {
+    const bcl_tensor *other = find_prefixed(ck, n->name);
+    if (other)
+        return bcl_fail(
+            BCL_ERROR_FORMAT,
+            "%s: no tensor %s, but %s: expected the names of BertForTokenClassification; "
+            "remove the prefix and save the model again",
+            folder, n->name, other->name);
+    return bcl_fail(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", folder, n->name,
+                    head ? "; the model has no token classifier, fine-tune it with bertcl train"
+                         : "");
+}
+
 /* *out = the tensor of this name, which must be there in this shape. */
 static bcl_status need_tensor(const bcl_tensor **out, const bcl_checkpoint *ck, const bcl_layout *l,
                               const bcl_named *n, const char *folder) {
     const bcl_tensor *t = *out = find_tensor(ck, n->name);
     char found[64], expected[64];
+    const bool head = n->parameter >= l->classifier;
     if (!t)
-        return bcl_fail(BCL_ERROR_FORMAT, "%s: no tensor %s (nor its older names)%s", folder,
-                        n->name,
-                        n->parameter >= l->classifier
-                            ? "; the model has no token classifier, fine-tune it with bertcl train"
-                            : "");
+        return fail_missing(ck, n, head, folder);
     if (!same_shape(t, n))
-        return bcl_fail(BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s",
-                        folder, t->name, bcl_tensor_shape_text(found, sizeof found, t),
-                        bcl_tensor_shape_text(
-                            expected, sizeof expected,
-                            &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}));
-    return BCL_OK;
+        return bcl_fail(
+            BCL_ERROR_FORMAT, "%s: tensor %s: found shape %s, config.json asks for %s%s", folder,
+            t->name, bcl_tensor_shape_text(found, sizeof found, t),
+            bcl_tensor_shape_text(
+                expected, sizeof expected,
+                &(bcl_tensor){.rank = n->rank, .shape = {n->shape[0], n->shape[1]}}),
+            head ? ": \"id2label\" or \"num_labels\" says how many labels there are" : "");
+    return bcl_tensor_check_float(t, folder);
 }
 
 /* Compares all shapes with config.json's before any memory is taken for what that asks for. */

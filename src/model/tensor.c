@@ -139,10 +139,16 @@ bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor) {
         }
         return BCL_OK;
     default:
-        return bcl_fail(BCL_ERROR_UNSUPPORTED,
-                        "tensor \"%.100s\": found %s, expected F32, F16, BF16 or F64", tensor->name,
-                        dtypes[tensor->dtype].name);
+        return bcl_tensor_check_float(tensor, "a checkpoint");
     }
+}
+
+bcl_status bcl_tensor_check_float(const bcl_tensor *t, const char *folder) {
+    if (t->dtype == BCL_F32 || t->dtype == BCL_F16 || t->dtype == BCL_BF16 || t->dtype == BCL_F64)
+        return BCL_OK;
+    return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                    "%s: tensor \"%.100s\": found %s, expected F32, F16, BF16 or F64", folder,
+                    t->name, dtypes[t->dtype].name);
 }
 
 static bool is_finite(const char *value) {

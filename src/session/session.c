@@ -105,6 +105,19 @@ out:
     return status;
 }
 
+/* Labels of a model with a CRF are the likeliest path through its transitions, which nothing here
+ * computes. */
+static void warn_of_crf(bcl_session *s, const bcl_load_report *report) {
+    for (size_t i = 0; i < report->unused_count; i++)
+        if (strstr(report->unused[i], "crf.")) {
+            tell_line(s, BCL_SESSION_NOTE,
+                      "%s: %s is not used: the model's labels were chosen by a CRF, here each "
+                      "piece's likeliest is taken; figures will differ from its author's",
+                      s->folder, report->unused[i]);
+            return;
+        }
+}
+
 bcl_status bcl_session_load(bcl_session *s, bcl_session_purpose purpose, uint64_t seed) {
     bcl_status status = BCL_OK;
     bcl_load_report report = {0};
@@ -118,6 +131,8 @@ bcl_status bcl_session_load(bcl_session *s, bcl_session_purpose purpose, uint64_
     memcpy(s->why_fp32, report.why_fp32, sizeof s->why_fp32);
     if (bcl_tokenizer_warning(s->tokenizer))
         tell_line(s, BCL_SESSION_NOTE, "%s: %s", s->folder, bcl_tokenizer_warning(s->tokenizer));
+    if (purpose != BCL_SESSION_FOR_TRAINING)
+        warn_of_crf(s, &report);
     if (s->why_fp32[0])
         tell_line(s, BCL_SESSION_PRECISION, "%s", s->why_fp32);
     tell_line(s, BCL_SESSION_DEVICE, "%s (%s), matrix products by %s in %s", bcl_session_device(s),

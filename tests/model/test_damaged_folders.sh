@@ -130,6 +130,27 @@ for content, part in [("{}", "weight_map"), ('{"weight_map": {"a": "../../etc/pa
     for name in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
         run(f"{name} {content[:40]}", part, replace("model.safetensors", lambda p: None), text(name, content))
 
+# what other programs write
+def renamed(change):
+    return with_header({k if k == "__metadata__" else change(k): v for k, v in header.items()})
+
+run("DataParallel", "no tensor bert.embeddings.word_embeddings.weight, but module.bert.embeddings.word_embeddings.weight: expected the names",
+    renamed(lambda k: "module." + k))
+run("a wrapper", "but model.encoder.embeddings.word_embeddings.weight: expected", renamed(lambda k: "model.encoder." + k.removeprefix("bert.")))
+word = "bert.embeddings.word_embeddings.weight"
+for dtype in ("I32", "U32"):
+    run(f"weights of {dtype}", f'case: tensor "{word}": found {dtype}, expected F32, F16, BF16 or F64',
+        with_header(header | {word: header[word] | {"dtype": dtype}}))
+run("label names of another model", '"id2label" or "num_labels" says how many labels', config(id2label={"0": "O", "1": "B"}, label2id={"O": 0, "B": 1}))
+shutil.rmtree(tmp / "case")
+shutil.copytree(good, tmp / "case")
+transitions = {"crf.transitions": {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}}
+raw = json.dumps(header | transitions).encode()
+(tmp / "case" / "model.safetensors").write_bytes(struct.pack("<Q", len(raw)) + raw + data + bytes(4))
+done = subprocess.run([bertcl, "predict", "--model", tmp / "case"], input=b"ab\n", capture_output=True)
+if done.returncode or b"crf.transitions is not used: the model's labels were chosen by a CRF" not in done.stderr:
+    failed.append(f"a CRF: exit {done.returncode}: {done.stderr}")
+
 # what lies where a file was to be
 pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 433\n"
 for file in ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
