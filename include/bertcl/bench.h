@@ -22,6 +22,9 @@ typedef struct bcl_bench_options {
     const char *model;  /* NULL: "MiniLM-L6"; or tiny, MiniLM-L12, bert-base, bert-large, a folder
                            with a config.json, or such a file */
     const char *gemm;   /* the provider of matrix products; NULL: what training would take */
+    const char *const *data; /* (data_count) labelled corpora, of which steps and operations take
+                                their sentences; the model is then a folder with a tokenizer */
+    size_t data_count;       /* 0: sentences are drawn */
     const char *precision; /* of the products that are verified: "fp32" (also NULL), "bf16", ... */
     bool verify;           /* checks every operation and the whole model, and times nothing */
     const char
@@ -37,7 +40,8 @@ typedef struct bcl_bench_options {
 
 /* Measures in a process for each device. What a driver does wrong is a row that says so. The
  * process must not have made an OpenCL call, nor have other threads. Errors: ARGUMENT (no such
- * model), FORMAT, UNSUPPORTED (its config.json), NO_DEVICE, IO, INTERRUPTED. */
+ * model, data without a tokenizer), FORMAT, UNSUPPORTED (its config.json), NO_DEVICE, IO,
+ * INTERRUPTED. */
 BCL_EXPORT bcl_status bcl_bench_run(struct cJSON **out, const bcl_bench_options *options);
 
 /* Reads a result and checks it: FORMAT, also for another version of the schema. */

@@ -17,6 +17,7 @@ static const double BUSY = 0.3; /* load of a core before the start above which i
 typedef struct bench {
     const bcl_bench_options *options;
     bcl_config config;
+    bcl_bench_text text;
     bcl_precision precision; /* of what is verified */
     cJSON *rows;
     const bcl_device_info *about; /* of the device at hand */
@@ -108,6 +109,7 @@ static void measure_in_child(void *context, int fd) {
     bcl_bench_child c = {.options = b->options,
                          .about = b->about,
                          .config = &b->config,
+                         .text = b->text.tokens ? &b->text : NULL,
                          .fd = fd,
                          .deadline = b->deadline};
     bcl_bench_row row = {.name = "open", .level = "driver", .unit = "", .precision = "fp32"};
@@ -236,6 +238,10 @@ static void add_host(cJSON *json, double load, const bench *b) {
     cJSON_AddNumberToObject(options, "hidden", b->config.hidden);
     cJSON_AddNumberToObject(options, "layers", b->config.layers);
     cJSON_AddNumberToObject(options, "intermediate", b->config.intermediate);
+    if (b->options->data_count)
+        cJSON_AddItemToObject(
+            options, "data",
+            cJSON_CreateStringArray(b->options->data, (int)b->options->data_count));
     if (load >= 0)
         cJSON_AddNumberToObject(json, "load_before", load);
     cJSON_AddBoolToObject(json, "busy", load > BUSY * (double)(cores > 0 ? cores : 1));
@@ -304,6 +310,8 @@ bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
     if (options->precision)
         BCL_TRY(bcl_precision_find(&b.precision, options->precision));
     BCL_TRY(bcl_bench_shape(&b.config, options->model ? options->model : "MiniLM-L6"));
+    if (options->data_count)
+        BCL_TRY(bcl_bench_text_read(&b.text, options, &b.config));
     if (options->device && !strcmp(options->device, "all")) {
         BCL_TRY(bcl_devices_probe(&devices, &count));
         if (!count)
@@ -323,6 +331,7 @@ bcl_status bcl_bench_run(cJSON **out, const bcl_bench_options *options) {
 out:
     cJSON_Delete(json);
     free(devices);
+    free(b.text.ids);
     bcl_config_free(&b.config);
     return status;
 }

@@ -52,20 +52,25 @@ out:
     return status;
 }
 
-/* What rows of whole models and their parts are of. */
-static bool is_same_model(const cJSON *a, const cJSON *b) {
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(a, "options");
-    const cJSON *y = cJSON_GetObjectItemCaseSensitive(b, "options");
-    return cJSON_Compare(cJSON_GetObjectItemCaseSensitive(x, "model"),
-                         cJSON_GetObjectItemCaseSensitive(y, "model"), true) ||
-           (!cJSON_HasObjectItem(x, "model") && !cJSON_HasObjectItem(y, "model"));
+/* What rows of whole models and their parts are of: the model, and sentences. */
+static bool is_same_work(const cJSON *a, const cJSON *b) {
+    static const char *const keys[] = {"model", "data"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const cJSON *x = cJSON_GetObjectItemCaseSensitive(
+            cJSON_GetObjectItemCaseSensitive(a, "options"), keys[i]);
+        const cJSON *y = cJSON_GetObjectItemCaseSensitive(
+            cJSON_GetObjectItemCaseSensitive(b, "options"), keys[i]);
+        if ((x || y) && !cJSON_Compare(x, y, true))
+            return false;
+    }
+    return true;
 }
 
 bcl_status bcl_bench_compare(bcl_bench_comparison *out, const bcl_bench_column *a,
                              const bcl_bench_column *b) {
     bcl_status status = BCL_OK;
     const cJSON *rows = cJSON_GetObjectItemCaseSensitive(a->result, "rows"), *row;
-    const bool same = is_same_model(a->result, b->result);
+    const bool same = is_same_work(a->result, b->result);
     bcl_bench_noise n[2];
     *out = (bcl_bench_comparison){0};
     BCL_NEW(out->rows, (size_t)cJSON_GetArraySize(rows));

@@ -10,6 +10,7 @@
 #include <bertcl/bench.h>
 
 struct cJSON;
+typedef struct bcl_bench_text bcl_bench_text;
 
 enum { BCL_BENCH_SIZES = 40 }; /* powers of two of bytes */
 /* Rows are measured in passes, each over all rows, so that what a machine does over minutes is in
@@ -51,6 +52,7 @@ typedef struct bcl_bench_child {
     const bcl_bench_options *options;
     const bcl_device_info *about;
     const bcl_config *config;
+    const bcl_bench_text *text; /* NULL: sentences are drawn */
     int fd;
     double deadline; /* of bcl_seconds() */
     bcl_device *device;
@@ -128,9 +130,18 @@ typedef struct bcl_bench_sentences {
     bool *used;       /* (V) */
     int words;        /* that occur */
 } bcl_bench_sentences;
-/* `length` pieces each; 0: drawn as the UN corpus has them. From a fixed seed. */
-bcl_status bcl_bench_draw(bcl_bench_sentences *out, const bcl_config *config, int count,
-                          int length);
+/* Sentences of a corpus, in pieces. */
+struct bcl_bench_text {
+    int32_t *ids; /* end to end */
+    int lengths[BCL_BENCH_SENTENCES], tokens;
+};
+/* Evenly from all of options->data, by the tokenizer in the folder options->model. */
+bcl_status bcl_bench_text_read(bcl_bench_text *out, const bcl_bench_options *options,
+                               const bcl_config *config);
+/* `length` random pieces each; 0: the sentences of `text` or, if it is NULL, as many as the UN
+ * corpus has them. From a fixed seed. */
+bcl_status bcl_bench_draw(bcl_bench_sentences *out, const bcl_config *config,
+                          const bcl_bench_text *text, int count, int length);
 void bcl_bench_sentences_free(bcl_bench_sentences *s);
 
 /* Roundings are normal: all but one of a hundred are within this share of their limit. */

@@ -242,7 +242,7 @@ void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precisi
         .level = "operation", .unit = "", .precision = bcl_precision_name(precision)};
     bcl_memory memory;
     snprintf(row.name, sizeof row.name, "operation/%s", row.precision);
-    BCL_TRY(bcl_bench_draw(&sentences, c->config, BCL_BENCH_SENTENCES, 0));
+    BCL_TRY(bcl_bench_draw(&sentences, c->config, c->text, BCL_BENCH_SENTENCES, 0));
     const bcl_capacity capacity = {
         .tokens = sentences.tokens, .sentences = sentences.count, .training = true};
     BCL_TRY(bcl_memory_plan(&memory, c->device, c->config, (size_t)sentences.words, &capacity));

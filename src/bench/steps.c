@@ -125,7 +125,8 @@ static bcl_status open(steps *s) {
     int most = 0, tokens;
     if (s->plan->length > config->positions)
         BCL_FAIL(BCL_ERROR_UNSUPPORTED, "the model has %d positions", config->positions);
-    BCL_TRY(bcl_bench_draw(&s->sentences, config, BCL_BENCH_SENTENCES, s->plan->length));
+    BCL_TRY(
+        bcl_bench_draw(&s->sentences, config, s->c->text, BCL_BENCH_SENTENCES, s->plan->length));
     BCL_NEW(s->losses, (size_t)s->sentences.tokens);
     BCL_NEW(s->predicted, (size_t)s->sentences.tokens);
     for (int first = 0; first < s->sentences.count; first += batch_size(s, first, &tokens)) {

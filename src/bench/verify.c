@@ -64,7 +64,7 @@ static bcl_status open(verified *v, const bcl_dropout_state *dropout) {
     uint32_t which[SENTENCES];
     for (uint32_t i = 0; i < SENTENCES; i++)
         which[i] = i;
-    BCL_TRY(bcl_bench_draw(&v->sentences, config, SENTENCES, 0));
+    BCL_TRY(bcl_bench_draw(&v->sentences, config, NULL, SENTENCES, 0));
     const int T = v->sentences.tokens;
     const bcl_capacity capacity = {T, SENTENCES, true, true, false};
     bcl_memory memory;

@@ -15,6 +15,7 @@ static const bcl_command command = {
 
 typedef struct settings {
     const char *device, *model, *gemm, *only, *suite, *json, *format;
+    bcl_list data;
     double seconds, patience;
     bool quiet;
 } settings;
@@ -95,6 +96,8 @@ static bcl_status measure(settings *s, int argc, char **argv) {
     bcl_bench_options options = {.device = s->device,
                                  .model = s->model,
                                  .gemm = s->gemm,
+                                 .data = (const char *const *)s->data.items,
+                                 .data_count = s->data.count,
                                  .only = s->only,
                                  .full = !strcmp(s->suite, "full"),
                                  .seconds = s->seconds,
@@ -124,6 +127,10 @@ static int run_from(int argc, char **argv, int first) {
          "tiny, MiniLM-L6 (default), MiniLM-L12, bert-base, bert-large, a model's folder, or a "
          "config.json",
          .min = 0},
+        {BCL_OPTION_LIST, "data", &s.data, "PATH…",
+         "labelled corpora, as bertcl train has them, of which steps and operations take 32 "
+         "sentences; with --model DIR, whose tokenizer cuts them; default: sentences are drawn",
+         .min = 0},
         {BCL_OPTION_TEXT, "gemm", &s.gemm, "NAME",
          "the matrix products' provider; default: what training would take", .min = 0},
         {BCL_OPTION_TEXT, "only", &s.only, "LEVELS",
@@ -142,11 +149,13 @@ static int run_from(int argc, char **argv, int first) {
         {BCL_OPTION_FLAG, "quiet", &s.quiet, NULL, "no progress, no notes", .min = 0},
         {.kind = BCL_OPTION_END},
     };
-    const int code = bcl_options_parse(&command, options, argc, argv, first);
-    if (code >= 0)
-        return code;
-    const bcl_status status = measure(&s, argc, argv);
-    return status ? bcl_cli_error(status) : BCL_EXIT_OK;
+    int code = bcl_options_parse(&command, options, argc, argv, first);
+    if (code < 0) {
+        const bcl_status status = measure(&s, argc, argv);
+        code = status ? bcl_cli_error(status) : BCL_EXIT_OK;
+    }
+    bcl_list_free(&s.data);
+    return code;
 }
 
 static int run(int argc, char **argv) {

@@ -15,6 +15,8 @@ check "help of run" 0 'time-limit' "$BERTCL" bench run --help
 echo '{"hidden_size": "x"}' >"$tmp/config.json"
 check "damaged config.json" 1 'config.json' "$BERTCL" bench --device "$device" --model "$tmp/config.json"
 
+check "data without a tokenizer" 2 'found the model "tiny", expected a folder' "$BERTCL" bench --device "$device" --model tiny --data "$tmp/devices"
+
 # the rows, and the JSON against its description; in the store the rows' values are figures, the result is a file
 export BERTCL_HOME="$tmp/home"
 check "bench" 0 'step/train/fp32/batch-4 ' bench --only step,operation --json "$tmp/a.json" --time-limit 900
@@ -50,6 +52,21 @@ recorded "recorded: by a row" 0 ' bench-' "$BERTCL" runs list --where "bench.$de
 recorded "recorded: options" 0 'model +.*small.json' "$BERTCL" runs show "$(basename "$tmp"/home/runs/bench-*)"
 "$BERTCL" bench compare "$tmp"/home/runs/bench-*/bench.json "$tmp"/home/runs/bench-*/bench.json >"$tmp/stdout" 2>&1 ||
     fail "recorded: bench.json: $(tail -1 "$tmp/stdout")"
+
+# sentences of a corpus: 32 of them, or those that there are again and again
+"$BERTCL_BUILD/tests/make_tiny_model" "$tmp/tiny" || fail "make_tiny_model"
+printf '%s O\n\n' a b c d >"$tmp/words.conll"
+printf 'e O\nf O\n\n' >>"$tmp/words.conll"
+model=$tmp/tiny check "data" 0 'step/train/fp32/batch-1 ' bench --only step --data "$tmp/words.conll" --json "$tmp/d.json"
+described "$tmp/d.json"
+python3 - "$tmp" <<'END' || failed=1
+import json, sys
+result = json.load(open(sys.argv[1] + "/d.json"))
+assert result["options"]["data"] == [sys.argv[1] + "/words.conll"], result["options"]
+tokens = {r["name"]: r["tokens"] for r in result["rows"] if "tokens" in r}
+assert tokens["step/train/fp32/batch-1"] == 32 * 3 + 32 // 5, tokens  # [CLS] and [SEP] beside the words
+END
+check "no such data" 1 'absent' "$BERTCL" bench --device "$device" --model "$tmp/tiny" --data "$tmp/absent"
 
 # verifying: all right; the JSON is as described, and is no result to compare
 check "verify" 0 'model/d classifier.weight .* ok$' verify --json "$tmp/v.json"
