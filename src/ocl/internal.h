@@ -18,6 +18,8 @@ struct bcl_kernel {
     cl_program program;
     cl_kernel kernel;
     cl_uint argument_count;
+    size_t limit; /* work-items of a group, at most */
+    size_t items; /* LS, within the limit */
     char *file, *name, *options;
     bcl_call *sites;
     size_t site_count, site_capacity, site; /* site: the next one, if launches come as before */

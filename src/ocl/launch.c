@@ -113,12 +113,18 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
         return bcl_fail(BCL_ERROR_DEVICE, "cl/%s: %s takes %u arguments, %zu were given", k->file,
                         k->name, k->argument_count, count);
     BCL_TRY(bcl_device_check_given_up(d));
-    BCL_TRY(find_site(&site, k, args, count));
-    BCL_TRY(set_arguments(k, site, args, count));
     for (int i = 0; i < 3; i++) {
         local[i] = grid.local[i] ? grid.local[i] : 1;
         global[i] = (grid.groups[i] || !i ? grid.groups[i] : 1) * local[i];
     }
+    const size_t items = local[0] * local[1] * local[2];
+    if (items > k->limit)
+        return bcl_fail(BCL_ERROR_UNSUPPORTED,
+                        "%s: cl/%s: %s runs in groups of at most %zu work-items here, it was to "
+                        "run in groups of %zu",
+                        d->info.id, k->file, k->name, k->limit, items);
+    BCL_TRY(find_site(&site, k, args, count));
+    BCL_TRY(set_arguments(k, site, args, count));
     BCL_CL(bcl_device_enqueue(d, site->kernel, global, local, d->profile ? &event : NULL),
            "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id, k->file, k->name,
            global[0] / local[0], global[1] / local[1], global[2] / local[2], local[0], local[1],

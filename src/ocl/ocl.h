@@ -44,7 +44,8 @@ bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile);
 void bcl_device_free(bcl_device *device);
 const bcl_device_info *bcl_device_about(const bcl_device *device);
 /* Vector width (floats) and work-items of a group for kernels that give each row to one group: wide
- * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. */
+ * vectors and one item on CPUs, scalars and many items elsewhere. Both powers of two. A kernel may
+ * have fewer items: bcl_kernel_items. */
 int bcl_device_vector(const bcl_device *device);
 size_t bcl_device_row_items(const bcl_device *device);
 /* Whether the device gets the kernels of CPUs: one work-item a group, wide vectors. */
@@ -68,6 +69,11 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *device, const char *file
  * driver may take minutes to compile the kernels of a first step. Drivers compile at the first
  * launch, too, and none can be stopped within a kernel. */
 void bcl_device_give_up(bcl_device *device, bool on);
+
+/* The most work-items of a group that the device can run of this kernel, known once it is built. */
+size_t bcl_kernel_limit(const bcl_kernel *kernel);
+/* LS of the kernel: bcl_device_row_items, or less where the limit is less. */
+size_t bcl_kernel_items(const bcl_kernel *kernel);
 
 typedef enum bcl_arg_kind {
     BCL_ARG_VALUE,

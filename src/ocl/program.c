@@ -63,69 +63,140 @@ out:
     return status;
 }
 
-/* The program and the kernel `name` of it. A program from the cache that lacks the kernel was not
+/* Sets program and kernel. A program from the cache that lacks the kernel was not
  * the one: it is compiled as if it had not been there, as with `anew`. */
-static bcl_status build(cl_program *program, cl_kernel *kernel, bcl_device *d, const char *file,
-                        const char *name, const char *options, bool anew) {
+static bcl_status build(bcl_kernel *k, bool anew) {
     bcl_status status = BCL_OK;
+    bcl_device *d = k->device;
     bcl_string source = {0}, words = {0};
     bcl_program_entry entry = {0};
     cl_int code = CL_SUCCESS;
-    BCL_TRY(expand(&source, file, 0));
+    BCL_TRY(expand(&source, k->file, 0));
     BCL_TRY(bcl_string_addf(&words, "-cl-std=CL1.2 -DVW=%d -DLS=%d %s", bcl_device_vector(d),
-                            (int)bcl_device_row_items(d), options));
+                            (int)k->items, k->options));
     BCL_TRY(bcl_program_entry_open(&entry, d, source.data, words.data));
-    if (!anew && bcl_program_cache_load(program, d, &entry, words.data)) {
-        *kernel = clCreateKernel(*program, name, &code);
+    if (!anew && bcl_program_cache_load(&k->program, d, &entry, words.data)) {
+        k->kernel = clCreateKernel(k->program, k->name, &code);
         if (code == CL_SUCCESS)
             goto out;
-        clReleaseProgram(*program);
-        *program = NULL;
+        clReleaseProgram(k->program);
+        k->program = NULL;
     }
-    BCL_TRY(compile(program, d, file, &source, words.data));
-    *kernel = clCreateKernel(*program, name, &code);
+    BCL_TRY(compile(&k->program, d, k->file, &source, words.data));
+    k->kernel = clCreateKernel(k->program, k->name, &code);
     if (code == CL_SUCCESS)
-        bcl_program_cache_store(*program, &entry);
+        bcl_program_cache_store(k->program, &entry);
     else
-        status = bcl_cl_fail(code, "cl/%s: kernel %s", file, name);
+        status = bcl_cl_fail(code, "cl/%s: kernel %s", k->file, k->name);
 out:
     if (code != CL_SUCCESS)
-        *kernel = NULL;
+        k->kernel = NULL;
     bcl_program_entry_close(&entry);
     bcl_string_free(&source);
     bcl_string_free(&words);
     return status;
 }
 
-void bcl_kernel_free(bcl_kernel *k) {
-    if (!k)
-        return;
-    bcl_calls_free(k);
+static void release(bcl_kernel *k) {
     if (k->kernel)
         clReleaseKernel(k->kernel);
     if (k->program)
         clReleaseProgram(k->program);
+    k->kernel = NULL;
+    k->program = NULL;
+}
+
+void bcl_kernel_free(bcl_kernel *k) {
+    if (!k)
+        return;
+    bcl_calls_free(k);
+    release(k);
     free(k->file);
     free(k->name);
     free(k->options);
     free(k);
 }
 
+/* A program that another kernel of the same source and options has, or NULL. */
+static cl_program find_shared(const bcl_kernel *k) {
+    const bcl_device *d = k->device;
+    for (size_t i = d->kernel_count; i-- > 0;) {
+        const bcl_kernel *have = d->kernels[i];
+        if (!strcmp(have->file, k->file) && !strcmp(have->options, k->options) &&
+            have->items == k->items)
+            return have->program;
+    }
+    return NULL;
+}
+
+/* The kernel for groups of k->items. */
+static bcl_status make(bcl_kernel *k) {
+    bcl_status status = BCL_OK;
+    cl_int code = CL_SUCCESS;
+    const cl_program shared = find_shared(k);
+    if (shared) {
+        BCL_CL(clRetainProgram(shared), "cl/%s: kernel %s", k->file, k->name);
+        k->program = shared;
+        k->kernel = clCreateKernel(shared, k->name, &code);
+        if (code != CL_SUCCESS) {
+            clReleaseProgram(shared);
+            k->program = NULL;
+            k->kernel = NULL;
+        }
+    }
+    if (!k->kernel)
+        BCL_TRY(build(k, shared != NULL));
+out:
+    return status;
+}
+
+/* How many work-items a group may have is known of a built kernel alone: by its registers. */
+static bcl_status ask_limit(bcl_kernel *k) {
+    bcl_status status = BCL_OK;
+    const bcl_device *d = k->device;
+    BCL_CL(clGetKernelWorkGroupInfo(k->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->limit,
+                                    &k->limit, NULL),
+           "cl/%s: the work-group limit of kernel %s", k->file, k->name);
+    if (!k->limit) /* not told */
+        k->limit = d->info.max_work_group;
+out:
+    return status;
+}
+
+/* The kernel for the largest groups of a power of two items, up to the device's, that run. One that
+ * requires a size of groups has no use for LS. */
+static bcl_status make_fit(bcl_kernel *k) {
+    bcl_status status = BCL_OK;
+    size_t required[3] = {0};
+    k->items = bcl_device_row_items(k->device);
+    BCL_TRY(make(k));
+    BCL_TRY(ask_limit(k));
+    if (k->items > k->limit)
+        BCL_CL(clGetKernelWorkGroupInfo(k->kernel, k->device->id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+                                        sizeof required, required, NULL),
+               "cl/%s: the work-group of kernel %s", k->file, k->name);
+    while (k->items > k->limit && !required[0]) {
+        while (k->items > k->limit)
+            k->items /= 2;
+        release(k);
+        BCL_TRY(make(k));
+        BCL_TRY(ask_limit(k));
+    }
+out:
+    return status;
+}
+
 bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, const char *name,
                           const char *options) {
     bcl_status status = BCL_OK;
     bcl_kernel *k = NULL;
-    cl_int code = CL_SUCCESS;
-    cl_program shared = NULL;
     for (size_t i = 0; i < d->kernel_count; i++) {
         bcl_kernel *have = d->kernels[i];
-        if (strcmp(have->file, file) || strcmp(have->options, options))
-            continue;
-        if (!strcmp(have->name, name)) {
+        if (!strcmp(have->name, name) && !strcmp(have->file, file) &&
+            !strcmp(have->options, options)) {
             *out = have;
             return BCL_OK;
         }
-        shared = have->program;
     }
     BCL_TRY(bcl_device_check_given_up(d));
     BCL_TRY(bcl_grow(&d->kernels, &d->kernel_capacity, d->kernel_count + 1, sizeof *d->kernels));
@@ -135,18 +206,7 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
     BCL_TRY(bcl_strdup(&k->file, file));
     BCL_TRY(bcl_strdup(&k->name, name));
     BCL_TRY(bcl_strdup(&k->options, options));
-    if (shared) {
-        BCL_CL(clRetainProgram(shared), "cl/%s: kernel %s", file, name);
-        k->program = shared;
-        k->kernel = clCreateKernel(shared, name, &code);
-        if (code != CL_SUCCESS) {
-            clReleaseProgram(shared);
-            k->program = NULL;
-            k->kernel = NULL;
-        }
-    }
-    if (!k->kernel)
-        BCL_TRY(build(&k->program, &k->kernel, d, file, name, options, shared != NULL));
+    BCL_TRY(make_fit(k));
     BCL_CL(clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof k->argument_count,
                            &k->argument_count, NULL),
            "cl/%s: the arguments of kernel %s", file, name);
@@ -156,4 +216,12 @@ out:
     if (status)
         bcl_kernel_free(k);
     return status;
+}
+
+size_t bcl_kernel_limit(const bcl_kernel *k) {
+    return k->limit;
+}
+
+size_t bcl_kernel_items(const bcl_kernel *k) {
+    return k->items;
 }

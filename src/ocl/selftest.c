@@ -13,11 +13,11 @@ bcl_status bcl_device_self_test(bcl_device *d) {
     float got[n], sums[SELF_TEST_GROUPS];
     uint32_t words[4];
     cl_mem sum_buffer = NULL, word_buffer = NULL;
-    size_t local =
-        d->info.max_work_group < SELF_TEST_ITEMS ? d->info.max_work_group : SELF_TEST_ITEMS;
-    while (local & (local - 1)) /* the reduction halves */
-        local &= local - 1;
     BCL_TRY(bcl_kernel_get(&kernel, d, "selftest.cl", "self_test", ""));
+    const size_t most = bcl_kernel_limit(kernel);
+    size_t local = SELF_TEST_ITEMS; /* a power of two: the reduction halves */
+    while (local > most)
+        local /= 2;
     BCL_TRY(bcl_buffer_create(&buffer, d, sizeof got, "the self-test"));
     BCL_TRY(bcl_buffer_create(&sum_buffer, d, sizeof sums, "the self-test"));
     BCL_TRY(bcl_buffer_create(&word_buffer, d, sizeof words, "the self-test"));

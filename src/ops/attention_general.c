@@ -3,13 +3,13 @@
 #include "ops/attention.h"
 
 /* Work-items of a group: a power of two, as the reduction halves. */
-static size_t group_items(const bcl_ops *ops) {
-    const size_t items = bcl_device_row_items(ops->device);
+static size_t group_items(const bcl_kernel *kernel) {
+    const size_t items = bcl_kernel_items(kernel);
     return items > 64 ? 64 : items;
 }
 
-static bcl_grid grid_of(const bcl_attention_call *c) {
-    return (bcl_grid){{(size_t)c->batch->T, (size_t)c->NH}, {group_items(c->ops)}};
+static bcl_grid grid_of(const bcl_attention_call *c, const bcl_kernel *kernel) {
+    return (bcl_grid){{(size_t)c->batch->T, (size_t)c->NH}, {group_items(kernel)}};
 }
 
 static bool suits(const bcl_device *device, const bcl_attention_call *call) {
@@ -24,11 +24,11 @@ static bcl_status forward(const bcl_attention_call *c) {
     const bcl_batch_layout *batch = c->batch;
     const size_t row = (size_t)batch->longest * sizeof(cl_float);
     BCL_TRY(bcl_kernel_get(&kernel, c->ops->device, "attention.cl", "attention_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
-                       bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples),
-                       bcl_int(c->NH), bcl_int(c->HS), bcl_float(c->scale),
+    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, kernel), bcl_ptr(c->out), bcl_ptr(c->lse),
+                       bcl_ptr(c->qkv), bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of),
+                       bcl_ptr(batch->samples), bcl_int(c->NH), bcl_int(c->HS), bcl_float(c->scale),
                        BCL_DROPOUT_ARGS(c->dropout), bcl_local(row),
-                       bcl_local(group_items(c->ops) * sizeof(cl_float))));
+                       bcl_local(group_items(kernel) * sizeof(cl_float))));
 out:
     return status;
 }
@@ -40,12 +40,13 @@ static bcl_status backward(const bcl_attention_call *c) {
     const size_t row = (size_t)batch->longest * sizeof(cl_float);
     BCL_TRY(bcl_kernel_get(&query, c->ops->device, "attention.cl", "attention_backward_query", ""));
     BCL_TRY(bcl_kernel_get(&key, c->ops->device, "attention.cl", "attention_backward_key", ""));
-    BCL_TRY(BCL_LAUNCH(query, grid_of(c), bcl_ptr(c->dqkv), bcl_ptr(c->delta), bcl_ptr(c->dout),
-                       bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(batch->starts),
-                       bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples), bcl_int(c->NH),
-                       bcl_int(c->HS), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout),
-                       bcl_local(row), bcl_local(group_items(c->ops) * sizeof(cl_float))));
-    BCL_TRY(BCL_LAUNCH(key, grid_of(c), bcl_ptr(c->dqkv), bcl_ptr(c->dout), bcl_ptr(c->qkv),
+    BCL_TRY(BCL_LAUNCH(query, grid_of(c, query), bcl_ptr(c->dqkv), bcl_ptr(c->delta),
+                       bcl_ptr(c->dout), bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse),
+                       bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples),
+                       bcl_int(c->NH), bcl_int(c->HS), bcl_float(c->scale),
+                       BCL_DROPOUT_ARGS(c->dropout), bcl_local(row),
+                       bcl_local(group_items(query) * sizeof(cl_float))));
+    BCL_TRY(BCL_LAUNCH(key, grid_of(c, key), bcl_ptr(c->dqkv), bcl_ptr(c->dout), bcl_ptr(c->qkv),
                        bcl_ptr(c->lse), bcl_ptr(c->delta), bcl_ptr(batch->starts),
                        bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples), bcl_int(c->NH),
                        bcl_int(c->HS), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout),

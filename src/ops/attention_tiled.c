@@ -2,17 +2,21 @@
  * attention_tiled.cl. Head sizes up to 128. */
 #include "ops/attention.h"
 
-enum { MOST_HS = 128, MOST_LOCAL = 48 << 10 };
+enum {
+    MOST_HS = 128,
+    MOST_LOCAL = 48 << 10,
+    LEAST_ITEMS = 32 /* of a group; with fewer a block's bits do not fit a word */
+};
 
 /* So many that none needs over 128 registers; numbers apart take more than vectors. */
-static int items_of(int HS) {
+static int most_items(int HS) {
     return HS <= 32 && HS % 4 == 0 ? 128 : 256;
 }
 
 /* What backward takes. */
 static size_t local_bytes(int HS, int block) {
     const int LD = (HS + 3) / 4 | 1, PD = block / 4 + 1;
-    return (size_t)(block * (4 * LD + 2 * PD) * 4 + items_of(HS) + block) * sizeof(cl_float);
+    return (size_t)(block * (4 * LD + 2 * PD) * 4 + most_items(HS) + block) * sizeof(cl_float);
 }
 
 /* Tokens that a group has at once: what its local memory holds. */
@@ -22,36 +26,59 @@ static int block_of(const bcl_device *device, int HS) {
                                                                                    : BCL_BLOCK / 2;
 }
 
-static bool suits(const bcl_device *device, const bcl_attention_call *c) {
-    const bcl_device_info *info = bcl_device_about(device);
-    return !bcl_device_wide(device) && c->HS <= MOST_HS &&
-           info->max_work_group >= (size_t)items_of(c->HS) &&
-           local_bytes(c->HS, block_of(device, c->HS)) <= info->local_memory;
-}
-
-static bcl_status find_kernel(bcl_kernel **out, const bcl_attention_call *c, const char *name) {
+static bcl_status find_kernel_of(bcl_kernel **out, const bcl_attention_call *c, int items) {
     const bcl_device *device = c->ops->device;
     const size_t sub_group = bcl_device_about(device)->sub_group;
+    const bool backward = c->dqkv.buffer != NULL;
     char options[128];
     const int at = snprintf(options, sizeof options, "-DHS=%d -DBLOCK=%d -DITEMS=%d", c->HS,
-                            block_of(device, c->HS), items_of(c->HS));
+                            block_of(device, c->HS), items);
     if (sub_group)
         snprintf(options + at, sizeof options - (size_t)at, " -DSUB_GROUP=%zu", sub_group);
-    return bcl_kernel_get(out, c->ops->device, "attention_tiled.cl", name, options);
+    return bcl_kernel_get(out, c->ops->device, "attention_tiled.cl",
+                          backward ? "attention_tiled_backward" : "attention_tiled_forward",
+                          options);
 }
 
-static bcl_grid grid_of(const bcl_attention_call *c, size_t kinds) {
+/* The kernel of a call for the largest groups that the device runs; *items: of a group, 0 if it
+ * runs none of LEAST_ITEMS. */
+static bcl_status find_kernel(bcl_kernel **out, int *items, const bcl_attention_call *c) {
+    bcl_status status = BCL_OK;
+    const size_t most = bcl_device_about(c->ops->device)->max_work_group;
+    *items = 0;
+    for (int n = most_items(c->HS); n >= LEAST_ITEMS && !*items; n /= 2) {
+        if ((size_t)n > most)
+            continue;
+        BCL_TRY(find_kernel_of(out, c, n));
+        if (bcl_kernel_limit(*out) >= (size_t)n)
+            *items = n;
+    }
+out:
+    return status;
+}
+
+static bool suits(const bcl_device *device, const bcl_attention_call *c) {
+    const bcl_device_info *info = bcl_device_about(device);
+    bcl_kernel *kernel;
+    int items;
+    return !bcl_device_wide(device) && c->HS <= MOST_HS &&
+           local_bytes(c->HS, block_of(device, c->HS)) <= info->local_memory &&
+           (find_kernel(&kernel, &items, c) || items); /* what fails to build is told by the run */
+}
+
+static bcl_grid grid_of(const bcl_attention_call *c, int items, size_t kinds) {
     const int blocks = c->batch->N * (BCL_BLOCK / block_of(c->ops->device, c->HS));
-    return (bcl_grid){{(size_t)blocks, (size_t)c->NH, kinds}, {(size_t)items_of(c->HS)}};
+    return (bcl_grid){{(size_t)blocks, (size_t)c->NH, kinds}, {(size_t)items}};
 }
 
 static bcl_status forward(const bcl_attention_call *c) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    BCL_TRY(find_kernel(&kernel, c, "attention_tiled_forward"));
-    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, 1), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
-                       bcl_ptr(c->batch->blocks), bcl_int(c->NH), bcl_float(c->scale),
-                       BCL_DROPOUT_ARGS(c->dropout)));
+    int items;
+    BCL_TRY(find_kernel(&kernel, &items, c));
+    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, items, 1), bcl_ptr(c->out), bcl_ptr(c->lse),
+                       bcl_ptr(c->qkv), bcl_ptr(c->batch->blocks), bcl_int(c->NH),
+                       bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
 out:
     return status;
 }
@@ -60,9 +87,10 @@ out:
 static bcl_status backward(const bcl_attention_call *c) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    int items;
     const size_t kinds = c->batch->longest > block_of(c->ops->device, c->HS) ? 2 : 1;
-    BCL_TRY(find_kernel(&kernel, c, "attention_tiled_backward"));
-    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
+    BCL_TRY(find_kernel(&kernel, &items, c));
+    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, items, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
                        bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(c->batch->blocks),
                        bcl_int(c->NH), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
 out:

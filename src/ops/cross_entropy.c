@@ -17,11 +17,11 @@ bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bc
                          BCL_IN_OR_NONE(class_weights, 1, K)));
     bcl_operation(ops, "cross entropy",
                   bcl_view_traffic(logits) + (gradient ? bcl_view_traffic(dlogits) : 0));
-    const size_t items = bcl_device_row_items(ops->device);
-    const bcl_grid rows = {{((size_t)T + items - 1) / items}, {items}};
     const bcl_view dlogits_or_any = gradient ? dlogits : logits;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "cross_entropy.cl",
                            weighted ? "cross_entropy_weighted" : "cross_entropy", ""));
+    size_t items = bcl_kernel_items(kernel);
+    const bcl_grid rows = {{((size_t)T + items - 1) / items}, {items}};
     if (weighted)
         BCL_TRY(BCL_LAUNCH(kernel, rows, bcl_ptr(row_loss), bcl_ptr(predicted),
                            bcl_ptr(dlogits_or_any), bcl_ptr(logits), bcl_ptr(batch->labels),
@@ -32,6 +32,7 @@ bcl_status bcl_cross_entropy(bcl_ops *ops, bcl_view stats, bcl_view row_loss, bc
                            bcl_ptr(dlogits_or_any), bcl_ptr(logits), bcl_ptr(batch->labels),
                            bcl_int(T), bcl_int(K), bcl_float(weight), bcl_int(gradient)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "cross_entropy.cl", "cross_entropy_sum", ""));
+    items = bcl_kernel_items(kernel);
     BCL_TRY(BCL_LAUNCH(kernel, ((bcl_grid){{1}, {items}}), bcl_ptr(stats), bcl_ptr(row_loss),
                        bcl_ptr(predicted), bcl_ptr(batch->labels), bcl_int(T),
                        bcl_int(ops->accumulate), bcl_local(2 * items * sizeof(float))));

@@ -10,7 +10,7 @@ bcl_status bcl_dropout_rows(bcl_ops *ops, bcl_view y, bcl_view x, const bcl_batc
                          BCL_IN_INTS(batch->samples, batch->T, 1)));
     bcl_operation(ops, "dropout", bcl_view_traffic(y) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "dropout_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, batch->T), bcl_ptr(y), bcl_ptr(x),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, batch->T), bcl_ptr(y), bcl_ptr(x),
                        bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
                        BCL_DROPOUT_ARGS(dropout)));
 out:

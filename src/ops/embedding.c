@@ -15,7 +15,7 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_vi
                          BCL_IN(type, shape.N, C), BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C)));
     bcl_operation(ops, "embedding", 3 * bcl_view_traffic(y)); /* with two rows that it gathers */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(mean), bcl_ptr(rstd),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(mean), bcl_ptr(rstd),
                        bcl_ptr(batch->ids), bcl_ptr(batch->positions), bcl_ptr(batch->samples),
                        bcl_ptr(word), bcl_ptr(position), bcl_ptr(type), bcl_ptr(gamma),
                        bcl_ptr(beta), bcl_int(C), bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
@@ -46,20 +46,21 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
     const double rows = (double)T + U + P;
     bcl_operation(ops, "embedding backward", rows * C * (double)bcl_element_bytes(dy.type));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_input", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(r), bcl_ptr(dy), bcl_ptr(batch->ids),
-                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_ptr(word),
-                       bcl_ptr(position), bcl_ptr(type), bcl_int(C), BCL_DROPOUT_ARGS(dropout)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(r), bcl_ptr(dy),
+                       bcl_ptr(batch->ids), bcl_ptr(batch->positions), bcl_ptr(batch->samples),
+                       bcl_ptr(word), bcl_ptr(position), bcl_ptr(type), bcl_int(C),
+                       BCL_DROPOUT_ARGS(dropout)));
     BCL_TRY(bcl_residual_layernorm_backward(ops, dy, dy, dgamma, dbeta, dy, r, mean, rstd, gamma,
                                             batch, C, (bcl_dropout){0}));
     bcl_operation(ops, "embedding backward", 0); /* again, after the LayerNorm's */
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_words", ""));
     if (U)
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, U), bcl_ptr(dword), bcl_ptr(row_step),
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, U), bcl_ptr(dword), bcl_ptr(row_step),
                            bcl_ptr(dy), bcl_ptr(batch->order), bcl_ptr(batch->unique_starts),
                            bcl_ptr(batch->unique_slots), bcl_int(step), bcl_int(C)));
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_positions", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, P), bcl_ptr(dposition), bcl_ptr(dy),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, P), bcl_ptr(dposition), bcl_ptr(dy),
                        bcl_ptr(batch->starts), bcl_int(batch->B), bcl_int(C),
                        bcl_int(ops->accumulate)));
     /* Every token is of type 0; the other rows' gradients stay at the zeros that they start with.
@@ -80,7 +81,7 @@ bcl_status bcl_embedding_rows_gather(bcl_ops *ops, bcl_view block, bcl_view dwor
                          BCL_IN_INTS(slots, count, 1)));
     bcl_operation(ops, "embedding rows", 2 * bcl_view_traffic(block));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_rows_gather", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(block), bcl_ptr(dword),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, count), bcl_ptr(block), bcl_ptr(dword),
                        bcl_ptr(row_step), bcl_ptr(slots), bcl_int(step), bcl_int(C)));
 out:
     return status;
@@ -96,7 +97,7 @@ bcl_status bcl_embedding_rows_scatter(bcl_ops *ops, bcl_view dword, bcl_view row
                          BCL_IN_INTS(slots, count, 1)));
     bcl_operation(ops, "embedding rows", 2 * bcl_view_traffic(block));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_rows_scatter", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(dword), bcl_ptr(row_step),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, count), bcl_ptr(dword), bcl_ptr(row_step),
                        bcl_ptr(block), bcl_ptr(slots), bcl_int(step), bcl_int(C)));
 out:
     return status;

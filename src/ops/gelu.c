@@ -8,7 +8,7 @@ bcl_status bcl_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N, 
     BCL_TRY(BCL_OPERANDS(ops, "gelu_forward", BCL_OUT(y, T, N), BCL_IN(x, T, N)));
     bcl_operation(ops, "GELU", bcl_view_traffic(y) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "gelu_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_ptr(y), bcl_ptr(x),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, kernel, count), bcl_ptr(y), bcl_ptr(x),
                        bcl_int((int)count), bcl_int(tanh_form)));
 out:
     return status;
@@ -24,8 +24,8 @@ bcl_status bcl_gelu_backward(bcl_ops *ops, bcl_view dx, bcl_view dy, bcl_view x,
     bcl_operation(ops, "GELU backward",
                   bcl_view_traffic(dx) + bcl_view_traffic(dy) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "gelu_backward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, count), bcl_ptr(dx), bcl_ptr(dy), bcl_ptr(x),
-                       bcl_int((int)count), bcl_int(tanh_form)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, kernel, count), bcl_ptr(dx), bcl_ptr(dy),
+                       bcl_ptr(x), bcl_int((int)count), bcl_int(tanh_form)));
 out:
     return status;
 }

@@ -20,15 +20,15 @@ static inline void bcl_operation(const bcl_ops *ops, const char *name, double by
     bcl_profile_operation(ops->device, name, 0, bytes);
 }
 
-/* A group of row items for each of n rows. */
-static inline bcl_grid bcl_grid_rows(const bcl_ops *ops, int n) {
-    return (bcl_grid){{(size_t)n}, {bcl_device_row_items(ops->device)}};
+/* A group of the kernel's LS items for each of n rows. */
+static inline bcl_grid bcl_grid_rows(const bcl_kernel *kernel, int n) {
+    return (bcl_grid){{(size_t)n}, {bcl_kernel_items(kernel)}};
 }
 
 /* At least n items of `vector` elements each. */
-static inline bcl_grid bcl_grid_elements(const bcl_ops *ops, size_t n) {
+static inline bcl_grid bcl_grid_elements(const bcl_ops *ops, const bcl_kernel *kernel, size_t n) {
     size_t vector = (size_t)bcl_device_vector(ops->device);
-    size_t items = bcl_device_row_items(ops->device);
+    size_t items = bcl_kernel_items(kernel);
     size_t span = vector * items;
     return (bcl_grid){{(n + span - 1) / span}, {items}};
 }

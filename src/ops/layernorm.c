@@ -15,7 +15,7 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, 
     bcl_operation(ops, "residual and LayerNorm",
                   bcl_view_traffic(y) + 2 * bcl_view_traffic(r) + bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
                        bcl_ptr(rstd), bcl_ptr(x), bcl_ptr(gamma), bcl_ptr(beta),
                        bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
                        bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
@@ -32,7 +32,7 @@ bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_vie
                          BCL_IN(beta, 1, C)));
     bcl_operation(ops, "LayerNorm again", bcl_view_traffic(y) + bcl_view_traffic(r));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
                        bcl_ptr(rstd), bcl_ptr(gamma), bcl_ptr(beta), bcl_int(C)));
 out:
     return status;
@@ -63,7 +63,7 @@ static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
     BCL_TRY(bcl_sums_reserve(&parts, &at, ops, outputs, 2, T, C));
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, bcl_sums_part_count(T, rows)), bcl_ptr(b->dr),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, bcl_sums_part_count(T, rows)), bcl_ptr(b->dr),
                        bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),
                        bcl_ptr(b->mean), bcl_ptr(b->rstd), bcl_ptr(b->gamma),
                        bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples), bcl_int(T),
@@ -82,7 +82,7 @@ static bcl_status launch_rows(bcl_ops *ops, const backward_call *b) {
     BCL_TRY(
         bcl_layernorm_parameters(ops, b->dgamma, b->dbeta, b->dy, b->r, b->mean, b->rstd, T, C));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, T), bcl_ptr(b->dr), bcl_ptr(b->dh),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(b->dr), bcl_ptr(b->dh),
                        bcl_ptr(b->dy), bcl_ptr(b->r), bcl_ptr(b->mean), bcl_ptr(b->rstd),
                        bcl_ptr(b->gamma), bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples),
                        bcl_int(C), bcl_int(b->dh.buffer != b->dr.buffer),

@@ -17,7 +17,7 @@ bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count)
     BCL_TRY(
         BCL_OPERANDS(ops, "zero_ranges", BCL_OUT(x, 1, BCL_ANY), BCL_IN_INTS(ranges, count, 2)));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "zero_ranges", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, count), bcl_ptr(x), bcl_ptr(ranges)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, count), bcl_ptr(x), bcl_ptr(ranges)));
 out:
     return status;
 }
@@ -47,12 +47,12 @@ static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, a->partial.bytes));
     if (dense) {
         BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(&whole)), bcl_ptr(a->partial),
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(&whole)), bcl_ptr(a->partial),
                            bcl_ptr(a->g), bcl_int((int)whole.begin), bcl_int((int)whole.end),
                            bcl_int(dense_chunk(&whole))));
     }
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, (a->R + rows - 1) / rows), bcl_ptr(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, (a->R + rows - 1) / rows), bcl_ptr(a->partial),
                        bcl_int(DENSE_PIECES), bcl_ptr(a->row_g), bcl_ptr(a->row_step),
                        bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
 out:
@@ -74,7 +74,7 @@ static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, 1), bcl_ptr(a->clip), bcl_ptr(a->partial),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, 1), bcl_ptr(a->clip), bcl_ptr(a->partial),
                        bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm), bcl_float(unscale)));
 out:
     return status;
@@ -106,7 +106,7 @@ static bcl_status update_dense(bcl_ops *ops, const bcl_adam_arenas *a, const bcl
     bcl_kernel *kernel;
     const numbers n = numbers_of(adam, r->rate, r->decays, step);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
                        bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
                        bcl_ptr(a->partial), bcl_int(has_norm), bcl_int((int)r->begin),
                        bcl_int((int)r->end), bcl_int(dense_chunk(r)), ADAM_ARGS(n, adam)));
@@ -120,7 +120,7 @@ static bcl_status update_rows(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_
     bcl_kernel *kernel;
     const numbers n = numbers_of(adam, a->range_count ? a->row_rate : 1, true, step);
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(ops, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, a->R), bcl_ptr(a->table), bcl_ptr(a->row_g),
                        bcl_ptr(a->row_m), bcl_ptr(a->row_v), bcl_ptr(a->row_ids),
                        bcl_ptr(a->row_step), bcl_ptr(a->loss), bcl_ptr(a->clip), bcl_int(a->C),
                        bcl_int(step), bcl_int(adam->weight_decay > 0), ADAM_ARGS(n, adam)));

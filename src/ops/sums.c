@@ -80,9 +80,9 @@ bcl_status bcl_sums_finish(bcl_ops *ops) {
     }
     bcl_operation(ops, "sums over tokens",
                   (double)s->used * (double)s->part_count / BCL_SUM_PARTS * sizeof(float));
-    bcl_grid grid = bcl_grid_elements(ops, (size_t)s->widest);
-    grid.groups[1] = count;
     BCL_TRY(bcl_kernel_get(&kernel, s->device, "sums.cl", "sum_parts", ""));
+    bcl_grid grid = bcl_grid_elements(ops, kernel, (size_t)s->widest);
+    grid.groups[1] = count;
     BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(s->outputs), bcl_ptr(s->parts), bcl_ptr(s->table),
                        bcl_int(s->first), bcl_int(s->part_count), bcl_int(s->accumulate)));
 out:
@@ -151,10 +151,10 @@ static bcl_status sum_in_parts(bcl_ops *ops, bcl_view y, bcl_view x, int T, int 
     bcl_view parts;
     int at;
     const int rows = bcl_sums_part_rows(ops, T);
-    bcl_grid grid = bcl_grid_elements(ops, (size_t)N);
-    grid.groups[1] = (size_t)bcl_sums_part_count(T, rows);
     BCL_TRY(bcl_sums_reserve(&parts, &at, ops, &y, 1, T, N));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "sums.cl", "sum_rows_parts", ""));
+    bcl_grid grid = bcl_grid_elements(ops, kernel, (size_t)N);
+    grid.groups[1] = (size_t)bcl_sums_part_count(T, rows);
     BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_ptr(parts), bcl_int(at), bcl_ptr(x), bcl_int(T),
                        bcl_int(N), bcl_int(rows)));
     BCL_TRY(bcl_sums_passed(ops));
@@ -168,7 +168,7 @@ static bcl_status sum_whole(bcl_ops *ops, bcl_view y, bcl_view x, int T, int N) 
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "elementwise.cl", "sum_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)N), bcl_ptr(y), bcl_ptr(x),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, kernel, (size_t)N), bcl_ptr(y), bcl_ptr(x),
                        bcl_int(T), bcl_int(N), bcl_int(ops->accumulate)));
 out:
     return status;
@@ -184,9 +184,9 @@ bcl_status bcl_layernorm_parameters(bcl_ops *ops, bcl_view dgamma, bcl_view dbet
     bcl_kernel *kernel;
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward_parameters", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, (size_t)C), bcl_ptr(dgamma), bcl_ptr(dbeta),
-                       bcl_ptr(dy), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_int(T),
-                       bcl_int(C), bcl_int(ops->accumulate)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_elements(ops, kernel, (size_t)C), bcl_ptr(dgamma),
+                       bcl_ptr(dbeta), bcl_ptr(dy), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd),
+                       bcl_int(T), bcl_int(C), bcl_int(ops->accumulate)));
 out:
     return status;
 }

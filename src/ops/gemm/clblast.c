@@ -92,8 +92,7 @@ static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     clblast_state *s = state;
     if (c->bias.buffer) {
-        const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
-                               .local = {1, ITEMS}};
+        const bcl_grid grid = bcl_gemm_row_grid(s->bias, c->M, c->N, ITEMS);
         BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_ptr(c->C), bcl_ptr(c->bias), bcl_int(c->N),
                            bcl_int(c->C.ld)));
     }

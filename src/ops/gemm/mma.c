@@ -292,7 +292,9 @@ static bcl_status mma_run(void *state, const bcl_gemm_call *c) {
         bcl_int(c->tanh_form), bcl_int(c->accumulate && !in_parts), bcl_int(c->M), bcl_int(c->N),
         bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld), bcl_int((int)depth)));
     if (in_parts) {
-        const bcl_grid all = {{bcl_gemm_ceil(M * N, FINISH_ITEMS)}, {FINISH_ITEMS}};
+        const size_t most = bcl_kernel_limit(s->finish[c->epilogue]);
+        const size_t items = most < FINISH_ITEMS ? most : FINISH_ITEMS;
+        const bcl_grid all = {{bcl_gemm_ceil(M * N, items)}, {items}};
         BCL_TRY(BCL_LAUNCH(s->finish[c->epilogue], all, bcl_ptr(c->C), bcl_mem(s->parts),
                            bcl_int((int)splits), bcl_mem(bias), bcl_int(has_bias), bcl_mem(E),
                            bcl_mem(has_sums ? c->sums.buffer : c->C.buffer), bcl_mem(s->sum_parts),

@@ -60,4 +60,12 @@ static inline size_t bcl_gemm_ceil(size_t a, size_t b) {
     return (a + b - 1) / b;
 }
 
+/* A group has up to `items` columns of a row of C; as many as the device runs. */
+static inline bcl_grid bcl_gemm_row_grid(const bcl_kernel *kernel, int M, int N, size_t items) {
+    const size_t most = bcl_kernel_limit(kernel);
+    if (items > most)
+        items = most;
+    return (bcl_grid){.groups = {(size_t)M, bcl_gemm_ceil((size_t)N, items)}, .local = {1, items}};
+}
+
 #endif

@@ -20,8 +20,7 @@ static void reference_free(void *state) {
 
 static bcl_status reference_run(void *state, const bcl_gemm_call *c) {
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
-    const bcl_grid grid = {.groups = {(size_t)c->M, bcl_gemm_ceil((size_t)c->N, ITEMS)},
-                           .local = {1, ITEMS}};
+    const bcl_grid grid = bcl_gemm_row_grid(state, c->M, c->N, ITEMS);
     return BCL_LAUNCH(state, grid, bcl_ptr(c->C), bcl_ptr(c->A), bcl_ptr(c->B),
                       bcl_ptr(c->bias.buffer ? c->bias : c->B), bcl_int(c->bias.buffer != NULL),
                       bcl_int(c->accumulate), bcl_int(c->N), bcl_int(c->K),
