@@ -99,8 +99,8 @@ typedef struct bcl_tracker bcl_tracker;
 /* All zero but the folder and the command: nothing more is recorded. Texts must live as long as the
  * tracker. */
 typedef struct bcl_tracker_options {
-    const char *folder;  /* the run's, with run.json in it */
-    const char *command; /* "train" */
+    const char *folder;  /* the run's, with run.json in it, or seeds.json */
+    const char *command; /* "train"; "seeds" of a folder with seeds.json */
     int argc;
     char *const *argv;
     const char *parent, *parent_folder; /* the model that it begins with: as named, its folder */

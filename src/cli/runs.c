@@ -3,7 +3,15 @@
 
 enum { SHOWN = 50 };
 
-static bcl_status add_list_row(bcl_cli_table *t, const cJSON *run, const bcl_cli_runs_list *o) {
+/* Whether one of them is one of several seeds: then there is a column for it. */
+static bool any_group(const cJSON *runs) {
+    const cJSON *run;
+    cJSON_ArrayForEach(run, runs) if (*bcl_json_word(run, "group")) return true;
+    return false;
+}
+
+static bcl_status add_list_row(bcl_cli_table *t, const cJSON *run, const bcl_cli_runs_list *o,
+                               bool groups) {
     bcl_status status = BCL_OK;
     char a[64], b[64], c[64], d[64], time[32], length[32], step[64] = "";
     const double at = bcl_json_number(run, "step", 0), of = bcl_json_number(run, "steps", 0);
@@ -23,6 +31,8 @@ static bcl_status add_list_row(bcl_cli_table *t, const cJSON *run, const bcl_cli
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(b, run, "eval_loss", 4)));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(c, run, "eval_accuracy", 4)));
     BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(d, run, "eval_macro_f1", 4)));
+    if (groups)
+        BCL_TRY(bcl_cli_table_add(t, "%s", bcl_json_word(run, "group")));
     const cJSON *fields = cJSON_GetObjectItemCaseSensitive(run, "fields");
     for (size_t i = 0; i < o->fields.count; i++)
         BCL_TRY(bcl_cli_table_add(t, "%s", bcl_cli_value(a, fields, o->fields.items[i], 6)));
@@ -39,9 +49,12 @@ bcl_status bcl_cli_runs_print(const cJSON *runs, size_t total, const bcl_cli_run
     const cJSON *run;
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         BCL_TRY(bcl_cli_table_column(&t, titles[i]));
+    const bool groups = any_group(runs);
+    if (groups)
+        BCL_TRY(bcl_cli_table_column(&t, "GROUP"));
     for (size_t i = 0; i < o->fields.count; i++)
         BCL_TRY(bcl_cli_table_column(&t, o->fields.items[i]));
-    cJSON_ArrayForEach(run, runs) BCL_TRY(add_list_row(&t, run, o));
+    cJSON_ArrayForEach(run, runs) BCL_TRY(add_list_row(&t, run, o, groups));
     if (total)
         BCL_TRY(bcl_cli_table_print(&t));
     if (total > (size_t)cJSON_GetArraySize(runs))

@@ -78,16 +78,19 @@ static void print_command_line(const cJSON *argv) {
 }
 
 static bcl_status print_run(const cJSON *run) {
-    static const char *const metrics[] = {"key", ">points", ">last_step", ">last", ">min", ">max"},
-                             *const datasets[] = {"role",       "name",   ">version",
-                                                  ">sentences", ">words", "sha256"},
-                             *const models[] = {"role", "name", ">version", "folder", "sha256"},
-                             *const artifacts[] = {"role", "path", ">bytes", "sha256"};
+    static const char
+        *const metrics[] = {"key", ">points", ">last_step", ">last", ">min", ">max"},
+               *const datasets[] = {"role", "name", ">version", ">sentences", ">words", "sha256"},
+               *const models[] = {"role", "name", ">version", "folder", "sha256"},
+               *const runs[] = {"id",         "name",           "state",         ">step",
+                                ">eval_loss", ">eval_accuracy", ">eval_macro_f1"},
+               *const artifacts[] = {"role", "path", ">bytes", "sha256"};
     static const struct {
         const char *title, *key;
-    } heads[] = {{"id", "id"},         {"name", "name"},       {"kind", "command"},
-                 {"state", "state"},   {"because", "message"}, {"folder", "folder"},
-                 {"device", "device"}, {"products", "gemm"},   {"precision", "precision"}};
+    } heads[] = {
+        {"id", "id"},         {"name", "name"},          {"group", "group"},   {"kind", "command"},
+        {"state", "state"},   {"because", "message"},    {"folder", "folder"}, {"device", "device"},
+        {"products", "gemm"}, {"precision", "precision"}};
     bcl_status status = BCL_OK;
     char time[32], length[32];
     const cJSON *track = cJSON_GetObjectItemCaseSensitive(run, "track");
@@ -108,6 +111,7 @@ static bcl_status print_run(const cJSON *run) {
                bcl_json_word(git, "branch"),
                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(git, "changed")) ? ", with changes"
                                                                               : "");
+    BCL_TRY(print_rows("runs", cJSON_GetObjectItemCaseSensitive(run, "runs"), runs, 7));
     BCL_TRY(print_pairs("TAG", cJSON_GetObjectItemCaseSensitive(run, "tags")));
     BCL_TRY(print_pairs("OPTION", cJSON_GetObjectItemCaseSensitive(run, "params")));
     BCL_TRY(print_rows("metrics", cJSON_GetObjectItemCaseSensitive(run, "metrics"), metrics, 6));

@@ -235,6 +235,8 @@ static int train_seeds(const job *j) {
                                                   .resume = j->options.resume,
                                                   .quiet = j->printer.quiet,
                                                   .json = j->printer.json,
+                                                  .argc = j->printer.argc,
+                                                  .argv = j->printer.argv,
                                                   .options = j->table});
 }
 

@@ -70,12 +70,26 @@ int bcl_train_rank_end(bcl_train_ranks *ranks, bcl_status status);
 typedef struct bcl_train_seeds {
     const char *text, *out; /* --seeds, NULL if it was not given; --out */
     bool resume, quiet, json;
+    int argc;
+    char *const *argv;
     const bcl_option *options; /* of the command; `given` tells what each run gets */
 } bcl_train_seeds;
 /* Whether runs of several seeds are in the folder. */
 bool bcl_train_is_seeds(const char *folder);
 /* Runs them one after the other, prints the figures, and returns the exit code. */
 int bcl_train_seeds_run(const bcl_train_seeds *seeds);
+/* train_seeds_track.c: the store's run of all seeds. */
+typedef struct bcl_seeds_track {
+    bcl_tracker *tracker; /* once the first run has begun; NULL: none, or it failed */
+    bool followed;        /* a tracker was begun */
+} bcl_seeds_track;
+/* Begins it once a run has begun: what is refused leaves nothing. Cheap. */
+void bcl_train_seeds_track(bcl_seeds_track *track, const bcl_train_seeds *seeds, const char *group,
+                           const char *run);
+/* code: the process' own; the message is that of status. */
+void bcl_train_seeds_track_end(bcl_seeds_track *track, bcl_status status, int code);
+/* The tag `group` of a seed's run is the folder's name. */
+void bcl_train_seeds_tag(const char *group, const char *folder);
 /* train_seeds_words.c: adds what was given, by the command line or --config, as "--name=value". */
 bcl_status bcl_train_seeds_words(bcl_seeds *words, const bcl_option *options);
 /* train_seeds_print.c: their figures as tables on stdout. */

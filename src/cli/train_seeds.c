@@ -21,6 +21,7 @@ typedef struct group {
     char *folder, *path, *results;
     char program[4096];
     bcl_lock lock;
+    bcl_seeds_track track;
     size_t done;
     int code; /* of the process that failed; 0: none has */
 } group;
@@ -167,7 +168,7 @@ static void become_run(const group *g, char **argv) {
 }
 
 /* Waits for it, and passes a signal on. */
-static int wait_for(pid_t child) {
+static int wait_for(group *g, pid_t child, const char *folder) {
     const struct timespec pause = {0, 20000000};
     bool passed = false;
     int state;
@@ -177,6 +178,7 @@ static int wait_for(pid_t child) {
             kill(child, bcl_interrupt_signal());
             passed = true;
         }
+        bcl_train_seeds_track(&g->track, g->o, g->folder, folder);
         nanosleep(&pause, NULL);
     }
     if (got < 0)
@@ -210,26 +212,6 @@ out:
     return status;
 }
 
-/* The store's tag `group` is the folder's name. What fails there stops nothing. */
-static void tag(const group *g, const char *folder) {
-    bcl_status status = BCL_OK;
-    bcl_store *store = NULL;
-    char *text = NULL, shown[1024];
-    int64_t run;
-    if (!bcl_store_enabled())
-        return;
-    BCL_TRY(bcl_format(&text, "group=%s", bcl_path_name(g->folder)));
-    BCL_TRY(bcl_store_open(&store, NULL, true));
-    BCL_TRY(bcl_store_find_run(&run, store, folder));
-    BCL_TRY(bcl_store_tag(store, run, text));
-out:
-    if (status)
-        fprintf(stderr, "bertcl: %s: no tag in the store: %s\n",
-                bcl_printable(shown, sizeof shown, folder), bcl_message());
-    bcl_store_close(store);
-    free(text);
-}
-
 /* Runs one seed to its end; its figures go to *result. g->code: how it failed, which it has told.
  */
 static bcl_status run_seed(group *g, size_t i, bcl_seed_result *result) {
@@ -248,9 +230,10 @@ static bcl_status run_seed(group *g, size_t i, bcl_seed_result *result) {
     BCL_TRY(status);
     if (!child)
         become_run(g, argv);
-    const int code = wait_for(child);
+    const int code = wait_for(g, child, folder);
+    bcl_train_seeds_track(&g->track, g->o, g->folder, folder);
     if (bcl_path_exists(folder))
-        tag(g, folder);
+        bcl_train_seeds_tag(g->folder, folder);
     if (bcl_interrupted())
         BCL_FAIL(BCL_ERROR_INTERRUPTED, "%s: stopped in seed %lld, %zu of %zu; --resume goes on",
                  g->folder, (long long)seed, i + 1, g->all.count);
@@ -319,6 +302,7 @@ int bcl_train_seeds_run(const bcl_train_seeds *o) {
     group g = {.o = o};
     const bcl_status status = run_all(&g);
     int code = status ? bcl_cli_error(status) : g.code;
+    bcl_train_seeds_track_end(&g.track, status, code);
     if (g.done && g.code) {
         char shown[1024];
         fprintf(stderr, "bertcl: %s: %zu of %zu seeds are complete; --resume goes on\n",

@@ -18,6 +18,8 @@ static const cJSON *get(const cJSON *json, const char *key) {
 
 typedef struct source {
     char *folder; /* absolute */
+    char *group;  /* of the seeds that it is one of; NULL: none */
+    bool seeds;   /* it is that of several seeds */
     char stamps[512], uid[65];
     cJSON *run, *track, *marks, *heartbeat, *results; /* NULL: not there */
     double run_time, results_time;                    /* of last change */
@@ -26,6 +28,7 @@ typedef struct source {
 
 static void free_source(source *f) {
     free(f->folder);
+    free(f->group);
     cJSON_Delete(f->run);
     cJSON_Delete(f->track);
     cJSON_Delete(f->marks);
@@ -38,7 +41,8 @@ static void free_source(source *f) {
 /* Size and time of the files that make a run's rows. */
 static void read_stamps(source *f) {
     static const char *const names[] = {"run.json",         BCL_TRACK_FILE, BCL_MARKS_FILE,
-                                        BCL_HEARTBEAT_FILE, "results.json", "report.html"};
+                                        BCL_HEARTBEAT_FILE, "results.json", "report.html",
+                                        BCL_SEEDS_FILE};
     char *path = NULL;
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -48,7 +52,7 @@ static void read_stamps(source *f) {
         if (bcl_path_join(&path, f->folder, names[i]) || stat(path, &info))
             continue;
         const double time = (double)info.st_mtim.tv_sec + (double)info.st_mtim.tv_nsec * 1e-9;
-        if (i == 0)
+        if (i == 0 || (i == 6 && !(f->run_time > 0)))
             f->run_time = time;
         if (i == 4)
             f->results_time = time;
@@ -73,7 +77,12 @@ static bcl_status read_part(cJSON **out, bcl_store *store, const char *folder, c
 static bcl_status read_source(source *f, bcl_store *store) {
     bcl_status status = BCL_OK;
     char *path = NULL;
-    BCL_TRY(bcl_path_join(&path, f->folder, "run.json"));
+    BCL_TRY(bcl_track_record_file(&path, f->folder));
+    if (!path)
+        BCL_FAIL(BCL_ERROR_FORMAT, "%s: holds no run.json, it is not a run", f->folder);
+    f->seeds = !strcmp(bcl_path_name(path), BCL_SEEDS_FILE);
+    if (!f->seeds)
+        BCL_TRY(bcl_track_group(&f->group, f->folder));
     BCL_TRY(bcl_json_read_own(&f->run, path));
     if (!cJSON_IsObject(f->run))
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: expected an object", path);
@@ -107,8 +116,8 @@ static bcl_status find_row(source *f, bcl_store *store) {
         f->id = sqlite3_column_int64(s, 0);
         const char *folder = bcl_sql_text(s, 1);
         if (strcmp(folder, f->folder)) {
-            status = bcl_path_join(&other, folder, "run.json");
-            there = !status && bcl_path_exists(other);
+            status = bcl_track_record_file(&other, folder);
+            there = other != NULL;
         }
         bcl_sql_end(s);
         BCL_TRY(status);
@@ -161,11 +170,14 @@ static bcl_status write_row(source *f, bcl_store *store) {
         "UPDATE runs SET name = ?, folder = ?, command = ?, state = ?, message = ?, started = ?, "
         "ended = nullif(?, 0), heartbeat = ?, host = ?, pid = ?, boot = ?, process_start = ?, "
         "device = ?, gemm = ?, precision = ?, bertcl = ?, steps = nullif(?, 0), stamps = ?, "
-        "deleted = ? WHERE id = ?",
+        "deleted = ?, parent = ? WHERE id = ?",
         "tttttdddtititttt"
-        "itii",
-        name ? name : bcl_path_name(f->folder), f->folder, command ? command : "train", state,
-        word(f->heartbeat, "message"), bcl_json_number(f->track, "started", f->run_time),
+        "ititi",
+        name ? name : bcl_path_name(f->folder), f->folder,
+        command    ? command
+        : f->seeds ? "seeds"
+                   : "train",
+        state, word(f->heartbeat, "message"), bcl_json_number(f->track, "started", f->run_time),
         end > 0      ? end
         : f->results ? f->results_time
         : ended      ? heartbeat
@@ -175,7 +187,7 @@ static bcl_status write_row(source *f, bcl_store *store) {
         word(f->run, "device"), word(f->run, "gemm"), word(f->run, "precision"),
         word(f->run, "bertcl"),
         (int64_t)bcl_json_number(f->run, "steps", bcl_json_number(f->heartbeat, "steps", 0)),
-        f->stamps, (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->id));
+        f->stamps, (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->group, f->id));
 out:
     return status;
 }
@@ -260,19 +272,42 @@ out:
     return status;
 }
 
+#define PUT_PARAM "INSERT OR REPLACE INTO params (run, key, text, number) VALUES (?, ?, ?, ?)"
+
+/* seeds.json has the options as words: "--lr=0.001", "--recompute". */
+static bcl_status put_word(bcl_store *store, int64_t run, const char *text) {
+    bcl_status status = BCL_OK;
+    char *key = NULL, *end;
+    const char *name = text + 2 * !strncmp(text, "--", 2), *value = strchr(name, '=');
+    cJSON *json = NULL;
+    BCL_TRY(bcl_format(&key, "%.*s", value ? (int)(value - name) : (int)strlen(name), name));
+    const double number = value ? strtod(value + 1, &end) : 0;
+    json = !value              ? cJSON_CreateTrue()
+           : value[1] && !*end ? cJSON_CreateNumber(number)
+                               : cJSON_CreateString(value + 1);
+    BCL_TRY(put_value(store, PUT_PARAM, run, key, json));
+out:
+    cJSON_Delete(json);
+    free(key);
+    return status;
+}
+
 static bcl_status write_values(source *f, bcl_store *store) {
     bcl_status status = BCL_OK;
     const cJSON *item;
     BCL_TRY(bcl_sql_run(store, "DELETE FROM params WHERE run = ?", "i", f->id));
     BCL_TRY(bcl_sql_run(store, "DELETE FROM figures WHERE run = ?", "i", f->id));
     BCL_TRY(bcl_sql_run(store, "DELETE FROM tags WHERE run = ?", "i", f->id));
-    cJSON_ArrayForEach(item, get(f->run, "options"))
-        BCL_TRY(put_value(store,
-                          "INSERT OR REPLACE INTO params (run, key, text, number) VALUES (?, ?, ?, "
-                          "?)",
-                          f->id, item->string, item));
+    cJSON_ArrayForEach(item, get(f->run, "options")) {
+        if (item->string)
+            BCL_TRY(put_value(store, PUT_PARAM, f->id, item->string, item));
+        else if (cJSON_IsString(item))
+            BCL_TRY(put_word(store, f->id, item->valuestring));
+    }
     BCL_TRY(put_figures(store, f->id, "", f->results, 0));
     BCL_TRY(put_short_figures(store, f->id, f->results));
+    if (f->seeds) /* the seeds' means are its figures */
+        BCL_TRY(put_figures(store, f->id, "", get(f->results, "mean"), 0));
     cJSON_ArrayForEach(item, get(f->marks, "tags")) if (cJSON_IsString(item))
         BCL_TRY(bcl_sql_run(store, "INSERT OR REPLACE INTO tags (run, key, value) VALUES (?, ?, ?)",
                             "itt", f->id, item->string, item->valuestring));
@@ -491,8 +526,8 @@ bcl_status bcl_store_import(bcl_store *store, const char *folder, int64_t *run) 
         status = bcl_fail_errno("%s: cannot open folder", folder);
         goto out;
     }
-    BCL_TRY(bcl_path_join(&path, f.folder, "run.json"));
-    if (!bcl_path_exists(path))
+    BCL_TRY(bcl_track_record_file(&path, f.folder));
+    if (!path)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: holds no run.json, it is not a run", f.folder);
     read_stamps(&f);
     if (f.results_time > 0)
@@ -511,15 +546,18 @@ static bcl_status import_below(bcl_store *store, const char *folder, size_t *run
     bcl_status status = BCL_OK;
     char **names = NULL, *path = NULL;
     size_t count = 0;
-    BCL_TRY(bcl_path_join(&path, folder, "run.json"));
-    if (bcl_path_exists(path)) {
+    BCL_TRY(bcl_track_record_file(&path, folder));
+    const bool seeds = path && !strcmp(bcl_path_name(path), BCL_SEEDS_FILE);
+    if (path) {
         if (!(status = bcl_store_import(store, folder, NULL))) {
             ++*runs;
         } else if (status == BCL_ERROR_FORMAT && !store->damaged) {
             bcl_store_say(store, "store: %s", bcl_message());
             status = BCL_OK;
         }
-        goto out;
+        BCL_TRY(status);
+        if (!seeds)
+            goto out;
     }
     if (depth == 8)
         goto out;
@@ -577,8 +615,8 @@ static bcl_status refresh_expected(bcl_store *store) {
         status = bcl_strdup(&folder, bcl_sql_text(s, 0));
         bcl_sql_end(s);
         BCL_TRY(status);
-        BCL_TRY(bcl_path_join(&record, folder, "run.json"));
-        if (bcl_path_exists(record)) {
+        BCL_TRY(bcl_track_record_file(&record, folder));
+        if (record) {
             status = bcl_store_import(store, folder, NULL);
             if (status && (store->damaged || status != BCL_ERROR_FORMAT))
                 goto out;

@@ -36,18 +36,28 @@ out:
     return status;
 }
 
+/* With the runs of its seeds, if it is that of several. */
 bcl_status bcl_store_delete(bcl_store *store, int64_t run, bool deleted) {
     bcl_status status = BCL_OK;
     char *folder = NULL;
-    cJSON *json = NULL;
+    cJSON *json = NULL, *members = NULL;
+    const cJSON *member;
     BCL_TRY(bcl_store_run(&json, store, run));
     if (deleted && !strcmp(bcl_json_word(json, "state"), "running"))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: is running: stop it before it is deleted",
                  bcl_json_word(json, "name"));
     BCL_TRY(folder_of(&folder, store, run));
+    BCL_TRY(bcl_sql_rows_list(
+        &members, store, "SELECT id AS number, folder FROM runs WHERE parent = ?", "t", folder));
+    cJSON_ArrayForEach(member, members) {
+        if (bcl_path_is_directory(bcl_json_word(member, "folder")))
+            BCL_TRY(
+                bcl_store_delete(store, (int64_t)bcl_json_number(member, "number", 0), deleted));
+    }
     BCL_TRY(bcl_marks_delete(folder, deleted));
     BCL_TRY(bcl_store_import(store, folder, NULL));
 out:
+    cJSON_Delete(members);
     cJSON_Delete(json);
     free(folder);
     return status;
@@ -94,8 +104,11 @@ static bcl_status collect_runs(cJSON *list, bcl_store *store, bool dry) {
     BCL_TRY(
         bcl_sql_rows_list(&runs, store,
                           "SELECT id AS number, name, folder, deleted, (SELECT count(*) FROM "
-                          "aliases JOIN models ON models.id = model WHERE models.run = runs.id) AS "
-                          "promoted FROM runs ORDER BY id",
+                          "aliases JOIN models ON models.id = model WHERE models.run = runs.id OR "
+                          "models.run IN (SELECT m.id FROM runs AS m WHERE m.parent = "
+                          "runs.folder)) AS promoted, (SELECT count(*) FROM runs AS m WHERE "
+                          "m.parent = runs.folder AND NOT m.deleted) AS members FROM runs ORDER "
+                          "BY id",
                           ""));
     cJSON_ArrayForEach(run, runs) {
         const char *name = bcl_json_word(run, "name"), *folder = bcl_json_word(run, "folder");
@@ -106,6 +119,10 @@ static bcl_status collect_runs(cJSON *list, bcl_store *store, bool dry) {
             continue;
         if (!gone && cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(run, "promoted")) > 0) {
             finding(list, "kept: its model is promoted", name, folder, size_below(folder));
+            continue;
+        }
+        if (!gone && bcl_json_number(run, "members", 0) > 0) {
+            finding(list, "kept: a seed of it is not deleted", name, folder, size_below(folder));
             continue;
         }
         finding(list, gone ? "forgotten run" : "removed run", name, folder,

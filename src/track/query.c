@@ -12,18 +12,20 @@
 
 #define COLUMNS                                                                                    \
     "id, uid, name, folder, command, state, message, started, ended, heartbeat, host, pid, boot, " \
-    "process_start, device, gemm, precision, bertcl, step, steps"
+    "process_start, device, gemm, precision, bertcl, step, steps, (SELECT g.name FROM runs AS g "  \
+    "WHERE g.folder = runs.parent)"
 
 typedef struct run_row {
     int64_t id, step, steps;
-    char *texts[10]; /* uid, name, folder, command, state, message, host, device, gemm, precision */
+    char *texts[11]; /* as below */
     double started, ended;
     bcl_field sort;
 } run_row;
 
-enum { UID, NAME, FOLDER, COMMAND, STATE, MESSAGE, HOST, DEVICE, GEMM, PRECISION, TEXTS };
-static const char *const text_names[TEXTS] = {"id",      "name", "folder", "command", "state",
-                                              "message", "host", "device", "gemm",    "precision"};
+enum { UID, NAME, FOLDER, COMMAND, STATE, MESSAGE, HOST, DEVICE, GEMM, PRECISION, GROUP, TEXTS };
+static const char *const text_names[TEXTS] = {"id",    "name",      "folder", "command",
+                                              "state", "message",   "host",   "device",
+                                              "gemm",  "precision", "group"};
 
 static void free_row(run_row *r) {
     for (int i = 0; i < TEXTS; i++)
@@ -47,7 +49,7 @@ static const char *state_by_lock(const char *folder) {
 }
 
 static bcl_status read_row(run_row *r, sqlite3_stmt *s, double now) {
-    static const int columns[TEXTS] = {1, 2, 3, 4, 5, 6, 10, 14, 15, 16};
+    static const int columns[TEXTS] = {1, 2, 3, 4, 5, 6, 10, 14, 15, 16, 20};
     bcl_status status = BCL_OK;
     *r = (run_row){.id = sqlite3_column_int64(s, 0),
                    .started = sqlite3_column_double(s, 7),
@@ -312,8 +314,8 @@ static bcl_status find_by_folder(int64_t *run, bcl_store *store, const char *nam
     char *folder = realpath(name, NULL), *record = NULL;
     if (!folder)
         return BCL_OK;
-    BCL_TRY(bcl_path_join(&record, folder, "run.json"));
-    if (!bcl_path_exists(record))
+    BCL_TRY(bcl_track_record_file(&record, folder));
+    if (!record)
         goto out;
     BCL_TRY(bcl_sql_int(run, store, 0, "SELECT id FROM runs WHERE folder = ?", "t", folder));
     if (!*run && !store->read_only)
@@ -425,6 +427,32 @@ out:
     return status;
 }
 
+/* The runs of its seeds, as in a list; nothing for other runs. */
+static bcl_status add_members(cJSON *json, bcl_store *store, const char *folder) {
+    bcl_status status = BCL_OK;
+    cJSON *list = NULL, *members = NULL, *item;
+    const cJSON *member;
+    run_row r = {0};
+    BCL_TRY(bcl_sql_rows_list(
+        &list, store,
+        "SELECT id AS number FROM runs WHERE parent = ? AND NOT deleted ORDER BY started, id", "t",
+        folder));
+    if (!cJSON_GetArraySize(list))
+        goto out;
+    members = cJSON_AddArrayToObject(json, "runs");
+    cJSON_ArrayForEach(member, list) {
+        BCL_TRY(read_one(&r, store, (int64_t)bcl_json_number(member, "number", 0)));
+        BCL_TRY(row_json(&item, store, &r, NULL, 0));
+        cJSON_AddItemToArray(members, item);
+        free_row(&r);
+        r = (run_row){0};
+    }
+out:
+    free_row(&r);
+    cJSON_Delete(list);
+    return status;
+}
+
 bcl_status bcl_store_run(cJSON **out, bcl_store *store, int64_t run) {
     bcl_status status = BCL_OK;
     run_row r = {0};
@@ -433,6 +461,7 @@ bcl_status bcl_store_run(cJSON **out, bcl_store *store, int64_t run) {
     *out = NULL;
     BCL_TRY(read_one(&r, store, run));
     BCL_TRY(row_json(&json, store, &r, NULL, 0));
+    BCL_TRY(add_members(json, store, r.texts[FOLDER]));
     BCL_TRY(bcl_sql_rows_pairs(json, "params", store, PARAMS_SQL, run));
     BCL_TRY(bcl_sql_rows_pairs(json, "figures", store, FIGURES_SQL, run));
     BCL_TRY(bcl_sql_rows_pairs(

@@ -16,6 +16,39 @@ bool bcl_track_is_own(const char *name) {
     return name[0] == '.';
 }
 
+bcl_status bcl_track_record_file(char **path, const char *folder) {
+    static const char *const names[] = {"run.json", BCL_SEEDS_FILE};
+    bcl_status status = BCL_OK;
+    *path = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        BCL_TRY(bcl_path_join(path, folder, names[i]));
+        if (bcl_path_exists(*path))
+            return BCL_OK;
+        free(*path);
+        *path = NULL;
+    }
+out:
+    return status;
+}
+
+bcl_status bcl_track_group(char **folder, const char *run) {
+    bcl_status status = BCL_OK;
+    char *path = NULL;
+    *folder = NULL;
+    const char *slash = strrchr(run, '/');
+    if (!slash || slash == run)
+        return BCL_OK;
+    BCL_TRY(bcl_format(folder, "%.*s", (int)(slash - run), run));
+    BCL_TRY(bcl_path_join(&path, *folder, BCL_SEEDS_FILE));
+    if (!bcl_path_exists(path)) {
+        free(*folder);
+        *folder = NULL;
+    }
+out:
+    free(path);
+    return status;
+}
+
 /* ---- track.json ---- */
 
 /* The first line of a command's output, "" if there is none. */

@@ -8,9 +8,16 @@
 #define BCL_TRACK_FILE     "track.json"
 #define BCL_HEARTBEAT_FILE "heartbeat.json"
 #define BCL_MARKS_FILE     "marks.json"
+#define BCL_SEEDS_FILE     "seeds.json" /* in place of run.json: runs that differ in their seed */
 
 /* True for the files above and what else the trackers write: no artifacts of the run. */
 bool bcl_track_is_own(const char *name);
+
+/* The file that makes the folder a run's: run.json, or of several seeds seeds.json; NULL: it is no
+ * run. */
+bcl_status bcl_track_record_file(char **path, const char *folder);
+/* The folder of the seeds that a run's folder lies in; NULL: of none. */
+bcl_status bcl_track_group(char **folder, const char *run);
 
 /* {"id", "command", "argv", "cwd", "host", "process", "git", "started"}: this process, now. */
 bcl_status bcl_track_record(cJSON **out, const char *command, int argc, char *const *argv);

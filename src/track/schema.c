@@ -86,8 +86,15 @@ static const char *const first[] = {
 static const char *const second[] = {
     "CREATE TABLE expected (folder TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;", NULL};
 
+/* Runs of several seeds are a run of their own: the folder of it, of those that are part of one. */
+static const char *const third[] = {
+    "ALTER TABLE runs ADD COLUMN parent TEXT;", "CREATE INDEX runs_by_parent ON runs (parent);",
+    "UPDATE runs SET parent = rtrim(rtrim(folder, replace(folder, '/', '')), '/') "
+    "WHERE id IN (SELECT run FROM tags WHERE key = 'group');",
+    NULL};
+
 /* Step N brings version N to N + 1; each is a list of statements. */
-static const char *const *const steps[] = {first, second};
+static const char *const *const steps[] = {first, second, third};
 
 enum { VERSION = sizeof steps / sizeof *steps, APPLICATION = 0x42434c31 /* "BCL1" */ };
 

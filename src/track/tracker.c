@@ -374,7 +374,8 @@ void bcl_tracker_end(bcl_tracker *t, const char *state, const char *message) {
     pthread_join(t->thread, NULL);
     if (bcl_track_heartbeat(t->folder, state, message, NULL))
         say(t, "store: %s", bcl_message());
-    if (!strcmp(state, "finished") && bcl_card_write(t->folder))
+    const bool card = !strcmp(state, "finished") && !strcmp(t->o.command, "train");
+    if (card && bcl_card_write(t->folder))
         say(t, "model card: %s", bcl_message());
     import(t);
     update_board(t);
