@@ -5,6 +5,7 @@
 #include "dist/sketch.h"
 #include "dist/wire.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <time.h>
 #include <unistd.h>
@@ -328,7 +329,11 @@ static bcl_status restore(void *context, const char *text) {
 
 static struct cJSON *devices(void *context) {
     const bcl_group *g = context;
-    return bcl_ledger_json(g->ledger, g->shares);
+    struct cJSON *list = bcl_ledger_json(g->ledger, g->shares);
+    for (int r = 0; r < g->t.size; r++)
+        cJSON_AddStringToObject(cJSON_GetArrayItem(list, r), "wire",
+                                g->remainders ? "bf16" : "fp32");
+    return list;
 }
 
 static bcl_status agree(void *context, bcl_status own) {

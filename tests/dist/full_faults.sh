@@ -24,9 +24,9 @@ hurt probing 1 error probe 'pocl:0'
 hurt start 2 error 40 'out of device resources|no device'
 hurt compiling 1 kill 30 'signal 9|has died'
 hurt hanging 2 hang 600 'its driver hangs: nothing came of it for [0-9]* s'
-hurt error 1 error 700 'out of device resources'
+hurt error 1 error 700 'out of device resources' --wire bf16
 hurt nan 1 nan 600 'not finite|wrong numbers'
-hurt wrong 2 wrong 600 'wrong numbers: .*limit 0.02'
+hurt wrong 2 wrong 600 'wrong numbers: .*limit 0.02' --wire bf16
 hurt checkpoint 0 kill "$tmp/checkpoint/checkpoint.tmp.*" 'signal 9|has died'
 hurt evaluation 0 error "$tmp/evaluation/best" 'out of device resources'
 

@@ -32,6 +32,7 @@ half() { # NAME FOLDER FOLDER
 }
 check "bf16" 0 . "${one[@]}" --out "$tmp/wire" --devices pocl:0,pocl:0 --shares 1,1 --wire bf16 --save-every 10
 near "bf16" "$tmp/two" "$tmp/wire"
+[ "$(grep -c '"wire":[[:space:]]*"bf16"' "$tmp/wire/results.json")" = 2 ] || fail "bf16: not in the results"
 half "bf16" "$tmp/two" "$tmp/wire"
 for name in wire3 wire3again; do
     check "bf16, three ranks" 0 . "${one[@]}" --out "$tmp/$name" --devices pocl:0,pocl:0,pocl:0 --shares 5,1,2.5 --wire bf16
