@@ -55,6 +55,9 @@ int bcl_options_parse(const bcl_command *command, const bcl_option *options, int
 void bcl_list_free(bcl_list *list);
 /* At the program's end: the texts of configuration files. */
 void bcl_options_release(void);
+/* From here on a device that does not answer ends the process, with a message on stderr that says
+ * what was running, and `advice` (static, or NULL) behind it; see bcl_watch_start. */
+bcl_status bcl_cli_watch(const char *advice);
 /* "bertcl: MESSAGE" on stderr; returns the exit code that goes with the status. */
 int bcl_cli_error(bcl_status status);
 /* "bertcl NAME: MESSAGE" with a hint at --help; returns BCL_EXIT_USAGE. */

@@ -161,6 +161,8 @@ bcl_status eval_run(const eval_options *o) {
     eval_model **models = NULL, *other = NULL;
     const size_t count =
         o->pred.count ? o->pred.count : o->models.count * (o->each ? o->data.count : 1);
+    if (!o->pred.count && !o->pool.devices) /* else each is watched, see dist.h */
+        BCL_TRY(bcl_cli_watch(NULL));
     BCL_NEW(results, count);
     BCL_NEW(models, o->models.count + 1);
     BCL_TRY(o->pred.count ? run_files(results, o) : run_models(results, models, o));

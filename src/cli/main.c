@@ -54,6 +54,7 @@ int main(int argc, char **argv) {
     } else {
         code = bcl_cli_dispatch(NULL, bcl_cli_commands, argc, argv);
     }
+    bcl_watch_stop();
     code = close_stdout(code, argc > 1 && outlives_stdout(argv[1]));
     bcl_options_release();
     return code;

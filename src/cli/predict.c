@@ -186,6 +186,8 @@ static bcl_status run(job *j) {
         j->input.source == BCL_SOURCE_TEXT || j->input.source == BCL_SOURCE_DOCUMENT;
     j->paths.quiet = j->quiet;
     BCL_TRY(bcl_predict_paths_list(&j->paths, &j->files, j->out, j->output.format));
+    if (!j->devices.devices) /* else each is watched, see dist.h */
+        BCL_TRY(bcl_cli_watch(NULL));
     BCL_TRY(open_tagger(j));
     if ((status = read_all(j))) {
         status = keep_earlier(j, status);

@@ -215,7 +215,10 @@ static int train_alone(job *j) {
                                         : NULL;
     if (name)
         return bcl_cli_usage(&command, "--%s goes with --devices", name);
-    const bcl_status status = train(j);
+    bcl_status status =
+        bcl_cli_watch("; the run's last checkpoint stays: the same command with --resume goes on");
+    if (!status)
+        status = train(j);
     return status ? bcl_cli_error(status) : BCL_EXIT_OK;
 }
 

@@ -90,6 +90,7 @@ static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *g
 cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *global,
                           const size_t *local, cl_event *event) {
     cl_event queued = NULL;
+    bcl_call_enter("clEnqueueNDRangeKernel");
     if (d->on_auxiliary)
         return enqueue_auxiliary(d, kernel, global, local);
     const cl_int code =
@@ -126,6 +127,7 @@ bcl_status bcl_queues_finish(bcl_device *d) {
     BCL_CL(clFinish(d->queue), "%s: waiting for the device", d->info.id);
     if (d->auxiliary)
         BCL_CL(clFinish(d->auxiliary), "%s: waiting for the device's second queue", d->info.id);
+    bcl_call_answered();
 out:
     return status;
 }

@@ -26,12 +26,14 @@ bcl_status bcl_buffer_create(cl_mem *out, bcl_device *d, size_t bytes, const cha
                         "most %.1f MiB in one piece",
                         d->info.id, (double)bytes / mib, what, (double)d->allocated / mib,
                         (double)d->info.memory / mib, (double)d->info.max_allocation / mib);
+    bcl_call_enter("clCreateBuffer");
     *out = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (code == CL_SUCCESS && bytes >= TOUCHED && !d->wide) {
         code = touch(d, *out);
         if (code != CL_SUCCESS)
             clReleaseMemObject(*out);
     }
+    bcl_call_leave();
     if (code != CL_SUCCESS) {
         *out = NULL;
         return bcl_cl_fail(code, "%s: no %.1f MiB for %s", d->info.id, (double)bytes / mib, what);
@@ -93,6 +95,7 @@ bcl_status bcl_buffer_map(void **host, cl_event *ready, bcl_device *d, cl_mem bu
     cl_int code;
     const cl_command_queue queue = bcl_device_queue(d);
     *ready = NULL;
+    bcl_call_enter("clEnqueueMapBuffer");
     *host = clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, offset, bytes,
                                0, NULL, ready, &code);
     BCL_CL(code, "%s: mapping %zu bytes", d->info.id, bytes);
@@ -149,7 +152,10 @@ out:
 bcl_status bcl_event_finish(cl_event *event) {
     if (!*event)
         return BCL_OK;
+    bcl_call_enter("clWaitForEvents");
     cl_int code = clWaitForEvents(1, event);
+    bcl_call_leave();
+    bcl_call_answered();
     clReleaseEvent(*event);
     *event = NULL;
     return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");

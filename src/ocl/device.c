@@ -43,10 +43,12 @@ out:
 void bcl_device_free(bcl_device *d) {
     if (!d)
         return;
+    bcl_call_enter("clFinish");
     if (d->queue)
         clFinish(d->queue);
     if (d->auxiliary)
         clFinish(d->auxiliary);
+    bcl_call_leave();
     bcl_auxiliary_release(d);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);

@@ -1,6 +1,6 @@
 /* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
- * selftest, program, launch, profile, buffer, auxiliary, and at the bottom cache, traits, vendors
- * and error. */
+ * selftest, program, launch, profile, buffer, auxiliary, and at the bottom watch, cache, traits,
+ * vendors and error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
@@ -89,6 +89,13 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
 /* BCL_ERROR_INTERRUPTED where bcl_device_give_up says so. */
 bcl_status bcl_device_check_given_up(const bcl_device *device);
 void bcl_kernel_free(bcl_kernel *kernel);
+/* For the watch: the device has answered, a kernel was built, is about to be launched, is freed;
+ * the operation that launches belong to, a static string. */
+void bcl_call_answered(void);
+void bcl_call_built(void);
+void bcl_call_launched(const bcl_kernel *kernel);
+void bcl_call_forget(const bcl_kernel *kernel);
+void bcl_call_operation(const char *name);
 void bcl_calls_free(bcl_kernel *kernel);
 /* Queues a kernel, its arguments set, where it is to go. *event is set only without a second queue;
  * it may be NULL. */

@@ -125,6 +125,7 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
                         d->info.id, k->file, k->name, k->limit, items);
     BCL_TRY(find_site(&site, k, args, count));
     BCL_TRY(set_arguments(k, site, args, count));
+    bcl_call_launched(k);
     BCL_CL(bcl_device_enqueue(d, site->kernel, global, local, d->profile ? &event : NULL),
            "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id, k->file, k->name,
            global[0] / local[0], global[1] / local[1], global[2] / local[2], local[0], local[1],

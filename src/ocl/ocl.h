@@ -198,6 +198,22 @@ bcl_status bcl_device_finish(bcl_device *device);
 /* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */
 bcl_status bcl_event_finish(cl_event *event);
 
+/* ---- the watch over calls that never come back ---- */
+
+/* Ends the process, having told the message, which names the device, the call, how long it has
+ * taken, and the kernel that was launched last: nothing else ends such a call. Called by a thread
+ * that watches; the one that made the call still holds what it holds. */
+typedef void bcl_watch_handler(void *context, const char *message);
+/* From now on the driver's calls of this process are watched, until bcl_watch_stop. One that takes
+ * ten times as long as any before it, and `least` seconds at least, is told to the handler; ten
+ * times that where kernels are compiled, and for the first two answers behind them. Nothing if it
+ * is on. */
+bcl_status bcl_watch_start(bcl_watch_handler *handler, void *context, double least);
+void bcl_watch_stop(void);
+/* Around a call of the driver that is not made by BCL_CL; what: its text, a static string. */
+void bcl_call_enter(const char *what);
+void bcl_call_leave(void);
+
 /* ---- what is kept on disk between runs ---- */
 
 /* *out = the folder `name` of bertcl's cache, which need not exist; NULL if nothing is to be kept.
@@ -213,7 +229,9 @@ bcl_status bcl_cl_fail(cl_int code, const char *format, ...) __attribute__((form
  * goes to `out:`. */
 #define BCL_CL(call, ...)                                                                          \
     do {                                                                                           \
+        bcl_call_enter(#call);                                                                     \
         const cl_int cl_code = (call);                                                             \
+        bcl_call_leave();                                                                          \
         if (cl_code != CL_SUCCESS) {                                                               \
             status = bcl_cl_fail(cl_code, __VA_ARGS__);                                            \
             goto out;                                                                              \

@@ -51,7 +51,9 @@ static bcl_status compile(cl_program *out, bcl_device *d, const char *file, cons
     const char *source = text->data;
     *out = clCreateProgramWithSource(d->context, 1, &source, &text->size, &code);
     BCL_CL(code, "cl/%s: creating a program", file);
+    bcl_call_enter("clBuildProgram");
     code = clBuildProgram(*out, 1, &d->id, options, NULL, NULL);
+    bcl_call_leave();
     if (code != CL_SUCCESS) {
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &log_size);
         BCL_NEW(log, log_size + 1);
@@ -109,6 +111,7 @@ static void release(bcl_kernel *k) {
 void bcl_kernel_free(bcl_kernel *k) {
     if (!k)
         return;
+    bcl_call_forget(k);
     bcl_calls_free(k);
     release(k);
     free(k->file);
@@ -211,6 +214,7 @@ bcl_status bcl_kernel_get(bcl_kernel **out, bcl_device *d, const char *file, con
                            &k->argument_count, NULL),
            "cl/%s: the arguments of kernel %s", file, name);
     d->kernel_count++;
+    bcl_call_built();
     *out = k;
 out:
     if (status)

@@ -105,10 +105,12 @@ static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
                                                         lda, 0, ldb, 0, ldc, &s->queue, &needed);
     if (code == CLBlastSuccess) {
         BCL_TRY(grow(s, needed));
+        bcl_call_enter("CLBlastSgemm");
         code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, a, b, M, N, K, 1, c->A.buffer, 0,
                                           lda, c->B.buffer, 0, ldb,
                                           c->bias.buffer || c->accumulate ? 1.0f : 0.0f,
                                           c->C.buffer, 0, ldc, &s->queue, NULL, s->temporary);
+        bcl_call_leave();
     }
     if (code < 0 && code > -1000)
         status = bcl_cl_fail((cl_int)code, "CLBlast: SGEMM of M %d, N %d, K %d", c->M, c->N, c->K);
