@@ -11,7 +11,7 @@ static const char *const kind_names[BCL_ENTITY_KINDS] = {
 typedef struct page {
     bcl_string text;
     const bcl_errors *errors;
-    bool html;
+    bool html, part; /* HTML; of another page, which has the heading above */
 } page;
 
 static bcl_status put(page *p, const char *literal) {
@@ -159,10 +159,15 @@ out:
 static bcl_status put_kinds(page *p) {
     bcl_status status = BCL_OK;
     const bcl_errors *e = p->errors;
-    BCL_TRY(put(p, p->html ? "<h2>By kind</h2>\n<div class=\"scroll\"><table>\n<tr><th "
-                             "class=\"n\">errors</th><th>kind</th><th>gold"
-                             "</th><th>predicted</th></tr>\n"
-                           : "By kind\n"));
+    const int level = p->part ? 3 : 2;
+    if (p->html)
+        BCL_TRY(bcl_string_addf(&p->text,
+                                "<h%d>By kind</h%d>\n<div class=\"scroll\"><table>\n<tr><th "
+                                "class=\"n\">errors</th><th>kind</th><th>gold</th>"
+                                "<th>predicted</th></tr>\n",
+                                level, level));
+    else
+        BCL_TRY(put(p, "By kind\n"));
     for (size_t i = 0; i < e->classes.count; i++) {
         const bcl_error *x = &e->items[e->kinds[i].first];
         BCL_TRY(bcl_string_addf(
@@ -173,7 +178,11 @@ static bcl_status put_kinds(page *p) {
         BCL_TRY(put_data(p, x->pred.type ? x->pred.type : ""));
         BCL_TRY(put(p, p->html ? "</td></tr>\n" : "\n"));
     }
-    BCL_TRY(put(p, p->html ? "</table></div>\n<h2>Most frequent</h2>\n" : "\nMost frequent\n\n"));
+    if (p->html)
+        BCL_TRY(
+            bcl_string_addf(&p->text, "</table></div>\n<h%d>Most frequent</h%d>\n", level, level));
+    else
+        BCL_TRY(put(p, "\nMost frequent\n\n"));
 out:
     return status;
 }
@@ -236,7 +245,7 @@ out:
 
 bcl_status bcl_errors_html(char **out, const bcl_errors *errors, size_t most) {
     bcl_status status = BCL_OK;
-    page p = {.errors = errors, .html = true};
+    page p = {.errors = errors, .html = true, .part = true};
     *out = NULL;
     BCL_TRY(put_kinds(&p));
     for (size_t i = 0; i < errors->keys.count && i < most; i++)

@@ -89,7 +89,9 @@ bcl_status bcl_page_scores(bcl_string *out, const bcl_page_run *run) {
     const char *scheme = cJSON_GetStringValue(bcl_page_get(scored, "scheme"));
     if (!report && !run->score)
         return status;
-    BCL_TRY(put(out, "<h2>Scores of the last model on the test set</h2>\n"));
+    BCL_TRY(put(out, bcl_page_get(run->results, "dev")
+                         ? "<h2>Scores of the best model on the test set</h2>\n"
+                         : "<h2>Scores of the last model on the test set</h2>\n"));
     if (report) {
         BCL_TRY(put(out, "<h3>Labels of word pieces</h3>\n"));
         BCL_TRY(add_report(out, report, "Label"));

@@ -52,6 +52,8 @@ static const char style[] =
     ".case p { margin: .2rem 0; line-height: 1.9; }\n"
     "svg text { fill: var(--ink); font: 12px var(--font); } svg .soft { fill: var(--soft); }\n"
     "svg .axis { stroke: var(--line); } svg .line { fill: none; stroke-width: 1.5; }\n"
+    /* five columns of scores beside each other on a telephone */
+    "@media (max-width: 30rem) { table { font-size: .82rem; } th, td { padding-right: .45rem; } }\n"
     "@media print { body { max-width: none; padding: 0; } }\n";
 
 void bcl_html_date(char out[32]) {

@@ -70,12 +70,14 @@ out:
     return status;
 }
 
-static bcl_status open_svg(bcl_string *out, const char *title, int width, int height) {
+/* least: pixels below which it does not shrink, its frame scrolls. */
+static bcl_status open_svg(bcl_string *out, const char *title, int width, int height, int least) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_string_addf(out,
                             "<svg viewBox=\"0 0 %d %d\" role=\"img\" style=\"width: 100%%; "
-                            "max-width: %dpx; height: auto; break-inside: avoid\" aria-label=\"",
-                            width, height, width + width / 4));
+                            "max-width: %dpx; min-width: %dpx; height: auto; break-inside: avoid\" "
+                            "aria-label=\"",
+                            width, height, width + width / 4, least));
     BCL_TRY(bcl_html_text(out, title));
     BCL_TRY(bcl_string_addf(out, "\">\n"));
     BCL_TRY(add_text(out, 4, 15, "start", "", " style=\"font-weight: 600\"", title));
@@ -303,7 +305,7 @@ bcl_status bcl_svg_lines(bcl_string *out, const bcl_svg_chart *c) {
             colours[named++] = colour_of(c, i);
         }
     const int extra = named > 1 ? LEGEND * legend_rows(names, named) + 4 : 0;
-    BCL_TRY(open_svg(out, c->title, WIDTH, HEIGHT + extra));
+    BCL_TRY(open_svg(out, c->title, WIDTH, HEIGHT + extra, 0));
     if (!extremes(&x, &y, c)) {
         BCL_TRY(add_empty(out));
     } else {
@@ -353,7 +355,7 @@ bcl_status bcl_svg_bars_add(bcl_string *out, const bcl_svg_bars *b) {
               extra = b->group_count > 1 ? LEGEND * legend_rows(b->groups, b->group_count) + 4 : 0;
     for (size_t i = 0; i < b->count * b->group_count; i++)
         y.high = fmax(y.high, isfinite(b->values[i]) ? b->values[i] : 0);
-    BCL_TRY(open_svg(out, b->title, WIDTH, HEIGHT + extra));
+    BCL_TRY(open_svg(out, b->title, WIDTH, HEIGHT + extra, 0));
     if (!b->count || y.high <= 0) {
         BCL_TRY(add_empty(out));
         goto close;
@@ -399,7 +401,7 @@ bcl_status bcl_svg_matrix_add(bcl_string *out, const bcl_svg_matrix *m) {
     const int left = (int)(7.2 * (double)(longest < 24 ? longest : 24)) + 34;
     const int cell = m->n <= 8 ? 62 : 50, width = left + cell * (int)m->n + 60;
     char text[32], turn[64];
-    BCL_TRY(open_svg(out, m->title, width, HEAD + CELL_HEIGHT * (int)m->n + 12));
+    BCL_TRY(open_svg(out, m->title, width, HEAD + CELL_HEIGHT * (int)m->n + 12, width * 5 / 6));
     BCL_TRY(add_text(out, left, 34, "start", "soft", "", "predicted →"));
     BCL_TRY(add_text(out, left - 8, HEAD - 8, "end", "soft", "", "gold ↓"));
     for (size_t r = 0; r < m->n; r++) {

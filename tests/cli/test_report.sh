@@ -29,7 +29,8 @@ make_run "first <i>" 1e-5 0.9 00000000000000000000000000000001
 make_run second 1e-4 0.8 00000000000000000000000000000002
 check "report" 0 '^report: one.html' "$BERTCL" report 'first <i>' -o one.html
 for part in 'Training loss' 'Evaluation loss' 'Learning rate' 'Macro F1' 'I-LOC' 'Entities of words' 'Confusion matrix' \
-    'missing' 'spurious' 'Words by tag' 'Length of sentences' 'Settings' 'Lineage' 'corpus' "&#39;a b&#39;" '<svg'; do
+    'missing' 'spurious' 'Words by tag' 'Length of sentences' 'Settings' 'Lineage' 'corpus' "&#39;a b&#39;" '<svg' \
+    'Scores of the last model' '<h3>By kind</h3>' '<h3>Most frequent</h3>' '@media (max-width: 30rem)'; do
     grep -qF "$part" one.html || fail "report: has no $part"
 done
 grep -qE '<(i|b)>(x|in)|<script|<link|<img|src=|url\(|https?:' one.html && fail "report: markup of the data, or something from elsewhere"

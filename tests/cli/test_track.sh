@@ -110,6 +110,7 @@ check "expected" 0 'early ' b runs list
 # a development set
 check "development set" 0 . train --out dev --split 0.7,0.1 --max-steps 60
 check "development set: metrics" 0 '.' b runs show dev --metric dev_loss
+grep -q 'Scores of the best model on the test set' dev/report.html || fail "the report does not say whose scores they are"
 grep -q 'Loss on the development set' dev/report.html || fail "the report has no curve of the development set"
 
 # four runs at once, and a reader; the index is lost afterwards

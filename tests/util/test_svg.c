@@ -110,6 +110,8 @@ static void test_matrix(void **state) {
     const char *const names[] = {"O", "I-<b>"};
     const double counts[] = {90, 10, 0, 0};
     assert_int_equal(bcl_svg_matrix_add(&out, &(bcl_svg_matrix){"t", names, counts, 2}), BCL_OK);
+    assert_non_null(strstr(out.data, "min-width: ")); /* it scrolls before its text is too small */
+    assert_null(strstr(out.data, "min-width: 0px"));
     check_well_formed(out.data);
     assert_int_equal(occurs(out.data, "<rect"), 4);
     assert_non_null(strstr(out.data, ">90<"));
