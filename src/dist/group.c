@@ -138,7 +138,7 @@ static bcl_status begin_part(bcl_group *g, const bcl_train_part *step, size_t i,
     float *remainder;
     if (!part->count)
         return BCL_OK;
-    own->nonsense = own->nonsense || is_nonsense(part->values, part->count);
+    own->nonsense = own->nonsense || (!step->scaled && is_nonsense(part->values, part->count));
     BCL_TRY(take_remainder(&remainder, g, step, i, part->count));
     BCL_TRY(carried(g, g->t.sum_begin(g->t.context, i, part->values, remainder, part->count)));
     own->sent +=

@@ -116,6 +116,7 @@ static bcl_status reduce(bcl_trainer *t, const bcl_fed *fed, bool none) {
                            .tokens = fed->own_tokens,
                            .slots = fed->slots,
                            .slot_count = (size_t)fed->slot_count,
+                           .scaled = t->state.loss_scale > 0,
                            .stop = bcl_interrupted() || (t->job->stop && *t->job->stop)};
     if (none)
         BCL_TRY(bcl_model_exchange_none(t->model));

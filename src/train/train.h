@@ -76,8 +76,9 @@ typedef struct bcl_train_part {
     size_t tokens;        /* of this process */
     const int32_t *slots; /* (slot_count): which rows of the word embedding are its last part */
     size_t slot_count;
-    bool stop; /* in: this process was asked to end; out: any was */
-    bool save; /* out: a checkpoint is due */
+    bool scaled; /* by a loss scale: that gradients overflow is no device's fault */
+    bool stop;   /* in: this process was asked to end; out: any was */
+    bool save;   /* out: a checkpoint is due */
 } bcl_train_part;
 
 /* Something that must be the same in all processes: "the training data", and its checksum. */

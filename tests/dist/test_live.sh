@@ -41,7 +41,7 @@ sed 's/\x1b\[J.*//; s/.*\r\(.\)/\1/; s/\x1b\[[0-9]*[AK]//g; s/\r//g' "$tmp/scree
 # From another terminal.
 "${two[@]}" --quiet --batch 1 --epochs 10000 --out "$tmp/long" >"$tmp/long.out" 2>&1 &
 pid=$!
-wait_until $pid grep -q '"devices"' "$tmp/long/heartbeat.json"
+wait_until $pid grep -qs '"devices"' "$tmp/long/heartbeat.json"
 "$BERTCL" runs watch --once "$tmp/long" >"$tmp/watched" 2>&1 || fail "watch: exit $?: $(cat "$tmp/watched")"
 kill -INT $pid
 wait $pid
