@@ -90,7 +90,7 @@ static bcl_status collect(bcl_pipeline *p, size_t i) {
     if (p->remote)
         BCL_TRY(p->remote->finish(p->remote->context, &p->slots[i]));
     else
-        BCL_TRY(bcl_event_finish(&p->events[i]));
+        BCL_TRY(bcl_event_await(bcl_model_device(p->model), &p->events[i]));
     p->sent[i] = false;
     BCL_TRY(p->options.collect(p->options.context, &p->slots[i]));
 out:

@@ -1,6 +1,6 @@
 /* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
- * selftest, program, launch, profile, buffer, auxiliary, and at the bottom watch, cache, traits,
- * vendors and error. */
+ * selftest, program, launch, profile, wait, buffer, auxiliary, and at the bottom watch, cache,
+ * traits, vendors and error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
@@ -46,6 +46,17 @@ typedef struct bcl_ahead {
     int use_count;
 } bcl_ahead;
 
+/* How long the last waits for a step took, in seconds. */
+enum { BCL_WAITS = 8 };
+typedef struct bcl_waits {
+    double last[BCL_WAITS];
+    int count; /* below BCL_WAITS: so many are known */
+} bcl_waits;
+/* How long to sleep before the next: a share of the shortest, so that none is made longer. */
+double bcl_waits_sleep(const bcl_waits *waits);
+/* overslept: the event was over when the sleep was. */
+void bcl_waits_note(bcl_waits *waits, double seconds, bool overslept);
+
 struct bcl_device {
     bcl_device_info info;
     cl_device_id id;
@@ -63,6 +74,7 @@ struct bcl_device {
     uint64_t allocated; /* bytes in buffers */
     uint64_t buffers_freed;
     bool wide; /* takes the kernels of CPUs */
+    bcl_waits waits;
     bool profile;
     bool gives_up; /* see bcl_device_give_up */
     bcl_pending *pending;

@@ -197,6 +197,9 @@ bcl_status bcl_buffer_copy(bcl_device *device, cl_mem to, cl_mem from, size_t by
 bcl_status bcl_device_finish(bcl_device *device);
 /* Waits for an event, releases it and sets it to NULL; a NULL event is passed at once. */
 bcl_status bcl_event_finish(cl_event *event);
+/* The same for an event at the end of a step. On GPUs most of what the last such waits took is
+ * slept through, as many drivers would take a core for it. */
+bcl_status bcl_event_await(bcl_device *device, cl_event *event);
 
 /* ---- the watch over calls that never come back ---- */
 
