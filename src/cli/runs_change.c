@@ -284,8 +284,8 @@ static bcl_status watch_work(bcl_store *store, void *context) {
         for (int i = 0; running && !o->once && i < o->seconds * 10 && !bcl_interrupted(); i++)
             nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     } while (running && !o->once && !bcl_interrupted());
-    if (bar)
-        putchar('\n');
+    if (bar) /* and the devices' table goes */
+        fputs("\n\033[J", stdout);
     if (*bcl_json_word(json, "message"))
         printf("%s\n", bcl_json_word(json, "message"));
 out:

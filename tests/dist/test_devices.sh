@@ -18,6 +18,9 @@ bytes() { sed -n 's/.*"bytes_per_step":[^0-9]*\([0-9.]*\).*/\1/p' "$1/results.js
 echo "$(bytes "$tmp/two") $(bytes "$tmp/three")" | awk '{ d = $2 - $1 * 4 / 3; exit !($1 > 0 && d * d < 1) }' ||
     fail "bytes a step: $(bytes "$tmp/two") and $(bytes "$tmp/three")"
 
+check "bf16" 0 'wire/model' "${one[@]}" --out "$tmp/wire" --devices pocl:0,pocl:0 --shares 1,1 --wire bf16
+echo "$(bytes "$tmp/two") $(bytes "$tmp/wire")" | awk '{ d = $1 - $2 * 2; exit !($2 > 0 && d * d < 1) }' ||
+    fail "bf16: bytes a step: $(bytes "$tmp/two") and $(bytes "$tmp/wire")"
 check "unknown wire" 2 'wire: found "fp8"' "${one[@]}" --out "$tmp/bad" --devices pocl:0,pocl:0 --wire fp8
 for option in '--wire bf16' '--shares 1' --keep-all '--cores pocl:0=0'; do
     check "$option alone" 2 "${option% *} goes with --devices" "${one[@]}" --out "$tmp/bad" --device pocl:0 $option
