@@ -169,10 +169,11 @@ static bcl_status add_speeds(page *p) {
                                               {"step/evaluate/fp32/batch-4", "4"},
                                               {"step/evaluate/fp32/batch-32", "32"},
                                               {"step/evaluate/bf16/batch-32", "32, bf16"}};
+    static const char *const runs[][2] = {{"run/train/fp32/batch-32", "fp32"},
+                                          {"run/train/bf16/batch-32", "bf16"}};
     static const char *const memory[][2] = {{"limit/memory/read", "read"},
                                             {"limit/memory/copy", "copy"},
                                             {"limit/memory/triad", "triad"},
-                                            {"limit/memory/local", "local"},
                                             {"limit/transfer/to-device", "to device"},
                                             {"limit/transfer/from-device", "from device"}};
     static const char *const rates[][2] = {{"limit/multiply-add/fp32", "fp32"},
@@ -183,6 +184,7 @@ static bcl_status add_speeds(page *p) {
     BCL_TRY(bcl_html_grid_open(&p->out));
     BCL_TRY(BARS(p, "Training", "sentences a batch", "tokens/s", train));
     BCL_TRY(BARS(p, "Evaluation", "sentences a batch", "tokens/s", evaluate));
+    BCL_TRY(BARS(p, "Training runs, one device and several", "precision", "tokens/s", runs));
     BCL_TRY(add_products(p));
     BCL_TRY(put(p, "</div>\n<h2>Limits of the devices</h2>\n"));
     BCL_TRY(bcl_html_grid_open(&p->out));

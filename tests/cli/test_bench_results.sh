@@ -102,6 +102,7 @@ for name, result in ("alone", one), ("other", two), ("both", both), ("many", man
 END
 beyond='1600 tokens/s of 2 devices together are more than the 1500 that they give alone'
 "$BERTCL" bench report "$tmp/alone.json" "$tmp/other.json" "$tmp/both.json" -o "$tmp/devices.html" >"$tmp/stdout" || fail "report of several devices"
+grep -qF 'Training runs, one device and several' "$tmp/devices.html" || fail "report: no chart of several devices"
 grep -qF "$beyond" "$tmp/devices.html" || fail "report: several devices beyond their sum are not wrong"
 check "the sum is not known" 0 'pocl:0\+other:0 +run/train.* 1600 ' "$BERTCL" bench show "$tmp/both.json"
 check "within the sum" 0 '^run/train.* 1990 ' compare "$tmp/alone.json" "$tmp/other.json" "$tmp/many.json" "$tmp/steady.json" "$tmp/slow.json"
