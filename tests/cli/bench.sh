@@ -7,7 +7,7 @@ device=${BERTCL_DEVICE:-$device}
 echo '{"model_type": "bert", "hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2,
 "max_position_embeddings": 128, "type_vocab_size": 2, "intermediate_size": 128, "vocab_size": 500}' >"$tmp/small.json"
 model=$tmp/small.json
-bench() { "$BERTCL" bench --device "$device" --model "$model" --quiet "$@"; }
+bench() { "$BERTCL" bench --device "$device" --model "$model" --quiet --patience 1700 "$@"; } # a busy machine does not hang
 verify() { "$BERTCL" bench verify --device "$device" --model "$model" --quiet "$@"; }
 
 # described FILE: the JSON is as docs/bench.schema.json has it.
