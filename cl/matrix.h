@@ -28,15 +28,7 @@ typedef ushort element;
 
 /* ---- an fp32 number as an operand ---- */
 
-static inline uint to_bf16(float x) { /* to nearest even; a NaN stays one */
-    const uint bits = as_uint(x);
-    return (isnan(x) ? bits | 0x400000u : bits + 0x7FFFu + (bits >> 16 & 1)) >> 16;
-}
-static inline uint to_fp16(float x) { /* without cl_khr_fp16; overflows to infinity */
-    ushort half_bits;
-    vstore_half_rte(x, 0, (half *)&half_bits);
-    return half_bits;
-}
+#include "round.h"
 static inline uint to_tf32(float x) {
 #if MATRIX == NVIDIA && !defined(EMULATE)
     uint y;

@@ -2,8 +2,27 @@
  * Rows: the word embedding's gradient and moments exist only for the rows that the data use;
  * ids[slot] is a slot's row in the table. A slot whose row_step is below 0 never had a gradient:
  * its moments are 0 and Adam's update is exactly 0. One whose row_step is not this step has
- * gradient 0. */
+ * gradient 0.
+ *   -DCOPY=n  16 bf16 or 17 fp16: the parameters are kept rounded, too, for products that read them
+ *             so */
 #include "common.h"
+#ifdef COPY
+#include "round.h"
+static inline void store_copy(fv x, __global ushort *copy, int n) {
+    float part[VW];
+    STORE_FULL(x, part);
+    for (int i = 0; i < VW; i++)
+        if (i < n)
+            copy[i] = COPY == 16 ? to_bf16(part[i]) : to_fp16(part[i]);
+}
+
+/* copy (n) = p, rounded; each group has `chunk` of them. */
+__kernel void copy_dense(__global ushort *copy, __global const float *p, int n, int chunk) {
+    const int first = get_group_id(0) * chunk, last = min(first + chunk, n);
+    for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW)
+        store_copy(load(p + i, last - i), copy + i, last - i);
+}
+#endif
 
 static inline float sum_squares(__global const float *x, int first, int last) {
     fv sum = 0;
@@ -70,8 +89,8 @@ __kernel void norm_finish(__global float *clip, __global const float *partial, i
 #define ADAM_PARAMETERS                                                                            \
     float step_size, float root2, float one_minus_beta1, float beta2, float one_minus_beta2,       \
         float eps, float decay, float l2
-static inline void adam_vector(__global float *p, fv g, __global float *m, __global float *v, int n,
-                               ADAM_PARAMETERS) {
+static inline fv adam_vector(__global float *p, fv g, __global float *m, __global float *v, int n,
+                             ADAM_PARAMETERS) {
     fv x = load(p, n);
     g += l2 * x;
     const fv m1 = load(m, n) + one_minus_beta1 * (g - load(m, n));
@@ -80,16 +99,18 @@ static inline void adam_vector(__global float *p, fv g, __global float *m, __glo
     store(m1, m, n);
     store(v1, v, n);
     store(x, p, n);
+    return x;
 }
 
 /* Where the step's loss, or a norm that is known, is not finite, nothing is updated: what went
  * wrong can still be looked for. Without clipping (has_clip 0) nothing waits for the norm, and this
- * reads the gradient for it: partial as norm_dense's, to the bit. */
+ * reads the gradient for it: partial as norm_dense's, to the bit. copy: of p, see COPY; without it
+ * not looked at. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
                          __global const float *loss, __global const float *clip,
-                         __global float *partial, int has_clip, int begin, int end, int chunk,
-                         ADAM_PARAMETERS) {
+                         __global float *partial, __global ushort *copy, int has_clip, int begin,
+                         int end, int chunk, ADAM_PARAMETERS) {
     __local float scratch[LS];
     if (!isfinite(loss[0]) || (has_clip && !isfinite(clip[1])))
         return;
@@ -100,8 +121,13 @@ __kernel void adam_dense(__global float *restrict p, __global const float *restr
     for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW) {
         const fv x = load(g + i, last - i);
         sum += x * x;
-        adam_vector(p + i, x * factor, m + i, v + i, last - i, step_size, root2, one_minus_beta1,
-                    beta2, one_minus_beta2, eps, decay, l2);
+        const fv updated = adam_vector(p + i, x * factor, m + i, v + i, last - i, step_size, root2,
+                                       one_minus_beta1, beta2, one_minus_beta2, eps, decay, l2);
+#ifdef COPY
+        store_copy(updated, copy + i, last - i);
+#else
+        (void)updated;
+#endif
     }
     if (has_clip)
         return;

@@ -245,7 +245,8 @@ void bcl_bench_operations(bcl_bench_child *c, bool verify, bcl_precision precisi
     BCL_TRY(bcl_bench_draw(&sentences, c->config, c->text, BCL_BENCH_SENTENCES, 0));
     const bcl_capacity capacity = {
         .tokens = sentences.tokens, .sentences = sentences.count, .training = true};
-    BCL_TRY(bcl_memory_plan(&memory, c->device, c->config, (size_t)sentences.words, &capacity));
+    BCL_TRY(bcl_memory_plan(&memory, c->device, c->config, (size_t)sentences.words, precision,
+                            &capacity));
     BCL_TRY(bcl_gemm_create(&gemm, c->device, c->options->gemm, precision));
     if (c->profiled)
         BCL_TRY(bcl_gemm_create(&profiled, c->profiled, c->options->gemm, precision));

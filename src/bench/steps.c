@@ -135,7 +135,8 @@ static bcl_status open(steps *s) {
     }
     const bcl_capacity capacity = {
         .tokens = most, .sentences = s->plan->sentences, .training = s->training};
-    BCL_TRY(bcl_memory_plan(&s->memory, s->device, config, (size_t)s->sentences.words, &capacity));
+    BCL_TRY(bcl_memory_plan(&s->memory, s->device, config, (size_t)s->sentences.words, s->precision,
+                            &capacity));
     BCL_TRY(bcl_model_create(&s->model, s->device, config, s->c->options->gemm, s->precision, 1));
     if (bcl_model_precision(s->model) != s->precision)
         BCL_FAIL(BCL_ERROR_UNSUPPORTED, "%s", bcl_model_why_fp32(s->model));

@@ -68,7 +68,8 @@ static bcl_status open(verified *v, const bcl_dropout_state *dropout) {
     const int T = v->sentences.tokens;
     const bcl_capacity capacity = {T, SENTENCES, true, true, false};
     bcl_memory memory;
-    BCL_TRY(bcl_memory_plan(&memory, v->c->device, config, (size_t)v->sentences.words, &capacity));
+    BCL_TRY(bcl_memory_plan(&memory, v->c->device, config, (size_t)v->sentences.words, v->precision,
+                            &capacity));
     BCL_TRY(
         bcl_model_create(&v->model, v->c->device, config, v->c->options->gemm, v->precision, 1));
     if (bcl_model_precision(v->model) != v->precision)

@@ -83,7 +83,8 @@ static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_ca
     if (plan->bytes <= m->slab_bytes)
         return BCL_OK;
     release_slabs(m);
-    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, capacity, plan);
+    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, m->copy.buffer != NULL,
+                       capacity, plan);
     BCL_TRY(bcl_memory_check(&memory, capacity, m->device));
     bcl_memory_text(what, sizeof what, &memory, capacity);
     BCL_NEW(m->slabs, plan->bytes / plan->slab + 1);

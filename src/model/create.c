@@ -3,6 +3,29 @@
  */
 #include "model/internal.h"
 
+/* The copy of the weights that products read, where they read 16 bits. Its parameters start at
+ * multiples of BCL_VIEW_UNIT / 2 bytes, which is still all that known devices want. */
+static bcl_status create_copy(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    const bcl_element type = bcl_gemm_weights(m->ops.gemm);
+    const int count = BCL_LAYER_WEIGHTS * m->config.layers + 1;
+    if (type != BCL_ELEMENT_F32) {
+        BCL_TRY(bcl_view_create(&m->copy, m->device, type, 1, (int)m->layout.dense,
+                                "the parameters in 16 bits"));
+        BCL_TRY(bcl_buffer_zero(m->device, m->copy.buffer, 0, m->copy.bytes));
+    }
+    for (int i = 0; i < count; i++) {
+        bcl_parameter *p = bcl_model_weight(m, i);
+        if (!m->copy.buffer)
+            p->w = p->p;
+        else
+            BCL_TRY(bcl_view_cut(&p->w, m->copy.buffer, p->offset * bcl_element_bytes(type), type,
+                                 p->rows, p->columns));
+    }
+out:
+    return status;
+}
+
 static bcl_status create_storage(bcl_model *m) {
     bcl_status status = BCL_OK;
     bcl_layout *l = &m->layout;
@@ -16,6 +39,7 @@ static bcl_status create_storage(bcl_model *m) {
         BCL_TRY(bcl_view_cut(&p->p, m->dense.buffer, p->offset * bcl_element_bytes(l->type),
                              l->type, p->rows, p->columns));
     }
+    BCL_TRY(create_copy(m));
 out:
     return status;
 }
@@ -104,16 +128,19 @@ out:
 void bcl_model_free(bcl_model *m) {
     if (!m)
         return;
-    bcl_view *views[] = {&m->dense,    &m->words,   &m->stats, &m->no_gradient,  &m->m,
-                         &m->v,        &m->row_g,   &m->row_m, &m->row_v,        &m->row_ids,
-                         &m->row_step, &m->partial, &m->clip,  &m->class_weights};
+    bcl_view *views[] = {&m->dense,   &m->words,    &m->copy,    &m->stats, &m->no_gradient,
+                         &m->m,       &m->v,        &m->row_g,   &m->row_m, &m->row_v,
+                         &m->row_ids, &m->row_step, &m->partial, &m->clip,  &m->class_weights};
     if (m->device)
         (void)bcl_device_finish(m->device);
     bcl_model_exchange_free(m);
     free(m->ranges);
     bcl_model_release_activations(m);
     for (int i = 0; m->layout.parameters && i < m->layout.parameter_count; i++) {
-        bcl_buffer_free(m->device, &m->layout.parameters[i].p.buffer);
+        bcl_parameter *p = &m->layout.parameters[i];
+        if (m->copy.buffer)
+            bcl_buffer_free(m->device, &p->w.buffer);
+        bcl_buffer_free(m->device, &p->p.buffer);
     }
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
         bcl_buffer_free(m->device, &views[i]->buffer);

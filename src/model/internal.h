@@ -62,7 +62,8 @@ bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config 
                            const bcl_layout *layout, const bcl_capacity *capacity, size_t slab);
 void bcl_plan_free(bcl_plan *plan);
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, const bcl_capacity *capacity, const bcl_plan *plan);
+                        size_t words, bool copies, const bcl_capacity *capacity,
+                        const bcl_plan *plan);
 /* "weights 87 MiB, moments 130 MiB, gradients and activations of up to 1024 tokens 95 MiB; less
  * with ..." */
 void bcl_memory_text(char *out, size_t size, const bcl_memory *memory,
@@ -95,6 +96,8 @@ struct bcl_model {
     bcl_layout layout;
     bcl_view dense; /* (1,layout.dense) */
     bcl_view words; /* (V,C) */
+    bcl_view copy;  /* (1,layout.dense) dense in 16 bits, where products read weights so; or none */
+    bool copied;    /* it is dense's; Adam keeps it so */
     bcl_view stats; /* (1,2) */
     /* while bcl_model_find_overflow looks for it */
     float *watched; /* (T,C) on the host; else NULL */
@@ -139,6 +142,10 @@ bcl_status bcl_model_exchange_hand_out(bcl_model *m);
 /* A model whose weights are not set yet. */
 bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config *config,
                           const char *gemm, bcl_precision precision);
+/* The weights that bcl_linear_forward reads, i from 0: four a layer, and the classifier's behind
+ * them. */
+enum { BCL_LAYER_WEIGHTS = 4 };
+bcl_parameter *bcl_model_weight(const bcl_model *m, int i);
 /* An error if the weights are packed, which `what` does not go with. */
 bcl_status bcl_model_check_plain(const bcl_model *m, const char *what);
 

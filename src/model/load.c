@@ -212,6 +212,7 @@ static bcl_status load_parameter(loader *ld, int parameter) {
     if (parameter == BCL_WORDS)
         goto out;
     const bcl_parameter *p = &m->layout.parameters[parameter];
+    m->copied = false;
     BCL_TRY(bcl_buffer_write(m->device, p->p.buffer, 0, ld->parameter,
                              (size_t)p->rows * (size_t)p->columns * sizeof(float), true));
 out:

@@ -371,13 +371,15 @@ void bcl_plan_free(bcl_plan *plan) {
 /* ---- what it takes ---- */
 
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, const bcl_capacity *capacity, const bcl_plan *plan) {
+                        size_t words, bool copies, const bcl_capacity *capacity,
+                        const bcl_plan *plan) {
     const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary;
     const size_t element = bcl_element_bytes(layout->type);
     bcl_batch_place places[BCL_BATCH_LIST_COUNT];
-    *out = (bcl_memory){.weights = (layout->dense + V * C) * element,
-                        .step = plan->bytes +
-                                bcl_batch_places(places, capacity->tokens, capacity->sentences)};
+    *out = (bcl_memory){
+        .weights =
+            (layout->dense + V * C) * element + (copies ? layout->dense * sizeof(uint16_t) : 0),
+        .step = plan->bytes + bcl_batch_places(places, capacity->tokens, capacity->sentences)};
     if (capacity->training)
         out->moments = (2 * layout->dense + 3 * words * C) * element +
                        2 * words * bcl_element_bytes(BCL_ELEMENT_I32);
@@ -412,9 +414,11 @@ out:
 }
 
 bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
-                           size_t words, const bcl_capacity *capacity) {
+                           size_t words, bcl_precision precision, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     const size_t piece = bcl_device_about(device)->max_allocation;
+    const bool copies = bcl_device_about(device)->gpu &&
+                        (precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16);
     bcl_layout layout = {0};
     bcl_activations a = {0};
     bcl_plan plan = {0};
@@ -423,11 +427,11 @@ bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config
     BCL_NEW(a.backward, (size_t)config->layers + 1);
     /* the sum first: it says more than that one piece is too large */
     BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, SIZE_MAX));
-    bcl_memory_measure(out, config, &layout, words, capacity, &plan);
+    bcl_memory_measure(out, config, &layout, words, copies, capacity, &plan);
     BCL_TRY(bcl_memory_check(out, capacity, device));
     bcl_plan_free(&plan);
     BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, piece));
-    bcl_memory_measure(out, config, &layout, words, capacity, &plan);
+    bcl_memory_measure(out, config, &layout, words, copies, capacity, &plan);
     BCL_TRY(bcl_memory_check(out, capacity, device));
 out:
     bcl_plan_free(&plan);

@@ -46,6 +46,7 @@ typedef struct bcl_parameter {
     int rows, columns; /* a vector is (1,columns) */
     bcl_new_value value;
     bcl_view p, g; /* parts of the arenas; g only with training capacity */
+    bcl_view w;    /* of a matrix: what products read, p or its copy in 16 bits */
 } bcl_parameter;
 
 /* A tensor of the checkpoint: some columns of a parameter, transposed if it is a matrix. */
@@ -157,14 +158,15 @@ bcl_status bcl_model_reserve(bcl_model *model, const bcl_capacity *capacity);
 
 /* What that takes, bytes: known before anything is allocated. */
 typedef struct bcl_memory {
-    size_t weights;
+    size_t weights; /* with their copies in 16 bits, which products on matrix units read */
     size_t moments; /* with the word embedding's gradients; 0 without training */
     size_t step;    /* a batch's activations and the gradients, which share memory where they can */
 } bcl_memory;
-/* words: as many as train_begin finds used. Too much for the device is BCL_ERROR_DEVICE_MEMORY,
- * whose message says what is needed, what there is, and which options need less. */
+/* words: as many as train_begin finds used; precision: what is wanted. Too much for the device is
+ * BCL_ERROR_DEVICE_MEMORY, whose message says what is needed, what there is, and which options need
+ * less. */
 bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config *config,
-                           size_t words, const bcl_capacity *capacity);
+                           size_t words, bcl_precision precision, const bcl_capacity *capacity);
 
 /* Adam's moments, and gradients and row slots for the words that occur: used (V) tells which; all
  * with NULL. */

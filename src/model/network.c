@@ -42,16 +42,16 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
     const bcl_parameter *p = layer_parameters(m, layer);
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     bcl_ops *ops = &m->ops;
-    BCL_TRY(bcl_linear_forward(ops, l->qkv, l->x, p[BCL_QKV_W].p, p[BCL_QKV_B].p, T, C, 3 * C));
+    BCL_TRY(bcl_linear_forward(ops, l->qkv, l->x, p[BCL_QKV_W].w, p[BCL_QKV_B].p, T, C, 3 * C));
     BCL_TRY(bcl_attention_forward(
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].p, p[BCL_OUT_B].p, T, C, C));
+    BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].w, p[BCL_OUT_B].p, T, C, C));
     BCL_TRY(bcl_residual_layernorm_forward(
         ops, l->y1, l->r1, l->mean1, l->rstd1, l->x, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C,
         (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_FIRST)));
-    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].p, p[BCL_UP_B].p, T, C,
+    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].w, p[BCL_UP_B].p, T, C,
                                     F, c->activation == BCL_GELU_TANH));
 out:
     return status;
@@ -65,7 +65,7 @@ static bcl_status layer_forward(bcl_model *m, int layer, const bcl_dropout_state
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     bcl_ops *ops = &m->ops;
     BCL_TRY(layer_inner(m, layer, l, dropout));
-    BCL_TRY(bcl_linear_forward(ops, l->r2, l->gelu, p[BCL_DOWN_W].p, p[BCL_DOWN_B].p, T, F, C));
+    BCL_TRY(bcl_linear_forward(ops, l->r2, l->gelu, p[BCL_DOWN_W].w, p[BCL_DOWN_B].p, T, F, C));
     BCL_TRY(bcl_residual_layernorm_forward(
         ops, l[1].x, l->r2, l->mean2, l->rstd2, l->y1, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C,
         (float)c->layer_norm_eps,
@@ -105,6 +105,16 @@ out:
     return status;
 }
 
+/* Behind whatever has written weights, but Adam. */
+static bcl_status copy_weights(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    if (m->copy.buffer && !m->copied)
+        BCL_TRY(bcl_adam_copy(&m->ops, m->copy, m->dense, (int)m->layout.dense));
+    m->copied = true;
+out:
+    return status;
+}
+
 static bcl_embedding_shape embedding_shape(const bcl_config *c) {
     return (bcl_embedding_shape){
         .V = c->vocabulary, .P = c->positions, .N = c->types, .C = c->hidden};
@@ -116,6 +126,7 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     const bcl_config *c = &m->config;
     const bcl_parameter *p = m->layout.parameters, *head = p + m->layout.classifier;
     BCL_TRY(upload(m, batch));
+    BCL_TRY(copy_weights(m));
     BCL_TRY(bcl_embedding_forward(
         &m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p,
         p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
@@ -133,7 +144,7 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
             dropout_of(dropout, dropout->classifier, c->layers + 1, BCL_SITE_FIRST)));
         x = m->a.head;
     }
-    BCL_TRY(bcl_linear_forward(&m->ops, m->a.logits, x, head[0].p, head[1].p, batch->T, c->hidden,
+    BCL_TRY(bcl_linear_forward(&m->ops, m->a.logits, x, head[0].w, head[1].p, batch->T, c->hidden,
                                c->labels));
 out:
     return status;
@@ -206,19 +217,19 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
         ops, dx, dh, p[BCL_LN2_G].g, p[BCL_LN2_B].g, dx, l->r2, l->mean2, l->rstd2, p[BCL_LN2_G].p,
         &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_SECOND)));
     BCL_TRY(bcl_gelu_linear_backward(ops, dup, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu, l->up,
-                                     p[BCL_DOWN_W].p, T, F, C, c->activation == BCL_GELU_TANH));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, dup, l->y1, p[BCL_UP_W].p, T,
+                                     p[BCL_DOWN_W].w, T, F, C, c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, dup, l->y1, p[BCL_UP_W].w, T,
                                 C, F, true));
     BCL_TRY(bcl_residual_layernorm_backward(
         ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
         &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
-                                p[BCL_OUT_W].p, T, C, C, false));
+                                p[BCL_OUT_W].w, T, C, C, false));
     BCL_TRY(bcl_attention_backward(
         ops, dqkv, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, dqkv, l->x, p[BCL_QKV_W].p,
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, dqkv, l->x, p[BCL_QKV_W].w,
                                 T, C, 3 * C, true));
 out:
     return status;
@@ -234,7 +245,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     m->ops.accumulate = accumulate;
     BCL_TRY(bcl_sums_later(&m->ops, true));
     BCL_TRY(bcl_linear_backward(&m->ops, m->a.dx, head[0].g, head[1].g, m->a.dlogits,
-                                dropped ? m->a.head : m->a.forward[L].x, head[0].p, T, c->hidden,
+                                dropped ? m->a.head : m->a.forward[L].x, head[0].w, T, c->hidden,
                                 c->labels, false));
     if (dropped)
         BCL_TRY(bcl_dropout_rows(&m->ops, m->a.dx, m->a.dx, &m->batch, c->hidden,
@@ -264,6 +275,7 @@ bcl_status bcl_model_update(bcl_model *m, const bcl_adam *adam, int64_t step) {
                                     .g = m->a.g,
                                     .m = m->m,
                                     .v = m->v,
+                                    .copy = m->copy,
                                     .N = m->layout.dense,
                                     .table = m->words,
                                     .row_g = m->row_g,

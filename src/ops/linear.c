@@ -7,10 +7,13 @@
     bcl_operands_check(operation, (const bcl_operand[]){__VA_ARGS__},                              \
                        sizeof((const bcl_operand[]){__VA_ARGS__}) / sizeof(bcl_operand))
 
+#define WEIGHTS(view, rows, columns)                                                               \
+    { #view, &(view), rows, columns, BCL_TAKES_F32 | 1u << bcl_gemm_weights(ops->gemm) }
+
 static bcl_status forward(bcl_ops *ops, const char *operation, bcl_gemm_call *call, bcl_view y,
                           bcl_view x, bcl_view w, bcl_view b, int T, int M, int N) {
     bcl_status status = BCL_OK;
-    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(x, T, M), BCL_IN(w, M, N), BCL_IN(b, 1, N)));
+    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N), BCL_IN(b, 1, N)));
     call->layout = BCL_GEMM_NN;
     call->M = T;
     call->N = N;
@@ -96,7 +99,7 @@ bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view 
     bcl_status status = BCL_OK;
     bcl_gemm_call call = {.accumulate = add_dx};
     BCL_TRY(SHAPES("linear_backward", BCL_OUT_OR_NONE(dx, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
-                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(w, M, N)));
+                   BCL_IN(dy, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N)));
     if (dx.buffer)
         BCL_TRY(input_gradient(ops, &call, dx, dy, w, T, M, N));
     BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
@@ -111,7 +114,7 @@ bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bc
     bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
     BCL_TRY(SHAPES("gelu_linear_backward", BCL_IN(dpre, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
-                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(pre, T, M), BCL_IN(w, M, N)));
+                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(pre, T, M), WEIGHTS(w, M, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU_BACKWARD;
         call.tanh_form = tanh_form;

@@ -186,6 +186,7 @@ typedef struct bcl_adam_range {
 /* The arenas that Adam walks: N dense parameters, and R rows of C of the word embedding. */
 typedef struct bcl_adam_arenas {
     bcl_view p, g, m, v; /* (1,N) */
+    bcl_view copy;       /* (1,N) bf16 or f16: p rounded, written with it; may be none */
     size_t N;
     bcl_view table;               /* (V,C) */
     bcl_view row_g, row_m, row_v; /* (R,C) */
@@ -203,6 +204,8 @@ typedef struct bcl_adam_arenas {
 enum { BCL_ADAM_PARTIALS = 512 };
 /* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), i32. */
 bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count);
+/* copy (1,N), bf16 or f16, = p, to nearest even. */
+bcl_status bcl_adam_copy(bcl_ops *ops, bcl_view copy, bcl_view p, int N);
 /* One update, and clip = {factor, norm} of all gradients; `step` counts from 0 and is what the
  * rows' gradients were written with. */
 bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *arenas, const bcl_adam *adam,

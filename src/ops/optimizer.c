@@ -59,14 +59,35 @@ out:
     return status;
 }
 
+/* Variants of the kernels that round to this type. */
+static const char *copy_words(bcl_view copy) {
+    return !copy.buffer ? "" : copy.type == BCL_ELEMENT_BF16 ? " -DCOPY=16" : " -DCOPY=17";
+}
+
+enum { HALVES = BCL_TAKES_BF16 | BCL_TAKES_F16 };
+
+bcl_status bcl_adam_copy(bcl_ops *ops, bcl_view copy, bcl_view p, int N) {
+    bcl_status status = BCL_OK;
+    bcl_kernel *kernel;
+    const int chunk = chunk_of((size_t)N, DENSE_PIECES, 4096);
+    BCL_TRY(BCL_OPERANDS(ops, "adam_copy", {"copy", &copy, 1, N, HALVES | BCL_WRITES},
+                         BCL_IN(p, 1, N)));
+    bcl_operation(ops, "parameters in 16 bits", bcl_view_traffic(copy) + bcl_view_traffic(p));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "copy_dense", copy_words(copy)));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, (N + chunk - 1) / chunk), bcl_ptr(copy),
+                       bcl_ptr(p), bcl_int(N), bcl_int(chunk)));
+out:
+    return status;
+}
+
 static bcl_status check_arenas(bcl_ops *ops, const bcl_adam_arenas *a) {
     const int N = (int)a->N, R = a->R, C = a->C;
-    return BCL_OPERANDS(ops, "adam_step", BCL_OUT(a->p, 1, N), BCL_IN(a->g, 1, N),
-                        BCL_OUT(a->m, 1, N), BCL_OUT(a->v, 1, N), BCL_OUT(a->table, BCL_ANY, C),
-                        BCL_IN(a->row_g, R, C), BCL_OUT(a->row_m, R, C), BCL_OUT(a->row_v, R, C),
-                        BCL_IN_INTS(a->row_ids, R, 1), BCL_IN_INTS(a->row_step, R, 1),
-                        BCL_OUT(a->partial, 1, BCL_ADAM_PARTIALS), BCL_OUT(a->clip, 1, 2),
-                        BCL_IN(a->loss, 1, 2));
+    return BCL_OPERANDS(
+        ops, "adam_step", BCL_OUT(a->p, 1, N), BCL_IN(a->g, 1, N), BCL_OUT(a->m, 1, N),
+        BCL_OUT(a->v, 1, N), {"copy", &a->copy, 1, N, HALVES | BCL_TAKES_NONE | BCL_WRITES},
+        BCL_OUT(a->table, BCL_ANY, C), BCL_IN(a->row_g, R, C), BCL_OUT(a->row_m, R, C),
+        BCL_OUT(a->row_v, R, C), BCL_IN_INTS(a->row_ids, R, 1), BCL_IN_INTS(a->row_step, R, 1),
+        BCL_OUT(a->partial, 1, BCL_ADAM_PARTIALS), BCL_OUT(a->clip, 1, 2), BCL_IN(a->loss, 1, 2));
 }
 
 static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_norm,
@@ -105,11 +126,13 @@ static bcl_status update_dense(bcl_ops *ops, const bcl_adam_arenas *a, const bcl
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const numbers n = numbers_of(adam, r->rate, r->decays, step);
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", ""));
+    BCL_TRY(
+        bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", copy_words(a->copy)));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
                        bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
-                       bcl_ptr(a->partial), bcl_int(has_norm), bcl_int((int)r->begin),
-                       bcl_int((int)r->end), bcl_int(dense_chunk(r)), ADAM_ARGS(n, adam)));
+                       bcl_ptr(a->partial), bcl_ptr(a->copy.buffer ? a->copy : a->p),
+                       bcl_int(has_norm), bcl_int((int)r->begin), bcl_int((int)r->end),
+                       bcl_int(dense_chunk(r)), ADAM_ARGS(n, adam)));
 out:
     return status;
 }
@@ -140,10 +163,12 @@ bcl_status bcl_adam_step(bcl_ops *ops, const bcl_adam_arenas *a, const bcl_adam 
     if (norm_first)
         BCL_TRY(finish_norm(ops, a, adam->clip, scaled ? 1 / adam->loss_scale : 1));
     /* without weight decay rows that never had a gradient cost less */
-    bcl_operation(ops, BCL_OPERATION_UPDATE,
-                  2 * (bcl_view_traffic(a->p) + bcl_view_traffic(a->m) + bcl_view_traffic(a->v)) +
-                      bcl_view_traffic(a->g) + 2 * bcl_view_traffic(a->row_m) +
-                      2 * bcl_view_traffic(a->row_v) + 2 * bcl_view_traffic(a->row_g));
+    bcl_operation(
+        ops, BCL_OPERATION_UPDATE,
+        (a->copy.buffer ? bcl_view_traffic(a->copy) : 0) +
+            2 * (bcl_view_traffic(a->p) + bcl_view_traffic(a->m) + bcl_view_traffic(a->v)) +
+            bcl_view_traffic(a->g) + 2 * bcl_view_traffic(a->row_m) +
+            2 * bcl_view_traffic(a->row_v) + 2 * bcl_view_traffic(a->row_g));
     for (int i = 0; i < count; i++)
         BCL_TRY(update_dense(ops, a, adam, &ranges[i], norm_first, step));
     if (!norm_first)

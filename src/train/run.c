@@ -200,7 +200,8 @@ static bcl_status load_model(bcl_run *run) {
     BCL_TRY(find_words(&used, &words, run));
     BCL_TRY(bcl_session_open_device(session));
     bcl_device_give_up(session->device, !k->options.group); /* ranks end together */
-    BCL_TRY(bcl_memory_plan(&memory, session->device, &session->config, words, &capacity));
+    BCL_TRY(bcl_memory_plan(&memory, session->device, &session->config, words, session->precision,
+                            &capacity));
     if (k->options.profile)
         bcl_run_profile_start(&k->profile, session->device);
     BCL_TRY(bcl_session_load(session,

@@ -183,7 +183,8 @@ static void test_recompute(void **state) {
         if (mode == 4)
             OK(bcl_buffer_create(&hold_up, test_device, HOLD_UP, "nothing"));
         bcl_memory memory;
-        OK(bcl_memory_plan(&memory, test_device, &s.config, TINY_VOCABULARY, &capacity));
+        OK(bcl_memory_plan(&memory, test_device, &s.config, TINY_VOCABULARY, BCL_PRECISION_FP32,
+                           &capacity));
         bytes[mode % 2] = memory.step;
         assert_true(mode % 2 == 0 || bytes[1] < bytes[0]);
         OK(bcl_model_reserve(s.model, &capacity));

@@ -120,8 +120,11 @@ static bcl_view operands(const float *x, int rows, int columns, int ld, bcl_prec
     return view;
 }
 
+/* Which operands are as the unit takes them. */
+typedef enum raws { NEITHER, BOTH, WEIGHTS, RAWS } raws;
+
 static void make(buffers *x, shape s, bcl_gemm_layout layout, mode m, bcl_precision precision,
-                 bool raw) {
+                 raws raw) {
     const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
     x->lda = (tn ? s.M : s.K) + s.gap;
     x->ldb = (nt ? s.K : s.N) + 2 * s.gap;
@@ -135,8 +138,8 @@ static void make(buffers *x, shape s, bcl_gemm_layout layout, mode m, bcl_precis
     x->e = numbers(x->c_size, 4);
     x->bias = numbers((size_t)s.N, 5);
     x->sums = numbers((size_t)s.N, 6);
-    x->A = operands(x->a, tn ? s.K : s.M, tn ? s.M : s.K, x->lda, precision, raw);
-    x->B = operands(x->b, nt ? s.N : s.K, nt ? s.K : s.N, x->ldb, precision, raw);
+    x->A = operands(x->a, tn ? s.K : s.M, tn ? s.M : s.K, x->lda, precision, raw == BOTH);
+    x->B = operands(x->b, nt ? s.N : s.K, nt ? s.K : s.N, x->ldb, precision, raw != NEITHER);
     x->V = guard_floats(1, s.N, x->bias);
     float *nothing = calloc(x->c_size, sizeof *nothing);
     assert_non_null(nothing);
@@ -236,7 +239,7 @@ static float *read_whole(bcl_view view) {
 }
 
 static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_precision precision,
-                bool raw) {
+                raws raw) {
     buffers x = {0};
     const bool sums = layout == BCL_GEMM_TN && m != PLAIN && m != BIAS;
     make(&x, s, layout, m, precision, raw);
@@ -266,6 +269,13 @@ static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_pre
     else
         assert_memory_equal(got, x.sums, (size_t)s.N * sizeof *got);
     if (m == PLAIN) { /* the same bits once more */
+        OK(bcl_gemm_run(gemm, &call));
+        float *again = read_whole(x.C);
+        assert_memory_equal(again, out, x.c_size * sizeof *again);
+        free(again);
+    }
+    if (raw == WEIGHTS && m == PLAIN) { /* and of weights that are rounded on their way */
+        call.B = operands(x.b, x.B.rows, x.B.columns, x.ldb, precision, false);
         OK(bcl_gemm_run(gemm, &call));
         float *again = read_whole(x.C);
         assert_memory_equal(again, out, x.c_size * sizeof *again);
@@ -302,8 +312,11 @@ static void test_units(void **state) {
                     const bcl_precision precision = subjects[i].precision;
                     const bool half =
                         precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
-                    for (int raw = 0; raw <= half; raw++) {
-                        run(gemm, shapes[k], (bcl_gemm_layout)layout, (mode)m, precision, raw);
+                    for (int raw = 0; raw < (half ? RAWS : BOTH); raw++) {
+                        if (raw == WEIGHTS && layout == BCL_GEMM_TN)
+                            continue; /* has none */
+                        run(gemm, shapes[k], (bcl_gemm_layout)layout, (mode)m, precision,
+                            (raws)raw);
                         products++;
                     }
                 }

@@ -283,7 +283,7 @@ static void scaled_step(const bcl_adam_arenas *a, bcl_adam adam, int step, uint6
     float *g = random_floats(N + R * C, scale, draw);
     const int32_t steps[R] = {step, step, step};
     if (overflow != 0)
-        g[draw % 2 ? 7 : N + 7] = overflow; /* of the dense ones, or of a row */
+        g[draw % 2 ? 30 : N + 7] = overflow; /* of the dense ones, or of a row */
     OK(bcl_buffer_write(test_device, a->g.buffer, 0, g, N * sizeof *g, true));
     OK(bcl_buffer_write(test_device, a->row_g.buffer, 0, g + N, (size_t)(R * C) * sizeof *g, true));
     OK(bcl_buffer_write(test_device, a->row_step.buffer, 0, steps, sizeof steps, true));
@@ -328,9 +328,88 @@ static void test_loss_scale(void **state) {
     }
 }
 
+/* ---- the parameters in 16 bits ---- */
+
+/* To nearest even, by the numbers' values. */
+static uint16_t rounded(float x, bcl_element type) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    if (type == BCL_ELEMENT_BF16) {
+        const uint32_t low = bits & 0xFFFF;
+        return (uint16_t)((bits >> 16) + (low > 0x8000 || (low == 0x8000 && bits >> 16 & 1)));
+    }
+    const double size = fabs((double)x), step = size < 0x1p-14 ? 0x1p-24 : 0;
+    int exponent;
+    if (step > 0)
+        return (uint16_t)(sign | (uint16_t)nearbyint(size / step));
+    const double mantissa = nearbyint(ldexp(frexp(size, &exponent), 11)); /* 1024 to 2048 */
+    const double value = ldexp(mantissa, exponent - 11);
+    if (value > 65504)
+        return sign | 0x7C00;
+    const double scaled = frexp(value, &exponent);
+    return (uint16_t)(sign | (uint16_t)((exponent + 14) << 10) |
+                      (uint16_t)(ldexp(scaled, 11) - 1024));
+}
+
+enum { MARKED = 0x1234 };
+static bcl_view marked_copy(int count, bcl_element type) {
+    int32_t *words = calloc((size_t)count, sizeof *words);
+    assert_non_null(words);
+    for (int i = 0; i < count; i++)
+        words[i] = MARKED << 16 | MARKED;
+    bcl_view view = guard_ints(1, (count + 1) / 2, words);
+    free(words);
+    view.type = type;
+    view.columns = view.ld = count;
+    return view;
+}
+
+static void check_copy(bcl_view copy, bcl_view p, int begin, int end) {
+    const size_t count = (size_t)copy.columns;
+    uint16_t *got = calloc(count, sizeof *got);
+    float *values = read_floats(p);
+    assert_non_null(got);
+    OK(bcl_buffer_read(test_device, copy.buffer, 0, got, count * sizeof *got, true));
+    for (int i = 0; i < (int)count; i++)
+        assert_int_equal(got[i], i >= begin && i < end ? rounded(values[i], copy.type) : MARKED);
+    free(got);
+    free(values);
+}
+
+/* Written behind Adam, only where it updates; a step that is skipped leaves it; and as a whole. */
+static void test_copy(void **state) {
+    static const bcl_element types[] = {BCL_ELEMENT_BF16, BCL_ELEMENT_F16};
+    static const float odd[] = {0,          -0.0f,      1,        0x1.01p0f,  0x1.03p0f,
+                                0x1.002p0f, 0x1.006p0f, 0x1p-15f, 0x1.8p-24f, 0x1p-25f,
+                                -65504,     65519,      65520,    1e6f,       0x1.fffp3f};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        enum { BEGIN = 20, END = 91, ODD = sizeof odd / sizeof *odd };
+        bcl_adam_arenas a = small_arenas();
+        const bcl_adam adam = {
+            .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .loss_scale = 1};
+        const bcl_adam_range range = {BEGIN, END, 1, false};
+        a.copy = marked_copy(SCALED_N, types[i]);
+        a.ranges = &range;
+        a.range_count = 1;
+        scaled_step(&a, adam, 0, 1, INFINITY);
+        check_copy(a.copy, a.p, 0, 0);
+        scaled_step(&a, adam, 1, 2, 0);
+        check_copy(a.copy, a.p, BEGIN, END);
+        OK(bcl_buffer_write(test_device, a.p.buffer, 0, odd, sizeof odd, true));
+        OK(bcl_adam_copy(&test_ops, a.copy, a.p, SCALED_N));
+        check_copy(a.copy, a.p, 0, SCALED_N);
+        bcl_view wrong = a.p;
+        FAILS(bcl_adam_copy(&test_ops, wrong, a.p, SCALED_N), BCL_ERROR_ARGUMENT,
+              "adam_copy: copy: found (1,93) f32, expected (1,93) bf16 or f16");
+        guards_end();
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embedding),
-                                       cmocka_unit_test(test_adam),
-                                       cmocka_unit_test(test_loss_scale)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_embedding), cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_loss_scale), cmocka_unit_test(test_copy)};
     return TEST_RUN_ON_DEVICE(tests);
 }

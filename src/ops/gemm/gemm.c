@@ -110,6 +110,12 @@ bool bcl_gemm_fuses(const bcl_gemm *g) {
     return g->provider->fuses;
 }
 
+bcl_element bcl_gemm_weights(const bcl_gemm *g) {
+    return g->provider->B & BCL_TAKES_BF16  ? BCL_ELEMENT_BF16
+           : g->provider->B & BCL_TAKES_F16 ? BCL_ELEMENT_F16
+                                            : BCL_ELEMENT_F32;
+}
+
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *g) {
     return g->provider->plain;
 }

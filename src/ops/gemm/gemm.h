@@ -67,6 +67,9 @@ bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
 bcl_status bcl_gemm_pack(bcl_gemm *gemm, bcl_view to, bcl_view from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
+/* How B of NN and NT is read with least effort and the same result: in the 16 bits to which it
+ * would be rounded, or f32. */
+bcl_element bcl_gemm_weights(const bcl_gemm *gemm);
 /* Whether a product may go between bcl_auxiliary_begin and bcl_auxiliary_end. */
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
 /* Queues one product. Operands of other types than the provider computes with, of other shapes than
