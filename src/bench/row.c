@@ -54,8 +54,10 @@ static void keep(bcl_bench_child *c, const bcl_bench_row *row) {
 
 bool bcl_bench_begin(bcl_bench_child *c, bcl_bench_row *row) {
     const bcl_bench_row *kept = find_kept(c, row->name);
-    if (c->pass > 0 ? !kept || bcl_seconds() >= c->deadline : kept != NULL)
-        return false; /* or two products of one shape */
+    if (kept && kept->times.passes > c->pass)
+        return false; /* two products have one shape */
+    if (c->pass > 0 && (!kept || bcl_seconds() >= c->deadline))
+        return false;
     if (kept)
         *row = *kept;
     bcl_bench_frame(c, 'B', row->name);
@@ -74,7 +76,7 @@ bcl_status bcl_bench_measure(bcl_bench_child *c, bcl_bench_row *row, bcl_bench_w
     const bcl_status status = bcl_bench_time(&now, count, left, work, context);
     if (status)
         return status;
-    if (now.count) {
+    if (now.count && all->count + now.count <= BCL_BENCH_SAMPLES) {
         memcpy(all->samples + all->count, now.samples, (size_t)now.count * sizeof *now.samples);
         all->count += now.count;
         all->repeats = now.repeats;

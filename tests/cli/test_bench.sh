@@ -106,7 +106,8 @@ if [ -n "$library" ]; then
 import csv, json, sys
 rows = list(csv.DictReader(open(sys.argv[1] + "/all.csv")))
 assert any(r["row"] == "product/fp32/nn/480x64x64" and r["status"] == "ok" and r["driver"] and r["date"] for r in rows), rows
-json.load(open(sys.argv[1] + "/all.json"))
+products = [r for r in json.load(open(sys.argv[1] + "/all.json"))["rows"] if r["level"] == "product"]
+assert len({r["name"] for r in products}) == len(products) and all(len(r["seconds"]["samples"]) == 8 for r in products), products
 END
 fi
 exit $failed
