@@ -268,7 +268,8 @@ static void add_more(bcl_bench_row *row, steps *s, double cold, const bcl_bench_
     const int padded = s->plan->length > PADDED ? s->plan->length : PADDED;
     const bcl_memory *m = &s->memory;
     row->more = cJSON_CreateObject();
-    cJSON_AddNumberToObject(row->more, "cold_start_s", cold);
+    if (!s->c->pass) /* kernels are compiled after that */
+        cJSON_AddNumberToObject(row->more, "cold_start_s", cold);
     cJSON_AddNumberToObject(row->more, "peak_rss_mib", bcl_peak_rss_mb());
     cJSON_AddNumberToObject(row->more, "device_mib",
                             (double)(m->weights + m->moments + m->step) / (1 << 20));
