@@ -107,7 +107,7 @@ out:
 
 static bcl_status time_shape(measure *w, int c, int shape) {
     bcl_status status = BCL_OK;
-    const bcl_gemm_call call = bcl_tune_call(w->operands, shape);
+    const bcl_gemm_call call = bcl_tune_call(w->operands, w->gemms[c], shape);
     const double known = w->session->candidates[c].seconds[shape];
     int repeats = known > 0 ? (int)(SAMPLE_S / known) + 1 : 1;
     if (repeats > MOST_REPEATS)
@@ -218,6 +218,7 @@ static bcl_status try_candidate(measure *w, int c) {
     }
     tell(w, (bcl_tune_message){.kind = BCL_TUNE_TRYING, .candidate = c});
     BCL_TRY(bcl_gemm_create(&w->gemms[c], w->device, candidate->name, candidate->precision));
+    BCL_TRY(bcl_tune_operands_suit(w->operands, w->gemms[c]));
     for (int i = 0; i < c; i++) /* the default's parameters, spelt out */
         if (!strcmp(s->candidates[i].name, bcl_gemm_name(w->gemms[c]))) {
             tell_state(w, c, BCL_TUNE_SAME, 0, "");

@@ -1,5 +1,6 @@
 /* The matrices that the tuner multiplies, and double-precision references of some of their rows and
  * columns, so that a check costs little and still meets every tile of C. */
+#include "ops/ops.h"
 #include "tune/internal.h"
 
 #include <math.h>
@@ -28,6 +29,7 @@ struct bcl_tune_operands {
     bcl_device *device;
     float *a, *b, *c0, *c;
     bcl_view A, B, C, bias; /* of the largest shape of each */
+    bcl_view weights;       /* B in 16 bits; or none */
     reference references[BCL_TUNE_SHAPES];
 };
 
@@ -84,6 +86,7 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
     bcl_buffer_free(o->device, &o->B.buffer);
     bcl_buffer_free(o->device, &o->C.buffer);
     bcl_buffer_free(o->device, &o->bias.buffer);
+    bcl_buffer_free(o->device, &o->weights.buffer);
     for (int i = 0; i < BCL_TUNE_SHAPES; i++) {
         free(o->references[i].want);
         free(o->references[i].scale);
@@ -95,17 +98,31 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
     free(o);
 }
 
-bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, int shape) {
+bcl_status bcl_tune_operands_suit(bcl_tune_operands *o, const bcl_gemm *gemm) {
+    bcl_status status = BCL_OK;
+    bcl_ops ops = {.device = o->device};
+    const bcl_element type = bcl_gemm_weights(gemm);
+    if (type == BCL_ELEMENT_F32 || o->weights.buffer)
+        return BCL_OK;
+    BCL_TRY(bcl_view_create(&o->weights, o->device, type, 1, o->B.columns, "tuning"));
+    BCL_TRY(bcl_adam_copy(&ops, o->weights, o->B, o->B.columns));
+out:
+    return status;
+}
+
+bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, const bcl_gemm *gemm, int shape) {
     const bcl_tune_shape *x = &o->session->shapes[shape];
     const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
-    bcl_gemm_call call = {.layout = x->layout,
-                          .M = x->M,
-                          .N = x->N,
-                          .K = x->K,
-                          .accumulate = tn,
-                          .A = bcl_view_as(o->A, tn ? x->K : x->M, tn ? x->M : x->K),
-                          .B = bcl_view_as(o->B, nt ? x->N : x->K, nt ? x->K : x->N),
-                          .C = bcl_view_as(o->C, x->M, x->N)};
+    const bool halves = !tn && gemm && bcl_gemm_weights(gemm) != BCL_ELEMENT_F32;
+    bcl_gemm_call call = {
+        .layout = x->layout,
+        .M = x->M,
+        .N = x->N,
+        .K = x->K,
+        .accumulate = tn,
+        .A = bcl_view_as(o->A, tn ? x->K : x->M, tn ? x->M : x->K),
+        .B = bcl_view_as(halves ? o->weights : o->B, nt ? x->N : x->K, nt ? x->K : x->N),
+        .C = bcl_view_as(o->C, x->M, x->N)};
     if (x->layout == BCL_GEMM_NN)
         call.bias = bcl_view_as(o->bias, 1, x->N);
     return call;
@@ -137,7 +154,7 @@ static void multiply(double *want, double *squares, size_t count, const double *
 static bcl_status make_reference(bcl_tune_operands *o, int shape) {
     bcl_status status = BCL_OK;
     reference *r = &o->references[shape];
-    const bcl_gemm_call c = bcl_tune_call(o, shape);
+    const bcl_gemm_call c = bcl_tune_call(o, NULL, shape);
     const bool tn = c.layout == BCL_GEMM_TN, nt = c.layout == BCL_GEMM_NT;
     const size_t M = (size_t)c.M, N = (size_t)c.N, K = (size_t)c.K;
     const size_t am = tn ? 1 : K, ak = tn ? M : 1, bn = nt ? K : 1, bk = nt ? 1 : N;
@@ -201,7 +218,7 @@ static void compare(const bcl_tune_operands *o, int shape, double unit, double *
 bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, double *share,
                           double *error) {
     bcl_status status = BCL_OK;
-    const bcl_gemm_call call = bcl_tune_call(o, shape);
+    const bcl_gemm_call call = bcl_tune_call(o, gemm, shape);
     const size_t bytes = (size_t)bcl_view_traffic(call.C);
     if (!o->references[shape].want)
         BCL_TRY(make_reference(o, shape));
