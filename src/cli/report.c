@@ -6,20 +6,38 @@ typedef struct report_options {
     const char *out;
 } report_options;
 
-/* A run's folder by any of its names. */
-static bcl_status folder_of(char **out, bcl_store *store, const char *name) {
+typedef struct folders {
+    char **items;
+    size_t count, capacity;
+} folders;
+
+static bcl_status add(folders *f, const char *folder) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_grow(&f->items, &f->capacity, f->count + 1, sizeof *f->items));
+    BCL_TRY(bcl_strdup(&f->items[f->count], folder));
+    f->count++;
+out:
+    return status;
+}
+
+/* A run's folder by any of its names; of the run of several seeds those of its runs. */
+static bcl_status add_named(folders *f, bcl_store *store, const char *name) {
     bcl_status status = BCL_OK;
     cJSON *json = NULL;
+    const cJSON *member;
     char *record = NULL;
     int64_t run;
     BCL_TRY(bcl_path_join(&record, name, "run.json"));
     if (bcl_path_exists(record)) {
-        status = bcl_strdup(out, name);
+        status = add(f, name);
         goto out;
     }
     BCL_TRY(bcl_store_find_run(&run, store, name));
     BCL_TRY(bcl_store_run(&json, store, run));
-    BCL_TRY(bcl_strdup(out, bcl_json_word(json, "folder")));
+    const cJSON *members = cJSON_GetObjectItemCaseSensitive(json, "runs");
+    cJSON_ArrayForEach(member, members) BCL_TRY(add(f, bcl_json_word(member, "folder")));
+    if (!members)
+        BCL_TRY(add(f, bcl_json_word(json, "folder")));
 out:
     cJSON_Delete(json);
     free(record);
@@ -29,14 +47,13 @@ out:
 static bcl_status work(bcl_store *store, void *context) {
     const report_options *o = context;
     bcl_status status = BCL_OK;
-    char **folders = NULL;
-    BCL_NEW(folders, o->runs.count);
+    folders f = {0};
     for (size_t i = 0; i < o->runs.count; i++)
-        BCL_TRY(folder_of(&folders[i], store, o->runs.items[i]));
-    BCL_TRY(bcl_page_write(store, (const char *const *)folders, o->runs.count, o->out));
+        BCL_TRY(add_named(&f, store, o->runs.items[i]));
+    BCL_TRY(bcl_page_write(store, (const char *const *)f.items, f.count, o->out));
     printf("report: %s\n", o->out);
 out:
-    bcl_strings_free(folders, o->runs.count);
+    bcl_strings_free(f.items, f.count);
     return status;
 }
 
@@ -52,7 +69,8 @@ int bcl_cli_report(int argc, char **argv) {
     static const bcl_command command = {
         "report", "RUN… [-o FILE.html]",
         "Writes one HTML page about a run, or about several side by side.",
-        "RUN is an id, a name or a folder. The page holds all that it shows: no scripts, nothing "
+        "RUN is an id, a name or a folder; that of train --seeds stands for its runs. The page "
+        "holds all that it shows: no scripts, nothing "
         "from elsewhere; it is light or dark as the browser is set, and prints well. One run: "
         "results, curves, report, entities, confusion matrix, errors, data, devices, settings, "
         "lineage. Several: curves over one another and tables of differences."};
