@@ -30,7 +30,7 @@ static const struct unit {
     {"rdna4", 3, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
     {"cdna", 4, 64, 32, 32, 16, 16, false, false, 128, 128, 64, 64, 2},
     {"intel8", 5, 8, 8, 8, 0, 0, false, false, 64, 64, 16, 16, 2},
-    {"intel16", 6, 16, 8, 16, 0, 0, false, false, 64, 64, 16, 16, 2},
+    {"intel16", 6, 16, 8, 16, 0, 0, false, false, 64, 64, 8, 16, 2},
 };
 enum { UNITS = sizeof units / sizeof *units };
 
@@ -320,7 +320,7 @@ static bcl_status add_candidates(bcl_gemm_names *names, bool thorough, bcl_preci
         {"nvidia", 64, 64, 32, 32, 4},   {"rdna3", 128, 64, 32, 32, 2},
         {"rdna3", 128, 128, 64, 32, 2},  {"cdna", 64, 64, 32, 32, 2},
         {"cdna", 128, 64, 64, 32, 2},    {"intel8", 64, 64, 32, 8, 2},
-        {"intel16", 128, 64, 16, 16, 2},
+        {"intel16", 32, 64, 8, 16, 2},
     };
     bcl_status status = BCL_OK;
     for (size_t i = 0; thorough && i < sizeof tiles / sizeof *tiles; i++)
