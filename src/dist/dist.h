@@ -20,6 +20,9 @@ typedef struct bcl_transport {
                             size_t count);
     /* Goes on with what is under way, without waiting. *done: nothing is. */
     bcl_status (*sum_progress)(void *context, bool *done);
+    /* Whether values that this rank has added up since the last call were not finite; then which
+     * ranks' they were, marked in ranks (size). */
+    bool (*sum_faults)(void *context, unsigned char *ranks);
     /* all (size,bytes) = each rank's own (bytes). */
     bcl_status (*gather)(void *context, const void *own, void *all, size_t bytes);
     /* data (bytes) of `root` becomes everyone's. */

@@ -25,7 +25,7 @@ static const double DRIFT = 1e-4;
 typedef struct sums {
     float stats[2];
     int stop;
-    int nonsense;           /* its gradients are not finite */
+    int nonsense;           /* gradients that it has seen are not finite */
     double tokens, seconds; /* of its own part */
     double wall;            /* of the step before, s */
     double since_save;
@@ -43,6 +43,7 @@ struct bcl_group {
     sums *all;                           /* (size) */
     bcl_sketch *sketches;                /* (size) */
     bcl_remainders *remainders;          /* of gradients that travel as bf16; NULL: they do not */
+    unsigned char *faults;               /* (size) whose gradients of the step are not finite */
     double *measured;                    /* scratch: tokens and seconds of each rank */
     double gradient_square, last_square; /* of the sketches that agreed last */
     uint64_t kind;                       /* of this rank's device */
@@ -108,18 +109,6 @@ out:
     return status;
 }
 
-/* Whether there is a NaN or an infinity. */
-static bool is_nonsense(const float *x, size_t count) {
-    uint32_t most = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bits &= 0x7fffffff;
-        most = bits > most ? bits : most;
-    }
-    return most >= 0x7f800000;
-}
-
 /* *out: the part's remainders, NULL where nothing is rounded. */
 static bcl_status take_remainder(float **out, bcl_group *g, const bcl_train_part *step, size_t i,
                                  size_t count) {
@@ -138,8 +127,10 @@ static bcl_status begin_part(bcl_group *g, const bcl_train_part *step, size_t i,
     float *remainder;
     if (!part->count)
         return BCL_OK;
-    own->nonsense = own->nonsense || (!step->scaled && is_nonsense(part->values, part->count));
     BCL_TRY(take_remainder(&remainder, g, step, i, part->count));
+    if (remainder &&
+        !bcl_floats_are_finite(part->values, part->count)) /* rounded, it is no sum's */
+        g->faults[g->t.rank] = own->nonsense = true;
     BCL_TRY(carried(g, g->t.sum_begin(g->t.context, i, part->values, remainder, part->count)));
     own->sent +=
         bcl_transport_sum_bytes(&g->t, part->count, remainder ? sizeof(uint16_t) : sizeof(float));
@@ -152,7 +143,7 @@ out:
  */
 static bcl_status sum_parts(bcl_group *g, const bcl_train_part *step, sums *own, double *ready_at) {
     bcl_status status = BCL_OK;
-    const struct timespec nap = {0, 200000};
+    const struct timespec nap = {0, 500000};
     const size_t count = bcl_model_exchange_parts(step->model);
     size_t begun = 0;
     double told = bcl_seconds();
@@ -178,6 +169,10 @@ static bcl_status sum_parts(bcl_group *g, const bcl_train_part *step, sums *own,
     }
     if (g->remainders)
         bcl_remainders_put_rows(g->remainders);
+    else
+        own->nonsense = g->t.sum_faults(g->t.context, g->faults);
+    if (step->scaled) /* overflow is the step's, not a device's */
+        own->nonsense = false;
     bcl_shares_sent(g->shares, own->sent);
 out:
     return status;
@@ -225,23 +220,47 @@ static void blame(bcl_group *g, int rank) {
     g->agreed = true;
 }
 
+/* Each rank has seen a part of the others' gradients; faults (size) is what all have seen. */
+static bcl_status share_faults(bcl_group *g) {
+    bcl_status status = BCL_OK;
+    const size_t size = (size_t)g->t.size;
+    bool any = false;
+    for (size_t r = 0; r < size; r++)
+        any = any || g->all[r].nonsense;
+    if (!any) {
+        memset(g->faults, 0, size);
+        return BCL_OK;
+    }
+    unsigned char *all;
+    BCL_NEW(all, size * size);
+    BCL_TRY(gather(g, g->faults, all, size));
+    for (size_t i = 0; i < size * size; i++)
+        g->faults[i % size] |= all[i];
+out:
+    free(all);
+    return status;
+}
+
 /* A device whose loss or gradients are not finite where others' are. */
 static bcl_status find_nonsense(bcl_group *g, int64_t step) {
+    bcl_status status = BCL_OK;
     int bad = 0, last = -1;
+    BCL_TRY(share_faults(g));
     for (int r = g->t.size - 1; r >= 0; r--)
-        if (!isfinite(g->all[r].stats[0]) || g->all[r].nonsense) {
+        if (!isfinite(g->all[r].stats[0]) || g->faults[r]) {
             bad++;
             last = r;
         }
     if (!bad || bad == g->t.size)
         return BCL_OK;
     blame(g, last);
-    return bcl_fail(
-        BCL_ERROR_DEVICE,
-        isfinite(g->all[last].stats[0])
-            ? "its gradients of step %lld are not finite (loss %g) where the others' are"
-            : "its loss of step %lld is not finite (%g) where the others' is",
-        (long long)step + 1, (double)g->all[last].stats[0]);
+    BCL_FAIL(BCL_ERROR_DEVICE,
+             isfinite(g->all[last].stats[0])
+                 ? "its gradients of step %lld are not finite (loss %g) where the others' are"
+                 : "its loss of step %lld is not finite (%g) where the others' is",
+             (long long)step + 1, (double)g->all[last].stats[0]);
+out:
+    return status;
 }
 
 /* Whether the ranks' sketches agree; what: of what they are. */
@@ -428,6 +447,7 @@ static void release_all(bcl_group *g) {
     free(g->members);
     free(g->names);
     free(g->sketches);
+    free(g->faults);
     free(g->all);
     free(g->measured);
     free(g);
@@ -478,6 +498,7 @@ bcl_status bcl_group_create(bcl_group **out, const bcl_transport *transport,
     BCL_NEW(g->members, size);
     BCL_NEW(g->names, size);
     BCL_NEW(g->sketches, size);
+    BCL_NEW(g->faults, size);
     BCL_NEW(g->all, size);
     BCL_NEW(g->measured, 2 * size);
     BCL_TRY(meet(g, options->device));

@@ -30,7 +30,9 @@ typedef struct mpi_transport {
     MPI_Comm scatter, gather;
     sum sums[BCL_TRANSPORT_REQUESTS];
     size_t begun, gathered; /* slots below were begun, and gathered from */
-    int *places;            /* (PLACES,size) of each slot */
+    unsigned char *faults;  /* (size) see sum_faults */
+    bool has_faults;
+    int *places; /* (PLACES,size) of each slot */
 } mpi_transport;
 
 static bcl_status check(int code, const char *call) {
@@ -62,8 +64,7 @@ static void cut(sum *m, const mpi_transport *t, size_t count) {
         m->own_counts[r] = m->counts[t->rank];
         m->own_offsets[r] = (int)r * m->counts[t->rank];
     }
-    if (m->remainder) /* the rank's own piece stays as it is */
-        m->out_counts[t->rank] = m->own_counts[t->rank] = 0;
+    m->out_counts[t->rank] = m->own_counts[t->rank] = 0; /* the rank's own piece stays */
 }
 
 /* Rounds what goes to the others. */
@@ -109,17 +110,37 @@ out:
     return status;
 }
 
-/* In the order of the ranks, whatever came first. */
-static void add_floats(const sum *m, const mpi_transport *t) {
-    const size_t n = (size_t)m->counts[t->rank];
-    const float *pieces = m->pieces;
-    float *out = m->values + m->offsets[t->rank];
-    memcpy(out, pieces, n * sizeof *out);
-    for (size_t r = 1; r < (size_t)t->size; r++) {
-        const float *piece = pieces + r * n;
-        for (size_t i = 0; i < n; i++)
-            out[i] += piece[i];
+static void find_faults(mpi_transport *t, const float *const *from, size_t count) {
+    for (size_t r = 0; r < (size_t)t->size; r++)
+        if (!bcl_floats_are_finite(from[r], count)) {
+            t->faults[r] = 1;
+            t->has_faults = true;
+        }
+}
+
+/* In the order of the ranks, whatever came first. By blocks that stay in the nearest cache. */
+static bcl_status add_floats(const sum *m, mpi_transport *t) {
+    enum { BLOCK = 2048 };
+    bcl_status status = BCL_OK;
+    const size_t n = (size_t)m->counts[t->rank], size = (size_t)t->size;
+    const float *pieces = m->pieces, **from;
+    float own[BLOCK];
+    BCL_NEW(from, size);
+    for (size_t at = 0; at < n; at += BLOCK) {
+        const size_t count = n - at < BLOCK ? n - at : BLOCK;
+        float *out = m->values + m->offsets[t->rank] + at;
+        for (size_t r = 0; r < size; r++)
+            from[r] = pieces + r * n + at;
+        from[t->rank] = memcpy(own, out, count * sizeof *own);
+        memcpy(out, from[0], count * sizeof *out);
+        for (size_t r = 1; r < size; r++)
+            bcl_floats_add(out, from[r], count);
+        if (!bcl_floats_are_finite(out, count))
+            find_faults(t, from, count);
     }
+out:
+    free(from);
+    return status;
 }
 
 /* This rank's values, those of the others in the order of the ranks, and what the sum before has
@@ -133,12 +154,15 @@ static void add_rounded(const sum *m, const mpi_transport *t) {
     bcl_wire_round(m->sent + at, m->remainder + at, m->values + at, n);
 }
 
-static void add_pieces(sum *m, const mpi_transport *t) {
+static bcl_status add_pieces(sum *m, mpi_transport *t) {
+    bcl_status status = BCL_OK;
     if (m->remainder)
         add_rounded(m, t);
     else
-        add_floats(m, t);
+        BCL_TRY(add_floats(m, t));
     m->stage = SUM_ADDED;
+out:
+    return status;
 }
 
 /* All ranks get the same bits, the one that has added them up too. */
@@ -149,14 +173,14 @@ static void end_sum(sum *m, const mpi_transport *t) {
     m->stage = SUM_NONE;
 }
 
-static bcl_status go_on(sum *m, const mpi_transport *t) {
+static bcl_status go_on(sum *m, mpi_transport *t) {
     bcl_status status = BCL_OK;
     int done = 0;
     if (m->stage != SUM_SCATTERED && m->stage != SUM_GATHERED)
         return BCL_OK;
     BCL_TRY(check(MPI_Test(&m->request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
     if (done && m->stage == SUM_SCATTERED)
-        add_pieces(m, t);
+        BCL_TRY(add_pieces(m, t));
     else if (done)
         end_sum(m, t);
 out:
@@ -186,6 +210,15 @@ static bcl_status sum_progress(void *context, bool *done) {
         t->begun = t->gathered = 0;
 out:
     return status;
+}
+
+static bool sum_faults(void *context, unsigned char *ranks) {
+    mpi_transport *t = context;
+    const bool any = t->has_faults;
+    memcpy(ranks, t->faults, (size_t)t->size);
+    memset(t->faults, 0, (size_t)t->size);
+    t->has_faults = false;
+    return any;
 }
 
 static bcl_status gather(void *context, const void *own, void *all, size_t bytes) {
@@ -219,6 +252,7 @@ static void close_mpi(void *context, bool failed) {
         free(t->sums[i].sent);
     }
     free(t->places);
+    free(t->faults);
     free(t);
 }
 
@@ -228,6 +262,7 @@ bcl_status bcl_transport_open_mpi(bcl_transport *out) {
     int provided;
     *out = (bcl_transport){.sum_begin = sum_begin,
                            .sum_progress = sum_progress,
+                           .sum_faults = sum_faults,
                            .gather = gather,
                            .broadcast = broadcast,
                            .close = close_mpi};
@@ -240,6 +275,7 @@ bcl_status bcl_transport_open_mpi(bcl_transport *out) {
     t->size = out->size;
     BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->scatter), "MPI_Comm_dup"));
     BCL_TRY(check(MPI_Comm_dup(MPI_COMM_WORLD, &t->gather), "MPI_Comm_dup"));
+    BCL_NEW(t->faults, (size_t)out->size);
     BCL_NEW(t->places, PLACES * (size_t)out->size * BCL_TRANSPORT_REQUESTS);
     out->context = t;
     t = NULL;

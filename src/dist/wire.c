@@ -37,6 +37,30 @@ void bcl_wire_widen(float *out, const uint16_t *x, size_t count) {
         out[i] = widen(x[i]);
 }
 
+enum { LANES = 16 }; /* compilers make vectors of loops of a known length */
+
+void bcl_floats_add(float *restrict sum, const float *restrict x, size_t count) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            sum[i + k] += x[i + k];
+    for (; i < count; i++)
+        sum[i] += x[i];
+}
+
+bool bcl_floats_are_finite(const float *x, size_t count) {
+    float zeros[LANES] = {0}; /* 0 times what is not finite is NaN */
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            zeros[k] += 0 * x[i + k];
+    for (; i < count; i++)
+        zeros[0] += 0 * x[i];
+    for (size_t k = 1; k < LANES; k++)
+        zeros[0] += zeros[k];
+    return zeros[0] == 0;
+}
+
 struct bcl_remainders {
     float **parts; /* (part_count) each NULL until it is asked for */
     size_t part_count, part_capacity;

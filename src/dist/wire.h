@@ -1,5 +1,6 @@
-/* Inside dist/: gradients that travel as bf16. What rounding loses stays with who has rounded, and
- * is added to what is rounded next: over the steps nothing is lost. */
+/* Inside dist/: what sums of gradients are made of, and gradients that travel as bf16. What
+ * rounding loses stays with who has rounded, and is added to what is rounded next: over the steps
+ * nothing is lost. */
 #ifndef BCL_DIST_WIRE_H
 #define BCL_DIST_WIRE_H
 
@@ -27,5 +28,10 @@ bcl_status bcl_remainders_part(float **out, bcl_remainders *remainders, size_t i
 bcl_status bcl_remainders_take_rows(float **out, bcl_remainders *remainders, const int32_t *rows,
                                     size_t count, size_t width);
 void bcl_remainders_put_rows(bcl_remainders *remainders);
+
+/* sum (count) += x. */
+void bcl_floats_add(float *restrict sum, const float *restrict x, size_t count);
+/* Whether there is no NaN and no infinity. */
+bool bcl_floats_are_finite(const float *x, size_t count);
 
 #endif

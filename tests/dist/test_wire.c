@@ -34,6 +34,28 @@ static void test_rounding(void **state) {
     assert_true(isnan(round_one(quiet)));
 }
 
+/* Of any length, and wherever in it. */
+static void test_floats(void **state) {
+    (void)state;
+    enum { MOST = 70 };
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    float x[MOST] = {0}, sum[MOST] = {0};
+    for (size_t count = 0; count <= MOST; count++) {
+        for (size_t i = 0; i < count; i++)
+            x[i] = i % 3 ? 3e38F : -0.0F, sum[i] = (float)i;
+        assert_true(bcl_floats_are_finite(x, count));
+        bcl_floats_add(sum, x, count);
+        for (size_t i = 0; i < count; i++)
+            assert_true(sum[i] == (float)i + x[i]);
+        for (size_t i = 0; i < count; i++) {
+            const float kept = x[i];
+            x[i] = odd[i % 3];
+            assert_false(bcl_floats_are_finite(x, count));
+            x[i] = kept;
+        }
+    }
+}
+
 /* What is not finite leaves nothing that would stay for ever. */
 static void test_remainder_is_finite(void **state) {
     (void)state;
@@ -137,9 +159,13 @@ static void test_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounding),        cmocka_unit_test(test_remainder_is_finite),
-        cmocka_unit_test(test_nothing_is_lost), cmocka_unit_test(test_tiny_gradients),
-        cmocka_unit_test(test_parts),           cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_remainder_is_finite),
+        cmocka_unit_test(test_nothing_is_lost),
+        cmocka_unit_test(test_tiny_gradients),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
