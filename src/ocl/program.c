@@ -42,6 +42,13 @@ out:
     return status;
 }
 
+static cl_int build_program(cl_program program, const bcl_device *d, const char *options) {
+    bcl_call_enter("clBuildProgram");
+    const cl_int code = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
+    bcl_call_leave();
+    return code;
+}
+
 static bcl_status compile(cl_program *out, bcl_device *d, const char *file, const bcl_string *text,
                           const char *options) {
     bcl_status status = BCL_OK;
@@ -51,9 +58,11 @@ static bcl_status compile(cl_program *out, bcl_device *d, const char *file, cons
     const char *source = text->data;
     *out = clCreateProgramWithSource(d->context, 1, &source, &text->size, &code);
     BCL_CL(code, "cl/%s: creating a program", file);
-    bcl_call_enter("clBuildProgram");
-    code = clBuildProgram(*out, 1, &d->id, options, NULL, NULL);
-    bcl_call_leave();
+    code = build_program(*out, d, options);
+    if (code != CL_SUCCESS && bcl_interrupted()) { /* at a signal LLVM removes its files, in use */
+        BCL_TRY(bcl_device_check_given_up(d));
+        code = build_program(*out, d, options);
+    }
     if (code != CL_SUCCESS) {
         clGetProgramBuildInfo(*out, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &log_size);
         BCL_NEW(log, log_size + 1);
