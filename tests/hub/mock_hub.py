@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A hub on loopback for tests/hub/test_hub.sh: mock_hub.py FOLDER LOG PORTS. Serves FOLDER as acme/tiny (and what the names
+"""A hub on loopback for tests/hub/full_hub.sh: mock_hub.py FOLDER LOG PORTS. Serves FOLDER as acme/tiny (and what the names
 below say) the way the hub does: HEAD and GET of /ORG/NAME/resolve/REVISION/FILE with X-Repo-Commit, small files with git's
 ETag, large ones by a redirect to another host with X-Linked-ETag and X-Linked-Size, ranges, 401, 404 with X-Error-Code.
 Standard library only. LOG has one line a request: host, method, path, Range, Authorization."""
