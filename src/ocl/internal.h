@@ -101,8 +101,10 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
 /* BCL_ERROR_INTERRUPTED where bcl_device_give_up says so. */
 bcl_status bcl_device_check_given_up(const bcl_device *device);
 void bcl_kernel_free(bcl_kernel *kernel);
-/* For the watch: the device has answered, a kernel was built, is about to be launched, is freed;
- * the operation that launches belong to, a static string. */
+/* Before a driver is loaded to compute: a watch that is wanted begins. */
+bcl_status bcl_watch_opened(void);
+/* For it: the device has answered, a kernel was built, is about to be launched, is freed; the
+ * operation that launches belong to, a static string. */
 void bcl_call_answered(void);
 void bcl_call_built(void);
 void bcl_call_launched(const bcl_kernel *kernel);

@@ -207,10 +207,10 @@ bcl_status bcl_event_await(bcl_device *device, cl_event *event);
  * taken, and the kernel that was launched last: nothing else ends such a call. Called by a thread
  * that watches; the one that made the call still holds what it holds. */
 typedef void bcl_watch_handler(void *context, const char *message);
-/* From now on the driver's calls of this process are watched, until bcl_watch_stop. One that takes
- * ten times as long as any before it, and `least` seconds at least, is told to the handler; ten
- * times that where kernels are compiled, and for the first two answers behind them. Nothing if it
- * is on. */
+/* From now on, or from when a device is opened, the driver's calls of this process are watched,
+ * until bcl_watch_stop. One that takes ten times as long as any before it, and `least` seconds at
+ * least, is told to the handler; ten times that where kernels are compiled, and for the first two
+ * answers behind them. Nothing if it is on. */
 bcl_status bcl_watch_start(bcl_watch_handler *handler, void *context, double least);
 void bcl_watch_stop(void);
 /* Around a call of the driver that is not made by BCL_CL; what: its text, a static string. */

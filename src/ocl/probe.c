@@ -395,6 +395,7 @@ bcl_status bcl_device_open(bcl_device **out, const char *id, bool profile) {
     char driver[48];
     *out = NULL;
     BCL_TRY(find(&chosen, id));
+    BCL_TRY(bcl_watch_opened());
     BCL_TRY(bcl_driver_load(chosen->library, ids, MAX_DEVICES, &loaded, driver, sizeof driver));
     for (const bcl_device_info *d = known.devices; d != chosen; d++)
         index += !strcmp(d->library, chosen->library);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { ROUNDS = 8 /* at least, before a call is given up */ };
 static const double LONGEST_ROUND_S = 0.5;
@@ -20,7 +21,9 @@ static _Atomic(const bcl_kernel *) launched;
 static _Atomic(const char *) operation;
 
 static struct {
-    bool on, stop;
+    bool wanted, on, stop;
+    bool opened;   /* a device was, in this process */
+    pid_t process; /* that wants it: not its children */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -124,23 +127,37 @@ static void *look_on(void *unused) {
     return NULL;
 }
 
-bcl_status bcl_watch_start(bcl_watch_handler *handler, void *context, double least) {
-    if (watch.on)
-        return BCL_OK;
-    watch.handler = handler;
-    watch.context = context;
-    watch.least = least;
-    watch.round_s = least / ROUNDS < LONGEST_ROUND_S ? least / ROUNDS : LONGEST_ROUND_S;
-    watch.stop = false;
+static bcl_status begin(void) {
     pthread_mutex_init(&watch.lock, NULL);
     pthread_cond_init(&watch.wake, NULL);
+    watch.stop = false;
     if (pthread_create(&watch.thread, NULL, look_on, NULL))
         return bcl_fail(BCL_ERROR_MEMORY, "cannot start the thread that watches the device");
     watch.on = true;
     return BCL_OK;
 }
 
+/* Not before: drivers are probed and products tuned in children, and a process that is to be forked
+ * has no second thread, which may hold a lock of the allocator's. */
+bcl_status bcl_watch_opened(void) {
+    watch.opened = true;
+    return watch.wanted && !watch.on && watch.process == getpid() ? begin() : BCL_OK;
+}
+
+bcl_status bcl_watch_start(bcl_watch_handler *handler, void *context, double least) {
+    if (watch.wanted)
+        return BCL_OK;
+    watch.handler = handler;
+    watch.context = context;
+    watch.least = least;
+    watch.round_s = least / ROUNDS < LONGEST_ROUND_S ? least / ROUNDS : LONGEST_ROUND_S;
+    watch.process = getpid();
+    watch.wanted = true;
+    return watch.opened ? begin() : BCL_OK;
+}
+
 void bcl_watch_stop(void) {
+    watch.wanted = false;
     if (!watch.on)
         return;
     pthread_mutex_lock(&watch.lock);
