@@ -16,16 +16,22 @@ python3 "$tool" --targets "sm_80 gfx1100" --check-units >"$work/table" 2>"$work/
 }
 grep -q '^skipped' "$work/errors" && echo "skipped: $(grep '^skipped' "$work/errors")"
 grep -Eq '^(sm_80|gfx1100) .*attention_forward' "$work/table" || fail "no figures of attention_forward"
-grep -q '^gfx1100: [0-9]* products on its matrix unit, with v_wmma in [0-9]*$' "$work/table" || fail "gfx1100: its matrix unit is not used"
+disassembles=
+grep -q '^skipped: gfx1100: no disassembler' "$work/errors" || disassembles=1
+if [ -n "$disassembles" ]; then
+  grep -q '^gfx1100: [0-9]* products on its matrix unit, with v_wmma in [0-9]*$' "$work/table" || fail "gfx1100: its matrix unit is not used"
+fi
 grep -q '^sm_80: [0-9]* products on its matrix unit, with HMMA in [0-9]*, LDSM in [0-9]*, LDGSTS in [0-9]*$' "$work/table" ||
   grep -q '^skipped: sm_80: no disassembler' "$work/errors" || fail "sm_80: its matrix unit is not used"
 # products on an emulated unit have none of its instructions, which is found
-if python3 "$tool" --targets gfx1100 --check-units --options \
-  "-DMATRIX=2 -DBM=32 -DBN=32 -DWM=16 -DWN=16 -DLAYOUT=0 -DA_FP32 -DB_FP32 -DOPERAND=16 -DEMULATE" \
-  "$BERTCL_TESTS/../cl/gemm_mma.cl" >"$work/table" 2>"$work/errors"; then
-  fail "an emulated unit was taken for one"
+if [ -n "$disassembles" ]; then
+  if python3 "$tool" --targets gfx1100 --check-units --options \
+    "-DMATRIX=2 -DBM=32 -DBN=32 -DWM=16 -DWN=16 -DLAYOUT=0 -DA_FP32 -DB_FP32 -DOPERAND=16 -DEMULATE" \
+    "$BERTCL_TESTS/../cl/gemm_mma.cl" >"$work/table" 2>"$work/errors"; then
+    fail "an emulated unit was taken for one"
+  fi
+  grep -q 'has no v_wmma' "$work/errors" || fail "the missing instruction is not named: $(cat "$work/errors")"
 fi
-grep -q 'has no v_wmma' "$work/errors" || fail "the missing instruction is not named: $(cat "$work/errors")"
 
 # what does not compile, calls what is nowhere, or spills, is named, and the status is not 0
 printf '__kernel void k(__global float *x) { x[0] = y; }\n' >"$work/broken.cl"
