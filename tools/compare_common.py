@@ -1,5 +1,5 @@
-"""What the compare_* tools share: where model, corpus and peers are, processes with their time and memory, rounds of a
-peer that stays warm, the machine's description, tables. Knows nothing of what is compared."""
+"""What the compare_* and bench_* tools share: where model, corpus and peers are, processes with their time and memory,
+rounds of a peer that stays warm, the machine's description, samples, tables. Knows nothing of what is compared."""
 import argparse
 import json
 import os
@@ -249,3 +249,17 @@ def main(tool, body):
         sys.exit(f"{tool}: {e}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def quantile(sorted_, q):
+    at = q * (len(sorted_) - 1)
+    i = int(at)
+    return sorted_[i] + (at - i) * (sorted_[min(i + 1, len(sorted_) - 1)] - sorted_[i])
+
+
+def seconds_of(samples, repeats=1, **more):
+    """Seconds of a repetition, as the JSON of a row of bertcl bench has them, see src/bench/times.c."""
+    s, third = sorted(samples), max(1, len(samples) // 3)
+    drift = quantile(sorted(samples[-third:]), .5) / quantile(sorted(samples[:third]), .5)
+    return {"median": quantile(s, .5), "q1": quantile(s, .25), "q3": quantile(s, .75), "least": s[0], "repeats": repeats, **more,
+            "samples": samples, "last_by_first_third": drift}

@@ -24,7 +24,7 @@ static int length_of(int sentence, int positions) {
 
 /* ---- of a corpus ---- */
 
-static bcl_status add_sentence(bcl_bench_text *out, int i, const bcl_encoding *e,
+static bcl_status add_sentence(bcl_bench_text *out, size_t *capacity, int i, const bcl_encoding *e,
                                const bcl_config *config, const char *folder) {
     bcl_status status = BCL_OK;
     for (size_t k = 0; k < e->count; k++)
@@ -32,11 +32,8 @@ static bcl_status add_sentence(bcl_bench_text *out, int i, const bcl_encoding *e
             BCL_FAIL(BCL_ERROR_FORMAT,
                      "%s: its tokenizer gives piece %d, but its config.json has a vocabulary of %d",
                      folder, e->ids[k], config->vocabulary);
-    int32_t *ids = realloc(out->ids, ((size_t)out->tokens + e->count) * sizeof *ids);
-    if (!ids)
-        BCL_FAIL(BCL_ERROR_MEMORY, "out of memory");
-    out->ids = ids;
-    memcpy(ids + out->tokens, e->ids, e->count * sizeof *ids);
+    BCL_TRY(bcl_grow(&out->ids, capacity, (size_t)out->tokens + e->count, sizeof *out->ids));
+    memcpy(out->ids + out->tokens, e->ids, e->count * sizeof *out->ids);
     out->lengths[i] = (int)e->count;
     out->tokens += out->lengths[i];
 out:
@@ -60,13 +57,14 @@ bcl_status bcl_bench_text_read(bcl_bench_text *out, const bcl_bench_options *opt
     BCL_TRY(bcl_tokenizer_load(&tokenizer, folder));
     BCL_TRY(bcl_corpus_read(&corpus, options->data, options->data_count, NULL));
     const size_t n = bcl_corpus_size(corpus);
+    size_t capacity = 0;
     for (int i = 0; i < BCL_BENCH_SENTENCES; i++) {
         const size_t at =
             n < BCL_BENCH_SENTENCES ? (size_t)i % n : (size_t)i * n / BCL_BENCH_SENTENCES;
         const bcl_sentence s = bcl_corpus_sentence(corpus, at);
         BCL_TRY(bcl_tokenizer_encode_words(tokenizer, s.words, NULL, s.size,
                                            (size_t)config->positions, &e));
-        BCL_TRY(add_sentence(out, i, &e, config, folder));
+        BCL_TRY(add_sentence(out, &capacity, i, &e, config, folder));
     }
 out:
     bcl_encoding_free(&e);

@@ -108,7 +108,7 @@ int bcl_cli_bench_verify(int argc, char **argv) {
         {BCL_OPTION_TEXT, "precision", &s.precision, "NAME",
          "fp32 (default), bf16, fp16 or tf32: what operands of products are rounded to; limits "
          "follow it",
-         .choices = BCL_CLI_PRECISIONS},
+         .choices = BCL_SESSION_PRECISIONS},
         {BCL_OPTION_TEXT, "json", &s.json, "FILE", "write all as JSON", .min = 0},
         {BCL_OPTION_REAL, "time-limit", &s.seconds, "S",
          "seconds, shared by the devices, after which checks are skipped, which counts as a fault; "

@@ -5,8 +5,7 @@
 
 #include "data/reading.h"
 #include "ops/gemm/gemm.h"
-
-#include <bertcl/session.h>
+#include "session/session.h"
 
 enum { BCL_EXIT_OK = 0, BCL_EXIT_FAILED = 1, BCL_EXIT_USAGE = 2, BCL_EXIT_SIGNAL = 128 };
 
@@ -77,13 +76,6 @@ typedef struct bcl_cli_session {
     double drawn;                  /* s */
 } bcl_cli_session;
 void bcl_cli_session_told(void *context, const bcl_session_event *event);
-
-/* of --precision */
-#define BCL_CLI_PRECISIONS "fp32|bf16|fp16|tf32"
-#define BCL_CLI_PRECISION_HELP                                                                     \
-    "of matrix products: fp32 (default), or operands in bf16, fp16 or tf32 with fp32 sums where "  \
-    "the device computes that faster (it says so if not); fp16 and tf32 are for GPUs; --gemm "     \
-    "tile-bf16 forces bf16 on a CPU"
 
 /* ---- reading.c: how corpora are read, the same in every command ---- */
 struct bcl_dataset;

@@ -133,8 +133,8 @@ int bcl_cli_eval(int argc, char **argv) {
         BCL_CLI_POOL_OPTIONS(o.pool),
         {BCL_OPTION_TEXT, "gemm", &o.gemm, "NAME",
          "matrix products by clblast, tile or reference; default: the device's best", .min = 0},
-        {BCL_OPTION_TEXT, "precision", &o.precision, BCL_CLI_PRECISIONS, BCL_CLI_PRECISION_HELP,
-         .choices = BCL_CLI_PRECISIONS},
+        {BCL_OPTION_TEXT, "precision", &o.precision, BCL_SESSION_PRECISIONS,
+         BCL_SESSION_PRECISION_HELP, .choices = BCL_SESSION_PRECISIONS},
         {BCL_OPTION_LIST, "calibrate", &o.calibrate, "PATH…",
          "CoNLL files of a development set: fits the temperature by which predict divides logits "
          "and writes it into the model's config.json",

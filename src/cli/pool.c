@@ -10,10 +10,7 @@ bcl_status bcl_cli_pool_open(bcl_pool **out, const bcl_cli_pool *o, bcl_session 
     size_t count;
     BCL_TRY(bcl_dist_devices(&devices, &count, o->devices));
     BCL_NEW(places, count);
-    for (size_t i = 0; i < count; i++)
-        places[i] = (bcl_rank_place){.device = devices[i].id,
-                                     .problem = devices[i].available ? NULL : devices[i].problem};
-    bcl_dist_split_cores(places, devices, count);
+    bcl_dist_place(places, devices, count);
     BCL_TRY(bcl_dist_take_cores(places, count, o->cores.items, o->cores.count));
     BCL_TRY(bcl_pool_open(out, session, places, count));
 out:

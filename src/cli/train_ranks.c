@@ -120,12 +120,9 @@ static bcl_status launch(int *code, bcl_train_ranks *r, const char *run, int arg
     BCL_TRY(find_devices(&devices, &count, r));
     BCL_NEW(ranks, count);
     BCL_NEW(shares, count);
-    for (size_t i = 0; i < count; i++)
-        ranks[i] = (bcl_rank_place){.device = devices[i].id,
-                                    .problem = devices[i].available ? NULL : devices[i].problem};
     if (r->shares)
         BCL_TRY(bcl_dist_shares(shares, count, r->shares));
-    bcl_dist_split_cores(ranks, devices, count);
+    bcl_dist_place(ranks, devices, count);
     BCL_TRY(bcl_dist_take_cores(ranks, count, r->cores.items, r->cores.count));
     BCL_TRY(rank_words(&words, argc, argv));
     bcl_ranks l = {.program = program,

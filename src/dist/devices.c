@@ -153,10 +153,13 @@ static void name_cores(bcl_rank_place *rank, const int *cores, int first, int co
     rank->core_count = count;
 }
 
-void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count) {
+void bcl_dist_place(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count) {
     static int cores[CPU_SETSIZE];
     cpu_set_t set;
     int have = 0, gpus = 0, next = 0, cpus = 0, given = 0;
+    for (size_t i = 0; i < count; i++)
+        ranks[i] = (bcl_rank_place){.device = devices[i].id,
+                                    .problem = devices[i].available ? NULL : devices[i].problem};
     if (sched_getaffinity(0, sizeof set, &set))
         return;
     for (int i = 0; i < CPU_SETSIZE; i++)

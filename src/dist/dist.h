@@ -134,9 +134,9 @@ typedef struct bcl_host_devices {
  * name, with its domain or without. Errors name the line. */
 bcl_status bcl_dist_device_file(bcl_host_devices *out, const char *path);
 void bcl_host_devices_free(bcl_host_devices *host);
-/* Splits this process' cores between the ranks whose device can be used: a core for each GPU, the
- * rest evenly between CPUs. */
-void bcl_dist_split_cores(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);
+/* ranks (count) = a place for each of the devices, whose texts they point to. This process' cores
+ * are split between those that can be used: a core for each GPU, the rest evenly between CPUs. */
+void bcl_dist_place(bcl_rank_place *ranks, const bcl_device_info *devices, size_t count);
 
 /* ---- group.c: the group of a run ---- */
 

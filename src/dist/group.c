@@ -51,6 +51,7 @@ struct bcl_group {
     uint64_t forced;                     /* what shares and what else were asked for */
     bool keep_all;
     double began, ended, saved; /* this step, the sum before; the newest checkpoint */
+    double weighed;             /* when its memory was looked at */
     int leaving;                /* the rank that goes, -1: none */
     char why[256];
     bool told;   /* another rank tells what failed */
@@ -310,7 +311,11 @@ static bcl_status reduce(void *context, bcl_train_part *part) {
     own.seconds = ready - g->began;
     own.wall = now - (g->ended > 0 ? g->ended : g->began);
     own.since_save = now - g->saved;
-    own.memory = bcl_rss_mb();
+    own.memory = g->all[g->t.rank].memory;
+    if (now > g->weighed + 1) { /* a file of the kernel's is read for it */
+        own.memory = bcl_rss_mb();
+        g->weighed = now;
+    }
     g->ended = now;
     BCL_TRY(sum_stats(g, part, &own));
     BCL_TRY(find_nonsense(g, part->step));

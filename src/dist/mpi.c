@@ -31,8 +31,7 @@ typedef struct mpi_transport {
     sum sums[BCL_TRANSPORT_REQUESTS];
     size_t begun, gathered; /* slots below were begun, and gathered from */
     unsigned char *faults;  /* (size) see sum_faults */
-    bool has_faults;
-    int *places; /* (PLACES,size) of each slot */
+    int *places;            /* (PLACES,size) of each slot */
 } mpi_transport;
 
 static bcl_status check(int code, const char *call) {
@@ -112,10 +111,8 @@ out:
 
 static void find_faults(mpi_transport *t, const float *const *from, size_t count) {
     for (size_t r = 0; r < (size_t)t->size; r++)
-        if (!bcl_floats_are_finite(from[r], count)) {
+        if (!bcl_floats_are_finite(from[r], count))
             t->faults[r] = 1;
-            t->has_faults = true;
-        }
 }
 
 /* In the order of the ranks, whatever came first. By blocks that stay in the nearest cache. */
@@ -214,11 +211,9 @@ out:
 
 static bool sum_faults(void *context, unsigned char *ranks) {
     mpi_transport *t = context;
-    const bool any = t->has_faults;
     memcpy(ranks, t->faults, (size_t)t->size);
     memset(t->faults, 0, (size_t)t->size);
-    t->has_faults = false;
-    return any;
+    return memchr(ranks, 1, (size_t)t->size) != NULL;
 }
 
 static bcl_status gather(void *context, const void *own, void *all, size_t bytes) {

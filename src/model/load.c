@@ -119,7 +119,8 @@ static const bcl_tensor *find_prefixed(const bcl_checkpoint *ck, const char *nam
     const char *end = strncmp(name, "bert.", 5) ? name : name + 5;
     for (size_t i = 0; i < bcl_checkpoint_count(ck); i++) {
         const bcl_tensor *t = bcl_checkpoint_at(ck, i);
-        if (ends_with(t->name, end) && t->name[strlen(t->name) - strlen(end) - 1] == '.')
+        const size_t size = strlen(t->name), part = strlen(end);
+        if (size > part && ends_with(t->name, end) && t->name[size - part - 1] == '.')
             return t;
     }
     return NULL;

@@ -7,6 +7,13 @@
 
 #include <bertcl/session.h>
 
+/* What --precision takes, and its help: the same in every command. */
+#define BCL_SESSION_PRECISIONS "fp32|bf16|fp16|tf32"
+#define BCL_SESSION_PRECISION_HELP                                                                 \
+    "of matrix products: fp32 (default), or operands in bf16, fp16 or tf32 with fp32 sums where "  \
+    "the device computes that faster (it says so if not); fp16 and tf32 are for GPUs; --gemm "     \
+    "tile-bf16 forces bf16 on a CPU"
+
 /* A device and the sessions that use it. */
 typedef struct bcl_session_device_use bcl_session_device_use;
 

@@ -133,15 +133,11 @@ static const bcl_run_option table[] = {
     {BCL_RUN_INT, "eval-batch", AT(eval_batch), "N",
      "sentences a batch in evaluation; default: by tokens. Results do not depend on it", .min = 1,
      .max = 1e6, .how = true},
-    {BCL_RUN_TEXT, "precision", AT(precision), "fp32|bf16|fp16|tf32",
-     "of matrix products: fp32 (default), or operands in bf16, fp16 or tf32 with fp32 sums where "
-     "the device computes that faster (it says so if not); fp16 and tf32 are for GPUs; --gemm "
-     "tile-bf16 forces bf16 on a CPU",
-     .choices = "fp32|bf16|fp16|tf32", .text = "fp32", .how = true},
+    {BCL_RUN_TEXT, "precision", AT(precision), BCL_SESSION_PRECISIONS, BCL_SESSION_PRECISION_HELP,
+     .choices = BCL_SESSION_PRECISIONS, .text = "fp32", .how = true},
     {BCL_RUN_REAL, "loss-scale", AT(loss_scale), "X",
      "in fp16 the first factor of the loss, so that small gradients are not lost: halved where "
-     "they "
-     "overflow, doubled after 2000 steps in which they did not; default 65536",
+     "they overflow, doubled after 2000 steps in which they did not; default 65536",
      .min = 1, .max = 1e30, .how = true},
 };
 enum { ROWS = sizeof table / sizeof *table };
