@@ -1,6 +1,8 @@
 /* The slots and their events. */
 #include "model/pipeline.h"
 
+#include <math.h>
+
 struct bcl_pipeline {
     bcl_model *model;         /* NULL: */
     const bcl_remote *remote; /* there */
@@ -83,6 +85,26 @@ void bcl_pipeline_free(bcl_pipeline *p) {
     free(p);
 }
 
+/* A rounded loss may lie below 0 by this. */
+static const float BELOW_ZERO = 1e-3F;
+
+/* What no logits have, whatever the model: so much of a device that errs is seen at once. Values
+ * that are not finite are the caller's to judge. */
+static bcl_status check_labels(const bcl_pipeline *p, const bcl_slot *s) {
+    const int K = p->options.labels;
+    for (int t = 0; t < s->batch.T; t++) {
+        const float loss = s->row_loss[t];
+        const int32_t label = s->predicted[t];
+        if (!isfinite(loss) || (label >= 0 && label < K && loss > -BELOW_ZERO))
+            continue;
+        return bcl_fail(BCL_ERROR_DEVICE,
+                        "the device computes wrong numbers: a token's label is %d (0 to %d are "
+                        "possible) and its loss %g; 'bertcl bench verify' looks further",
+                        label, K - 1, (double)loss);
+    }
+    return BCL_OK;
+}
+
 static bcl_status collect(bcl_pipeline *p, size_t i) {
     bcl_status status = BCL_OK;
     if (!p->events[i] && !p->sent[i])
@@ -92,6 +114,8 @@ static bcl_status collect(bcl_pipeline *p, size_t i) {
     else
         BCL_TRY(bcl_event_await(bcl_model_device(p->model), &p->events[i]));
     p->sent[i] = false;
+    if (p->slots[i].predicted)
+        BCL_TRY(check_labels(p, &p->slots[i]));
     BCL_TRY(p->options.collect(p->options.context, &p->slots[i]));
 out:
     return status;

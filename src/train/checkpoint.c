@@ -259,14 +259,23 @@ static const char *const state_names[STATE_NUMBERS] = {
     "best_f1",      "best_step",  "metrics_size", "patience_score", "stale",
     "epoch_weight", "loss_scale", "scale_steps",  "skipped_steps"};
 
-bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
-                                     const bcl_model_files *files, const bcl_train_state *state,
-                                     const char *ranks) {
+bcl_status bcl_train_checkpoint_discard(const char *written, bcl_status status) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", bcl_message());
+    if (bcl_path_remove(written))
+        status = BCL_ERROR_IO;
+    return bcl_fail(status, "%s", message);
+}
+
+bcl_status bcl_train_checkpoint_write(char **written, const char *run, bcl_model *model,
+                                      const bcl_model_files *files, const bcl_train_state *state,
+                                      const char *ranks) {
     bcl_status status = BCL_OK;
     char *temporary = NULL, *folder = NULL, *path = NULL;
     char texts[STATE_NUMBERS][40];
     const char *metadata[STATE_NUMBERS + 1][2];
     double numbers[STATE_NUMBERS];
+    *written = NULL;
     BCL_TRY(bcl_format(&temporary, "%s/checkpoint.tmp.%ld", run, (long)getpid()));
     BCL_TRY(folder_of(&folder, run, state->step));
     if (bcl_path_exists(folder)) /* resumed here, and nothing done since */
@@ -289,19 +298,25 @@ bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
     BCL_TRY(bcl_model_state_save(model, path, (const char *const(*)[2])metadata,
                                  STATE_NUMBERS + (ranks != NULL)));
     BCL_TRY(write_sums(temporary, state->step));
-    BCL_TRY(bcl_path_rename(temporary, folder));
-    BCL_TRY(bcl_train_checkpoint_prune(run, 2)); /* not before: two are whole at any moment */
+    *written = temporary;
+    temporary = NULL;
 out:
-    if (status && temporary) { /* a full disk should not stay full for what is of no use */
-        char message[1024];
-        snprintf(message, sizeof message, "%s", bcl_message());
-        if (bcl_path_remove(temporary))
-            status = BCL_ERROR_IO;
-        (void)bcl_fail(status, "%s", message);
-    }
+    if (status && temporary)
+        status = bcl_train_checkpoint_discard(temporary, status);
     free(temporary);
     free(folder);
     free(path);
+    return status;
+}
+
+bcl_status bcl_train_checkpoint_publish(const char *run, const char *written, int64_t step) {
+    bcl_status status = BCL_OK;
+    char *folder = NULL;
+    BCL_TRY(folder_of(&folder, run, step));
+    BCL_TRY(bcl_path_rename(written, folder));
+    BCL_TRY(bcl_train_checkpoint_prune(run, 2)); /* not before: two are whole at any moment */
+out:
+    free(folder);
     return status;
 }
 

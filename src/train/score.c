@@ -80,14 +80,17 @@ double bcl_trainer_score(const bcl_evaluation *e, bcl_select select) {
     }
 }
 
-bcl_status bcl_trainer_evaluate_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out) {
+bcl_status bcl_trainer_evaluate_epoch(bcl_trainer *t, bcl_train_result *out) {
+    return t->job->dev ? bcl_trainer_evaluate(t, &out->dev, t->job->dev, t->job->dev_words)
+                       : bcl_trainer_evaluate_test(t, out);
+}
+
+bcl_status bcl_trainer_note_epoch(bcl_trainer *t, int64_t epoch, const bcl_train_result *result) {
     bcl_status status = BCL_OK;
     char line[256];
     const bool dev = t->job->dev != NULL;
-    const bcl_evaluation *e = dev ? &out->dev : &out->evaluation;
+    const bcl_evaluation *e = dev ? &result->dev : &result->evaluation;
     const char *set = dev ? "dev" : "eval";
-    BCL_TRY(dev ? bcl_trainer_evaluate(t, &out->dev, t->job->dev, t->job->dev_words)
-                : bcl_trainer_evaluate_test(t, out));
     const double f1 = bcl_report_macro(e->report).f1, entity_f1 = entity_f1_of(e);
     int n = snprintf(line, sizeof line,
                      "{\"step\": %lld, \"epoch\": %lld, \"%s_loss\": %.9g, \"%s_accuracy\": "

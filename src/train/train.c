@@ -5,6 +5,8 @@
 #include <math.h>
 #include <unistd.h>
 
+typedef bcl_status evaluation(bcl_trainer *t, bcl_train_result *out);
+
 static bcl_dropout_state dropout_state_of(const bcl_trainer *t, int64_t step) {
     return (bcl_dropout_state){(float)t->o->hidden_dropout, (float)t->o->attention_dropout,
                                (float)t->o->classifier_dropout, t->o->seed, step};
@@ -176,7 +178,7 @@ static bcl_status audit(bcl_trainer *t) {
     bcl_status status = BCL_OK;
     const bcl_dropout_state dropout = dropout_state_of(t, t->state.step);
     const bcl_capacity capacity = bcl_train_capacity(t->plan, t->o);
-    if (!t->job->group || t->alone || t->job->group->size == 1)
+    if (!t->job->group || t->job->group->size == 1)
         return BCL_OK;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
     BCL_TRY(bcl_model_reserve(t->model, &capacity)); /* evaluation has its own */
@@ -186,43 +188,56 @@ out:
     return status;
 }
 
-static bcl_status save(bcl_trainer *t) {
+static bcl_status write_checkpoint(char **written, bcl_trainer *t) {
     bcl_status status = BCL_OK;
-    char *folder = NULL, *ranks = NULL;
+    char *ranks = NULL;
     const bcl_train_group *group = t->job->group;
-    BCL_TRY(bcl_pipeline_drain(t->pipeline));
-    bcl_trainer_clock_stop(t);
-    if (group && !t->alone)
-        BCL_TRY(group->sync(group->context, t->model, t->state.step));
-    if (group && t->lead)
-        BCL_TRY(group->keep(group->context, &ranks));
-    if (!t->lead) {
-        bcl_trainer_clock_start(t);
-        goto out;
-    }
     if (fsync(fileno(t->metrics))) {
         status = bcl_fail_errno("%s: cannot write", t->metrics_path);
         goto out;
     }
-    BCL_TRY(bcl_format(&folder, "%s/checkpoint-%lld", t->job->folder, (long long)t->state.step));
-    if (group)
+    if (group) {
+        BCL_TRY(group->keep(group->context, &ranks));
         group->patience(group->context);
-    BCL_TRY(bcl_train_checkpoint_save(t->job->folder, t->model, &t->job->files, &t->state, ranks));
-    bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_CHECKPOINT, .text = folder});
-    bcl_trainer_clock_start(t);
+    }
+    BCL_TRY(bcl_train_checkpoint_write(written, t->job->folder, t->model, &t->job->files, &t->state,
+                                       ranks));
 out:
-    free(folder);
     free(ranks);
     return status;
 }
 
-static bcl_status audit_and_save(bcl_trainer *t) {
-    const bcl_status status = audit(t);
-    return status ? status : save(t);
+/* A device that errs may do so in what the lead reads of it, too: the checkpoint counts if all are
+ * the same before and behind. */
+static bcl_status save(bcl_trainer *t) {
+    bcl_status status = BCL_OK;
+    char *folder = NULL, *written = NULL;
+    const bcl_train_group *group = t->job->group;
+    BCL_TRY(bcl_pipeline_drain(t->pipeline));
+    bcl_trainer_clock_stop(t);
+    if (group)
+        BCL_TRY(group->sync(group->context, t->model, t->state.step));
+    if (t->lead)
+        BCL_TRY(write_checkpoint(&written, t));
+    BCL_TRY(audit(t));
+    if (written)
+        BCL_TRY(bcl_train_checkpoint_publish(t->job->folder, written, t->state.step));
+    if (t->lead) {
+        BCL_TRY(
+            bcl_format(&folder, "%s/checkpoint-%lld", t->job->folder, (long long)t->state.step));
+        bcl_trainer_tell(t, (bcl_run_event){.kind = BCL_RUN_CHECKPOINT, .text = folder});
+    }
+    bcl_trainer_clock_start(t);
+out:
+    if (status && written)
+        status = bcl_train_checkpoint_discard(written, status);
+    free(folder);
+    free(written);
+    return status;
 }
 
 static bcl_status stop(bcl_trainer *t) {
-    const bcl_status status = audit_and_save(t);
+    const bcl_status status = save(t);
     return status ? status
                   : bcl_fail(BCL_ERROR_INTERRUPTED,
                              "%s: stopped at step %lld of %lld; --resume goes on", t->job->folder,
@@ -235,6 +250,19 @@ static bcl_status stop_if_asked(bcl_trainer *t) {
     return (t->job->group ? t->stopped : asked) ? stop(t) : BCL_OK;
 }
 
+/* The lead evaluates and the others wait. Then all show that their devices still compute the same:
+ * figures of a device that errs would be the run's. */
+static bcl_status evaluate_together(bcl_trainer *t, evaluation *evaluate, bcl_train_result *out) {
+    bcl_status status = t->lead ? evaluate(t, out) : BCL_OK;
+    if (t->job->group)
+        status = t->job->group->agree(t->job->group->context, status);
+    BCL_TRY(status == BCL_ERROR_INTERRUPTED ? stop(t) : status);
+    BCL_TRY(audit(t));
+    t->evaluated = true;
+out:
+    return status;
+}
+
 static bool is_patience_out(const bcl_trainer *t) {
     return t->o->patience && t->state.stale >= t->o->patience;
 }
@@ -245,7 +273,6 @@ static bcl_status end_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out
     const bcl_train_group *group = t->job->group;
     char *model = NULL, *best = NULL;
     BCL_TRY(bcl_pipeline_drain(t->pipeline));
-    BCL_TRY(audit(t)); /* before the model is evaluated and saved */
     bcl_trainer_clock_stop(t);
     const double labelled = t->state.epoch_labelled > 0 ? t->state.epoch_labelled : 1;
     t->state.last_loss =
@@ -257,12 +284,11 @@ static bcl_status end_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out
     bool better = false;
     if (t->job->dev || t->job->test) {
         double score = 0;
-        status = t->lead ? bcl_trainer_evaluate_epoch(t, epoch, out) : BCL_OK;
-        if (group) /* the others wait for it */
-            status = group->agree(group->context, status);
-        BCL_TRY(status == BCL_ERROR_INTERRUPTED ? stop(t) : status);
-        if (t->lead)
+        BCL_TRY(evaluate_together(t, bcl_trainer_evaluate_epoch, out));
+        if (t->lead) {
+            BCL_TRY(bcl_trainer_note_epoch(t, epoch, out));
             score = bcl_trainer_score(t->job->dev ? &out->dev : &out->evaluation, t->o->select);
+        }
         if (group)
             BCL_TRY(group->tell(group->context, &score, sizeof score));
         better = bcl_trainer_take_score(t, score);
@@ -360,7 +386,7 @@ static bcl_status run_epochs(bcl_trainer *t, bcl_train_result *out) {
             step++;
             const bool ended = step == t->plan->first_step[epoch + 1];
             if (!ended && (t->due || (t->o->save_every && step % t->o->save_every == 0)))
-                BCL_TRY(audit_and_save(t));
+                BCL_TRY(save(t));
             BCL_TRY(stop_if_asked(t));
         } while (step < t->plan->first_step[epoch + 1]);
         BCL_TRY(end_epoch(t, epoch + 1, out));
@@ -369,14 +395,8 @@ out:
     return status;
 }
 
-/* With a dev set: the figures of best/, on the dev set again and on the test set for the only time.
- */
 static bcl_status evaluate_best(bcl_trainer *t, bcl_train_result *out) {
     bcl_status status = BCL_OK;
-    char *best = NULL;
-    bcl_load_report report = {0};
-    BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
-    BCL_TRY(bcl_model_load_weights(t->model, best, false, 0, &report));
     BCL_TRY(bcl_trainer_evaluate(t, &out->dev, t->job->dev, t->job->dev_words));
     if (t->job->test)
         BCL_TRY(bcl_trainer_evaluate_test(t, out));
@@ -385,9 +405,24 @@ static bcl_status evaluate_best(bcl_trainer *t, bcl_train_result *out) {
     out->last_epoch = bcl_train_plan_epoch(t->plan, t->state.step - 1) + 1;
     out->stopped_early = t->state.step < t->plan->steps;
 out:
+    return status;
+}
+
+/* With a dev set: the figures of best/, on the dev set again and on the test set for the only time.
+ */
+static bcl_status end_with_best(bcl_trainer *t, bcl_train_result *out) {
+    bcl_status status = BCL_OK;
+    char *best = NULL;
+    bcl_load_report report = {0};
+    if (t->job->group) /* the lead has published it */
+        BCL_TRY(t->job->group->agree(t->job->group->context, BCL_OK));
+    BCL_TRY(bcl_path_join(&best, t->job->folder, "best"));
+    BCL_TRY(bcl_model_load_weights(t->model, best, false, 0, &report));
+    BCL_TRY(evaluate_together(t, evaluate_best, out));
+out:
     bcl_load_report_free(&report);
     free(best);
-    return status == BCL_ERROR_INTERRUPTED ? stop(t) : status;
+    return status;
 }
 
 /* RUN/model is the last checkpoint's. */
@@ -416,12 +451,10 @@ bcl_status bcl_train(bcl_train_result *out, const bcl_train_job *job) {
     BCL_TRY(prepare(&t));
     BCL_TRY(run_epochs(&t, out));
     bcl_trainer_clock_stop(&t);
-    t.alone = true; /* the others have ended */
-    if (t.lead && job->dev)
-        BCL_TRY(evaluate_best(&t, out));
-    else if (t.lead && job->test &&
-             !out->evaluated) /* killed between the last checkpoint and the results */
-        BCL_TRY(bcl_trainer_evaluate_test(&t, out));
+    if (job->dev)
+        BCL_TRY(end_with_best(&t, out));
+    else if (job->test && !t.evaluated) /* killed between the last checkpoint and the results */
+        BCL_TRY(evaluate_together(&t, bcl_trainer_evaluate_test, out));
     out->loss = t.state.last_loss;
     out->steps = t.state.step;
     out->loss_scale = t.state.loss_scale;

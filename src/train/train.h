@@ -261,12 +261,17 @@ bcl_status bcl_train_checkpoint_find(char **folder, const char *run, bool has_su
                                      void (*told)(void *context, const char *line), void *context);
 /* Removes all but the newest `keep`. */
 bcl_status bcl_train_checkpoint_prune(const char *run, size_t keep);
-/* Writes RUN/checkpoint-STEP (model/, training_state.safetensors, and checkpoint.json with the
- * checksums of all), appears complete or not at all. The one before stays, older ones go. ranks:
- * what a group has kept, or NULL. */
-bcl_status bcl_train_checkpoint_save(const char *run, bcl_model *model,
-                                     const bcl_model_files *files, const bcl_train_state *state,
-                                     const char *ranks);
+/* Writes what will be RUN/checkpoint-STEP (model/, training_state.safetensors, and checkpoint.json
+ * with the checksums of all) into a temporary folder, *written, to free(); NULL: there is one.
+ * ranks: what a group has kept, or NULL. */
+bcl_status bcl_train_checkpoint_write(char **written, const char *run, bcl_model *model,
+                                      const bcl_model_files *files, const bcl_train_state *state,
+                                      const char *ranks);
+/* It appears, complete. The one before stays, older ones go. */
+bcl_status bcl_train_checkpoint_publish(const char *run, const char *written, int64_t step);
+/* Removes it, as a full disk should not stay full for what is of no use. Returns `status`, whose
+ * message stays. */
+bcl_status bcl_train_checkpoint_discard(const char *written, bcl_status status);
 /* *text = `ranks` of a checkpoint, to free(); NULL: none. */
 bcl_status bcl_train_checkpoint_ranks(char **text, const char *folder);
 bcl_status bcl_train_checkpoint_load(bcl_train_state *state, bcl_model *model, const char *folder);

@@ -28,7 +28,7 @@ typedef struct bcl_trainer {
     bcl_histograms *histograms; /* NULL: none are wanted, or not from this process */
     bcl_audit *audit;           /* of a group */
     bool lead;                  /* the one who writes */
-    bool alone;                 /* the group's other ranks have ended */
+    bool evaluated;             /* at the end of an epoch, by the lead, in this process' time */
     bool due;                   /* the group wants a checkpoint */
     bool stopped;               /* one of the group was asked to end */
     /* speed of this process: from the end of its second step, without evaluation and saving */
@@ -56,8 +56,10 @@ void bcl_trainer_tell_step(const bcl_trainer *t, bcl_run_event *event);
 bcl_status bcl_trainer_evaluate(bcl_trainer *t, bcl_evaluation *out, const bcl_dataset *data,
                                 const bcl_predictions *words);
 bcl_status bcl_trainer_evaluate_test(bcl_trainer *t, bcl_train_result *out);
-/* The evaluation of an epoch, with its line in the metrics. */
-bcl_status bcl_trainer_evaluate_epoch(bcl_trainer *t, int64_t epoch, bcl_train_result *out);
+/* The evaluation of an epoch: of the dev set if there is one. */
+bcl_status bcl_trainer_evaluate_epoch(bcl_trainer *t, bcl_train_result *out);
+/* Its line in the metrics, and its event. */
+bcl_status bcl_trainer_note_epoch(bcl_trainer *t, int64_t epoch, const bcl_train_result *result);
 /* The larger the better. */
 double bcl_trainer_score(const bcl_evaluation *e, bcl_select select);
 /* Takes the epoch's score into the state; returns whether the epoch is the best so far. */

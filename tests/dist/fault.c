@@ -6,6 +6,7 @@
  * - hang: the next call never returns
  * - nan: what is read from the device is NaN in its first quarter
  * - wrong: and here it is 0.01, which is finite
+ * - zero: and here it is 0, which is a loss, a label and a gradient
  * - kill: the process is killed, as by a driver that crashes
  * - stop: and here it is stopped
  * - count: nothing; the number of calls is written to MARKER at the end
@@ -20,6 +21,7 @@
 
 #include <dlfcn.h>
 #include <glob.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -140,13 +142,12 @@ static void *next(const char *name) {
 static void spoil(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes) {
     cl_int (*fill)(cl_command_queue, cl_mem, const void *, size_t, size_t, size_t, cl_uint,
                    const cl_event *, cl_event *);
-    const unsigned nan = 0x7fc00000;
-    const float small = 0.01F;
-    if (!fault.fails || (!is_kind("nan") && !is_kind("wrong")) || bytes < 16 || offset % 4)
+    const float value = is_kind("nan") ? NAN : is_kind("wrong") ? 0.01F : 0;
+    const bool spoils = is_kind("nan") || is_kind("wrong") || is_kind("zero");
+    if (!fault.fails || !spoils || bytes < 16 || offset % 4)
         return;
     *(void **)&fill = next("clEnqueueFillBuffer");
-    fill(queue, buffer, is_kind("nan") ? (const void *)&nan : &small, 4, offset, bytes / 16 * 4, 0,
-         NULL, NULL);
+    fill(queue, buffer, &value, 4, offset, bytes / 16 * 4, 0, NULL, NULL);
 }
 
 #define CALL(TYPE, NAME, PARAMETERS, ARGUMENTS, BEFORE, WRONG)                                     \

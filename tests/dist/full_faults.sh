@@ -26,9 +26,29 @@ hurt compiling 1 kill 30 'signal 9|has died'
 hurt hanging 2 hang 600 'its driver hangs: nothing came of it for [0-9]* s'
 hurt error 1 error 700 'out of device resources' --wire bf16
 hurt nan 1 nan 600 'not finite|wrong numbers'
-hurt wrong 2 wrong 600 'wrong numbers: .*limit 0.02' --wire bf16
+hurt wrong 2 wrong 600 'wrong numbers: a sentence that all compute: .*limit 0.02' --wire bf16 --save-every 1000
 hurt checkpoint 0 kill "$tmp/checkpoint/checkpoint.tmp.*" 'signal 9|has died'
 hurt evaluation 0 error "$tmp/evaluation/best" 'out of device resources'
+
+# The lead's device lies from the last checkpoint on, while it alone evaluates: the figures are another's, and right.
+figures() { # loss, accuracy and labels of the evaluations, without the devices and times
+    sed -n '/"devices"/,$d; /per_s\|seconds\|"rss/d; p' "$tmp/$1/results.json" | grep -E '"(loss|accuracy|f1-score)"'
+}
+split=(--shares 1,1,1 --split 0.6,0.2)
+"$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/healthy" --devices pocl:0,pocl:0,pocl:0 "${split[@]}" \
+    >"$tmp/stdout" 2>&1 || fail "healthy: $(cat "$tmp/stdout")"
+[ "$(figures healthy | wc -l)" -ge 6 ] || fail "healthy: no figures"
+last=$(basename "$(ls -d "$tmp/healthy"/checkpoint-*)")
+for name in wrong zero; do
+    hurt $name-end 0 $name "$tmp/$name-end/$last" 'wrong numbers' "${split[@]}"
+    [ "$(figures $name-end)" = "$(figures healthy)" ] || fail "$name: $(diff <(figures $name-end) <(figures healthy))"
+done
+
+# Labels that are none, from the only device: no report of them.
+evaluate=("$BERTCL" eval --model "$tmp/healthy/model" --data "$tmp/data" --device pocl:0)
+faulty "-1 count 1 $tmp/calls" "${evaluate[@]}" >"$tmp/stdout" 2>&1 || fail "eval: $(cat "$tmp/stdout")"
+check "eval" 1 'the device computes wrong numbers: a token.s label is [0-9]* .0 to 4 are possible' \
+    faulty "-1 wrong $(($(cat "$tmp/calls") - 20)) $tmp/eval.marker" "${evaluate[@]}"
 
 # A device alone: the message, and on with another one.
 faulty "0 error 600 $tmp/alone.marker" "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/alone" --devices pocl:0 \

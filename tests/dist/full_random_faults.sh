@@ -5,9 +5,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/ranks.sh"
 need_ranks
 RANDOM=${BERTCL_FAULT_SEED:-1}
-recipe+=(--batch 4 --epochs 3 --save-every 10 --keep-all)
+recipe+=(--test "$tmp/data" --batch 4 --epochs 3 --save-every 10 --keep-all)
 train=("$BERTCL" train --quiet "${recipe[@]}" --devices pocl:0,pocl:0,pocl:0 --out)
-kinds=(error hang nan wrong kill stop)
+kinds=(error hang nan wrong zero kill stop)
 passed=0
 
 # How many calls a run makes in each rank, and how long it takes (ms).
@@ -33,6 +33,7 @@ end_bertcl() {
     [ $code = 0 ] || "$BERTCL" train --quiet "${recipe[@]}" --out "$tmp/$name" --resume --devices pocl:0,pocl:0 \
         >"$tmp/$name.out" 2>"$tmp/$name.err" || fail "$name: resumed: $(cat "$tmp/$name.err")"
     survived "$name" ""
+    honest "$name"
     echo "$name: bertcl ended by $signal after $after s with status $code; resumed"
 }
 
@@ -42,6 +43,7 @@ break_driver() {
         >"$tmp/$name.out" 2>"$tmp/$name.err" || fail "$name: exit $?: $(cat "$tmp/$name.err")"
     [ ! -s "$tmp/$name.err" ] || pattern='.'
     survived "$name" "$pattern"
+    honest "$name"
     echo "$name: $kind in rank $rank from call $when on: $([ -e "$tmp/$name.marker" ] || echo "not reached; ")$(
         grep -o 'left out.*' "$tmp/$name.err" || echo "nothing was to be seen")"
 }
@@ -55,7 +57,7 @@ for i in $(seq "$runs"); do
         signals=(KILL TERM INT)
         end_bertcl "run$i" "${signals[RANDOM % 3]}" "$(awk "BEGIN { print $((RANDOM % 1000)) / 1000 * $took / 1000 }")"
     else
-        break_driver "run$i" "${kinds[RANDOM % 6]}" $rank $((1 + (RANDOM * 32768 + RANDOM) % calls[rank]))
+        break_driver "run$i" "${kinds[RANDOM % ${#kinds[@]}]}" $rank $((1 + (RANDOM * 32768 + RANDOM) % calls[rank]))
     fi
     [ $failed = 1 ] || passed=$((passed + 1))
     failed=$((failed | before))

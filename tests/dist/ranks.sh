@@ -61,6 +61,18 @@ survived() {
     clean "$1"
 }
 
+# honest NAME: the run $tmp/NAME, tested with its training data, says of its model what a sound device finds.
+honest() {
+    "$BERTCL" eval --quiet --json --model "$tmp/$1/model" --data "$tmp/data" --device pocl:0 >"$tmp/found" ||
+        fail "$1: its model cannot be evaluated"
+    paste <(loss_of eval "$tmp/$1/results.json") <(loss_of '' "$tmp/found") | awk '
+        { d = $1 - $2; d = d < 0 ? -d : d } END { exit NF != 2 || !(d <= 1e-4 * $2) }' ||
+        fail "$1: a loss of $(loss_of eval "$tmp/$1/results.json"), and the model has $(loss_of '' "$tmp/found")"
+}
+
+# loss_of KEY FILE: the first loss behind the key.
+loss_of() { sed -n "/\"$1/,\$ s/.*\"loss\":[[:space:]]*\([^,]*\),.*/\1/p" "$2" | head -1; }
+
 # Nothing half-written in the run $tmp/NAME, no process, no file of Open MPI's.
 clean() {
     [ -z "$(ls -a "$tmp/$1" | grep '\.tmp\.')" ] || fail "$1: temporary files: $(ls -a "$tmp/$1")"
