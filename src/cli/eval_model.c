@@ -168,7 +168,19 @@ static bcl_status make_transitions(reading *x, const eval_options *o, const eval
     return bcl_transitions_create(&x->transitions, scheme, labels_of(m), K);
 }
 
+/* What an evaluation has taken is given up. */
+static void forget_taken(reading *x) {
+    for (size_t i = 0; i < x->logits.count; i++) {
+        free(x->logits.items[i]);
+        x->logits.items[i] = NULL;
+    }
+    x->words.word_count = 0;
+    if (x->words.calibration)
+        bcl_calibration_free(x->words.calibration);
+}
+
 static bcl_status evaluate(bcl_evaluation *out, reading *x, const eval_options *o, eval_model *m) {
+    bcl_status status = BCL_OK;
     const bool sink = x->logits.items || x->words.transitions || x->words.calibration;
     x->words.predictions = &x->predictions;
     x->words.label_ids = x->ids;
@@ -180,9 +192,28 @@ static bcl_status evaluate(bcl_evaluation *out, reading *x, const eval_options *
                                           .sink = sink ? take_logits : NULL,
                                           .context = &x->logits,
                                           .predicted = x->predicted,
-                                          .remote = m->session->remote};
-    return bcl_evaluate(out, m->session->model, &x->data, labels_of(m),
-                        (size_t)m->session->config.labels, &options);
+                                          .remote = m->session->remote,
+                                          .stop = m->pool ? bcl_pool_doubtful(m->pool) : NULL};
+    bcl_pool_findings found = {0};
+    for (;;) { /* each time with a device less */
+        status = bcl_evaluate(out, m->session->model, &x->data, labels_of(m),
+                              (size_t)m->session->config.labels, &options);
+        const bool stopped = options.stop && *options.stop && !bcl_interrupted();
+        if (status && !(status == BCL_ERROR_INTERRUPTED && stopped))
+            return status;
+        if (m->pool && !stopped)
+            BCL_TRY(bcl_pool_settle(&found, m->pool));
+        if (!stopped && !found.doubtful)
+            break;
+        if (!o->quiet)
+            fputs("bertcl: answers of it were counted: the evaluation begins anew\n", stderr);
+        bcl_evaluation_free(out);
+        forget_taken(x);
+    }
+out:
+    if (status)
+        bcl_evaluation_free(out);
+    return status;
 }
 
 /* Without a level accuracy and report are of pieces, as in training, and entities of words. */

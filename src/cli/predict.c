@@ -38,6 +38,8 @@ typedef struct job {
     bool words, document, byte_offsets, constrain, quiet;
     bcl_cli_pool devices; /* --devices */
     bcl_pool *pool;       /* of them */
+    bool settled;         /* their last answers are checked */
+    bool doubtful;        /* some of what was given out may be wrong */
     bcl_cli_session telling;
     bcl_session *session;
     bcl_tagger *tagger;
@@ -144,13 +146,27 @@ out:
 
 /* ---- the command ---- */
 
+static bcl_status settle(job *j) {
+    if (!j->pool || j->settled)
+        return BCL_OK;
+    j->settled = true;
+    return bcl_predict_settle(&j->doubtful, j->pool, &j->paths,
+                              j->output.format != BCL_PREDICT_COUNTS || j->out);
+}
+
 /* What was read before a wrong line is still printed. */
 static bcl_status keep_earlier(job *j, bcl_status status) {
-    char message[2048];
+    char message[4096];
     snprintf(message, sizeof message, "%s", bcl_message());
-    if (status != BCL_ERROR_FORMAT || j->out || bcl_tagger_flush(j->tagger))
+    if (status == BCL_ERROR_INTERRUPTED)
         return status;
-    fflush(stdout);
+    if (status == BCL_ERROR_FORMAT && !j->out) {
+        if (bcl_tagger_flush(j->tagger))
+            return status;
+        fflush(stdout);
+    }
+    if (settle(j) && j->doubtful)
+        bcl_cli_error(BCL_ERROR_DEVICE); /* and then what ended it */
     return bcl_fail(status, "%s", message);
 }
 
@@ -163,9 +179,12 @@ static bcl_status read_all(job *j) {
             j->output.data = strcmp(j->paths.items[i], "-") ? j->paths.items[i] : "standard input";
             BCL_TRY(bcl_predict_begin(&j->output, j->paths.targets[i]));
         }
+        j->paths.begins[j->paths.begun++] = j->input.texts;
         BCL_TRY(bcl_predict_read(&j->input, j->paths.items[i]));
         if (j->out || i + 1 == j->paths.count) {
             BCL_TRY(bcl_tagger_flush(j->tagger));
+            if (i + 1 == j->paths.count)
+                BCL_TRY(settle(j));
             BCL_TRY(bcl_predict_end(&j->output));
         }
     }

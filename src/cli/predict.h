@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "data/data.h"
+#include "dist/dist.h"
 
 #include <bertcl/tagger.h>
 
@@ -125,11 +126,19 @@ typedef struct bcl_predict_paths {
     char **items;   /* (count) files; "-" is standard input */
     char **targets; /* (count) what each is written to; NULL without `out` */
     size_t count, capacity;
+    uint64_t *begins; /* (count) texts in front of each; of the first `begun`, which were read */
+    size_t begun;
 } bcl_predict_paths;
 /* Files, and those of folders. */
 bcl_status bcl_predict_paths_list(bcl_predict_paths *paths, const bcl_list *given, const char *out,
                                   bcl_predict_format format);
 void bcl_predict_paths_free(bcl_predict_paths *paths);
+
+/* ---- predict_doubt.c ---- */
+/* Has the devices' last answers checked. An error names the texts whose answers may be wrong;
+ * *doubtful: there are some. printed: they have been given out. */
+bcl_status bcl_predict_settle(bool *doubtful, bcl_pool *pool, const bcl_predict_paths *paths,
+                              bool printed);
 
 /* ---- predict_lines.c ---- */
 

@@ -107,6 +107,7 @@ bcl_status bcl_predict_paths_list(bcl_predict_paths *p, const bcl_list *given, c
     for (size_t i = 0; i < given->count; i++)
         BCL_TRY(bcl_path_is_directory(given->items[i]) ? add_folder(p, given->items[i])
                                                        : add_path(p, given->items[i]));
+    BCL_NEW(p->begins, p->count);
     if (out)
         BCL_TRY(list_targets(p, out, format));
 out:
@@ -116,5 +117,6 @@ out:
 void bcl_predict_paths_free(bcl_predict_paths *p) {
     bcl_strings_free(p->targets, p->targets ? p->count : 0);
     bcl_strings_free(p->items, p->count);
+    free(p->begins);
     *p = (bcl_predict_paths){0};
 }

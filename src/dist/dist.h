@@ -6,6 +6,8 @@
 
 #include "train/train.h"
 
+#include <signal.h>
+
 /* ---- what carries bytes between the ranks ---- */
 
 /* Blocking calls of all ranks, in the same order; the request is the one that is not. */
@@ -113,6 +115,20 @@ typedef struct bcl_pool bcl_pool;
 bcl_status bcl_pool_open(bcl_pool **out, struct bcl_session *session, const bcl_rank_place *places,
                          size_t count);
 void bcl_pool_free(bcl_pool *pool); /* takes NULL */
+
+/* What the checks of the pool's answers say, see docs/distributed.md. */
+typedef struct bcl_pool_findings {
+    bool doubtful;        /* results were collected that a device has computed which was found to
+                           * compute wrong numbers behind its last good check */
+    uint64_t first, last; /* among these numbers, see bcl_slot; 0: not numbered */
+    const char *why; /* of the first such device, the pool's: "ID computes wrong numbers: …" */
+    uint64_t batches, checked; /* computed in all, and once more to compare them */
+} bcl_pool_findings;
+/* Checks what each device answered last, of the pipeline that is or was open; blocking. Behind an
+ * error what is found so far. */
+bcl_status bcl_pool_settle(bcl_pool_findings *out, bcl_pool *pool);
+/* Not 0 from when results are in doubt until the next pipeline: a `stop` of bcl_evaluate. */
+const volatile sig_atomic_t *bcl_pool_doubtful(const bcl_pool *pool);
 
 /* ---- devices.c: which devices ---- */
 

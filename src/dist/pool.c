@@ -2,8 +2,7 @@
  * one device would have computed, so that only who computes it, and when, is decided here. A device
  * that dies, hangs or errs is left out, and what it had is handed out again. */
 #define _GNU_SOURCE
-#include "dist/pool.h"
-#include "dist/dist.h"
+#include "dist/pool_state.h"
 #include "tune/tune.h"
 
 #include <errno.h>
@@ -11,223 +10,31 @@
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    ON_WAY = 2,      /* batches that a device has: one computed, one waiting for it */
-    MOST_SLOTS = 64, /* of all */
-    TICK_MS = 20
-};
-
-typedef enum job_state { JOB_FREE, JOB_WAITING, JOB_GIVEN, JOB_DONE } job_state;
-
-/* A slot's batch. */
-typedef struct job {
-    job_state state;
-    bcl_slot *slot;
-    uint64_t serial;
-    int owner, second; /* who has it; -1: nobody. second: it took too long */
-    int suspect;       /* whose values were not finite; -1: nobody's */
-    double given;
-} job;
-
-/* A device's process. */
-typedef struct member {
-    char device[64]; /* id */
-    pid_t pid;
-    int fd; /* -1: left out */
-    bool ready;
-    size_t on_way;
-    bcl_string in, out;
-    size_t out_at; /* sent of `out` */
-    pool_about about;
-    pool_fault fault;
-    double heard;                    /* when it began to work or answered last */
-    double tokens, seconds, slowest; /* of its answers */
-} member;
-
-struct bcl_pool {
-    bcl_session *session;
-    bcl_session_listener *listener;
-    void *listener_context;
-    bcl_remote remote;
-    member *members; /* (count) */
-    size_t count;
-    job jobs[MOST_SLOTS];
-    uint64_t serial;
-    bool open; /* all have begun, or failed to */
-    pool_shape shape;
-    bcl_string ids, names, gemms, precisions, scratch;
-};
-
-static bool is_in(const member *m) {
-    return m->fd >= 0;
-}
-
-static size_t in_count(const bcl_pool *p) {
-    size_t n = 0;
-    for (size_t i = 0; i < p->count; i++)
-        n += is_in(&p->members[i]);
-    return n;
-}
-
-/* ---- leaving out ---- */
-
-static void end_process(member *m) {
-    if (is_in(m))
-        close(m->fd);
-    m->fd = -1;
-    if (m->pid <= 0)
-        return;
-    kill(m->pid, SIGKILL);
-    while (waitpid(m->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    m->pid = 0;
-}
-
-static void tell_lost(const bcl_pool *p, const member *m) {
-    char text[1200];
-    snprintf(text, sizeof text, "%s left out: %s; the others go on", m->device, m->fault.text);
-    if (in_count(p) && p->listener)
-        p->listener(p->listener_context,
-                    &(bcl_session_event){.kind = BCL_SESSION_NOTE, .text = text});
-}
-
-__attribute__((format(printf, 3, 4))) static void lose(bcl_pool *p, int who, const char *format,
-                                                       ...) {
-    member *m = &p->members[who];
-    va_list args;
-    if (!is_in(m))
-        return;
-    va_start(args, format);
-    vsnprintf(m->fault.text, sizeof m->fault.text, format, args);
-    va_end(args);
-    end_process(m);
-    for (size_t i = 0; i < MOST_SLOTS; i++) {
-        job *j = &p->jobs[i];
-        if (j->state != JOB_GIVEN)
-            continue;
-        if (j->second == who)
-            j->second = -1;
-        if (j->owner == who) {
-            j->owner = j->second;
-            j->second = -1;
-        }
-        if (j->owner < 0)
-            j->state = JOB_WAITING;
-    }
-    if (p->open) /* before it is not known whether all fail, and alike */
-        tell_lost(p, m);
-}
-
-static void lose_ended(bcl_pool *p, int who) {
-    member *m = &p->members[who];
-    int state = 0;
-    const pid_t pid = m->pid;
-    kill(pid, SIGTERM); /* its end of the socket is closed: it has ended, or is about to */
-    while (waitpid(pid, &state, 0) < 0 && errno == EINTR)
-        ;
-    m->pid = 0;
-    if (WIFSIGNALED(state))
-        lose(p, who, "its process has died (%s)", strsignal(WTERMSIG(state)));
-    else
-        lose(p, who, "its process has ended with code %d", WEXITSTATUS(state));
-}
-
-static bcl_status check_left(const bcl_pool *p) {
-    if (in_count(p))
-        return BCL_OK;
-    const member *m = &p->members[p->count - 1];
-    return bcl_fail(BCL_ERROR_DEVICE, "%s: %s; no device is left", m->device, m->fault.text);
-}
-
-/* ---- messages ---- */
-
-static bcl_status put(member *m, pool_head head, const void *data, size_t bytes) {
-    bcl_status status = BCL_OK;
-    head.bytes = bytes;
-    if (m->out_at == m->out.size)
-        m->out_at = m->out.size = 0;
-    BCL_TRY(bcl_string_add(&m->out, &head, sizeof head));
-    BCL_TRY(bcl_string_add(&m->out, data, bytes));
-out:
-    return status;
-}
-
-/* What the socket takes. Who is gone is seen when it is read. */
-static void send_some(member *m) {
-    while (m->out_at < m->out.size) {
-        const ssize_t n = send(m->fd, m->out.data + m->out_at, m->out.size - m->out_at,
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return;
-        m->out_at += (size_t)n;
-    }
-}
+/* ---- who gets what ---- */
 
 static bcl_status give(bcl_pool *p, job *j, int who) {
     bcl_status status = BCL_OK;
-    member *m = &p->members[who];
-    const bcl_batch *b = &j->slot->batch;
-    const int32_t count = b->B;
     bcl_string *s = &p->scratch;
-    s->size = 0;
-    BCL_TRY(bcl_string_add(s, &count, sizeof count));
-    for (int i = 0; i < b->B; i++) {
-        const int32_t length = b->starts[i + 1] - b->starts[i];
-        BCL_TRY(bcl_string_add(s, &length, sizeof length));
-    }
-    BCL_TRY(bcl_string_add(s, b->ids, (size_t)b->T * sizeof *b->ids));
-    BCL_TRY(bcl_string_add(s, b->labels, (size_t)b->T * sizeof *b->labels));
-    const pool_head head = {
-        .kind = POOL_BATCH, .slot = (uint32_t)j->slot->index, .serial = j->serial};
-    BCL_TRY(put(m, head, s->data, s->size));
-    send_some(m);
-    const double now = bcl_seconds();
-    if (!m->on_way++)
-        m->heard = now;
+    BCL_TRY(bcl_pool_write_batch(s, &j->slot->batch));
+    BCL_TRY(bcl_pool_send(p, who, (uint32_t)j->slot->index, j->serial, s->data, s->size));
     if (j->state == JOB_GIVEN) {
         j->second = who;
     } else {
         j->owner = who;
-        j->given = now;
+        j->given = bcl_seconds();
         j->state = JOB_GIVEN;
     }
 out:
     return status;
 }
 
-/* ---- who gets what ---- */
-
-/* Seconds a token; 0: not known. */
-static double pace(const member *m) {
-    return m->tokens > 0 ? m->seconds / m->tokens : 0;
-}
-
-/* Who has least to do, among them the fastest; -1: nobody can take more. */
-static int choose(const bcl_pool *p, const job *j) {
-    int best = -1;
-    const bool others = in_count(p) > 1;
-    for (size_t i = 0; i < p->count; i++) {
-        const member *m = &p->members[i];
-        if (!is_in(m) || !m->ready || m->on_way >= ON_WAY || (others && j->suspect == (int)i))
-            continue;
-        const member *b = best < 0 ? NULL : &p->members[best];
-        if (!b || m->on_way < b->on_way || (m->on_way == b->on_way && pace(m) < pace(b)))
-            best = (int)i;
-    }
-    return best;
-}
-
 static job *oldest(bcl_pool *p, job_state state) {
     job *found = NULL;
-    for (size_t i = 0; i < MOST_SLOTS; i++) {
+    for (size_t i = 0; i < POOL_SLOTS; i++) {
         job *j = &p->jobs[i];
         if (j->state == state && (!found || j->serial < found->serial))
             found = j;
@@ -244,9 +51,9 @@ static bcl_status help(bcl_pool *p) {
         return BCL_OK;
     for (int i = 0; i < (int)p->count; i++) {
         const member *m = &p->members[i];
-        const double expected = pace(m) * j->slot->batch.T;
-        if (is_in(m) && m->ready && !m->on_way && i != j->owner && expected > 0 &&
-            bcl_seconds() - j->given > 2 * expected + 1e-3 * TICK_MS) {
+        const double expected = bcl_pool_pace(m) * j->slot->batch.T;
+        if (pool_is_in(m) && m->ready && !m->on_way && i != j->owner && expected > 0 &&
+            bcl_seconds() - j->given > 2 * expected + 1e-3 * POOL_TICK_MS) {
             BCL_TRY(give(p, j, i));
             return BCL_OK;
         }
@@ -257,8 +64,9 @@ out:
 
 static bcl_status hand_out(bcl_pool *p) {
     bcl_status status = BCL_OK;
+    BCL_TRY(bcl_pool_check_hand_out(p));
     for (job *j; (j = oldest(p, JOB_WAITING)) != NULL;) {
-        const int who = choose(p, j);
+        const int who = bcl_pool_choose(p, &j->suspect, bcl_pool_in_count(p) > 1);
         if (who < 0)
             break;
         BCL_TRY(give(p, j, who));
@@ -280,46 +88,52 @@ static void count_answer(member *m, int tokens) {
 
 /* Values that are not finite are the model's if another device has them too. */
 static bool is_doubtful(bcl_pool *p, job *j, int who, const char *place) {
-    if (place[0] && j->suspect < 0 && in_count(p) > 1) {
+    if (place[0] && j->suspect < 0 && bcl_pool_in_count(p) > 1) {
         j->suspect = who;
         j->state = JOB_WAITING;
         j->owner = j->second = -1;
         return true;
     }
     if (!place[0] && j->suspect >= 0 && j->suspect != who)
-        lose(p, j->suspect, "its values are not finite where those of %s are",
-             p->members[who].device);
+        bcl_pool_lose(p, j->suspect, "its values are not finite where those of %s are",
+                      p->members[who].device);
     return false;
 }
 
 static bcl_status take_answer(bcl_pool *p, int who, const pool_head *head, const char *data) {
+    bcl_status status = BCL_OK;
     member *m = &p->members[who];
-    job *j = head->slot < MOST_SLOTS ? &p->jobs[head->slot] : NULL;
+    job *j = head->slot < POOL_SLOTS ? &p->jobs[head->slot] : NULL;
     m->on_way--;
-    if (!j || j->serial != head->serial || j->state != JOB_GIVEN) { /* another was faster */
+    if (!j) {
+        m->heard = bcl_seconds();
+        return bcl_pool_check_take(p, who, head, data);
+    }
+    if (j->serial != head->serial || j->state != JOB_GIVEN) { /* another was faster */
         m->heard = bcl_seconds();
         return BCL_OK;
     }
     bcl_slot *s = j->slot;
     const size_t T = (size_t)s->batch.T, K = (size_t)p->shape.labels;
     const size_t list = s->row_loss ? T * sizeof(float) : 0;
-    const size_t logits = s->logits ? T * K * sizeof(float) : 0;
+    const size_t logits = T * K * sizeof(float);
     if (head->bytes != sizeof s->place + 2 * list + logits)
-        return bcl_fail(BCL_ERROR_DEVICE, "%s: an answer of %llu bytes", m->device,
-                        (unsigned long long)head->bytes);
+        return bcl_pool_fail_size(p, who, head);
     count_answer(m, s->batch.T);
     if (is_doubtful(p, j, who, data))
         return BCL_OK;
+    BCL_TRY(bcl_pool_check_answered(p, who, j, data, (size_t)head->bytes));
     memcpy(s->place, data, sizeof s->place);
     data += sizeof s->place;
     if (list) {
         memcpy(s->row_loss, data, list);
         memcpy(s->predicted, data + list, list);
     }
-    if (logits)
+    if (s->logits)
         memcpy(s->logits, data + 2 * list, logits);
     j->state = JOB_DONE;
-    return BCL_OK;
+out:
+    return status;
 }
 
 static bcl_status take(bcl_pool *p, int who, const pool_head *head, const char *data) {
@@ -333,7 +147,7 @@ static bcl_status take(bcl_pool *p, int who, const pool_head *head, const char *
         pool_fault fault;
         memcpy(&fault, data, sizeof fault);
         m->fault.status = fault.status;
-        lose(p, who, "%s", fault.text);
+        bcl_pool_lose(p, who, "%s", fault.text);
         return BCL_OK;
     }
     default:
@@ -352,11 +166,12 @@ static bcl_status hear(bcl_pool *p, int who) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return BCL_OK;
     if (n <= 0) {
-        lose_ended(p, who);
+        bcl_pool_lose_ended(p, who);
         return BCL_OK;
     }
     m->in.size += (size_t)n;
-    while (is_in(m) && m->in.size - at >= sizeof head) {
+    m->alive = bcl_seconds();
+    while (pool_is_in(m) && m->in.size - at >= sizeof head) {
         memcpy(&head, m->in.data + at, sizeof head);
         if (m->in.size - at < sizeof head + head.bytes)
             break;
@@ -375,11 +190,12 @@ static void watch(bcl_pool *p) {
     const double now = bcl_seconds();
     for (size_t i = 0; i < p->count; i++) {
         const member *m = &p->members[i];
-        if (!is_in(m) || !m->on_way)
+        if (!pool_is_in(m) || !m->on_way)
             continue;
         const double least = bcl_dist_watchdog(m->tokens > 0 ? 60 : 600);
-        if (now - m->heard > fmax(least, 10 * m->slowest))
-            lose(p, (int)i, "it has not answered for %.0f s", now - m->heard);
+        const double silent = now - fmax(m->heard, m->alive);
+        if (silent > fmax(least, 10 * m->slowest))
+            bcl_pool_lose(p, (int)i, "it has not answered for %.0f s", silent);
     }
 }
 
@@ -395,9 +211,9 @@ static bcl_status attend(bcl_pool *p, int timeout_ms) {
     if (poll(fds, p->count, timeout_ms) < 0 && errno != EINTR)
         return bcl_fail_errno("cannot wait for the devices");
     for (size_t i = 0; i < p->count; i++) {
-        if (is_in(&p->members[i]) && (fds[i].revents & POLLOUT))
-            send_some(&p->members[i]);
-        if (is_in(&p->members[i]) && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+        if (pool_is_in(&p->members[i]) && (fds[i].revents & POLLOUT))
+            bcl_pool_send_some(&p->members[i]);
+        if (pool_is_in(&p->members[i]) && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
             BCL_TRY(hear(p, (int)i));
     }
     watch(p);
@@ -410,7 +226,7 @@ out:
 
 static void forget(void *context) {
     bcl_pool *p = context;
-    for (size_t i = 0; i < MOST_SLOTS; i++)
+    for (size_t i = 0; i < POOL_SLOTS; i++)
         p->jobs[i].state = JOB_FREE;
 }
 
@@ -418,13 +234,14 @@ static bcl_status prepare(void *context, const bcl_pipeline_options *o) {
     bcl_status status = BCL_OK;
     bcl_pool *p = context;
     forget(p);
+    bcl_pool_checks_clear(p);
     p->shape = (pool_shape){o->outputs, o->tokens, o->sentences, o->labels};
     for (size_t i = 0; i < p->count; i++) {
         member *m = &p->members[i];
-        if (!is_in(m))
+        if (!pool_is_in(m))
             continue;
-        BCL_TRY(put(m, (pool_head){.kind = POOL_PREPARE}, &p->shape, sizeof p->shape));
-        send_some(m);
+        BCL_TRY(bcl_pool_put(m, (pool_head){.kind = POOL_PREPARE}, &p->shape, sizeof p->shape));
+        bcl_pool_send_some(m);
     }
 out:
     return status;
@@ -445,15 +262,44 @@ static bcl_status finish(void *context, bcl_slot *slot) {
     bcl_status status = BCL_OK;
     bcl_pool *p = context;
     job *j = &p->jobs[slot->index];
-    while (j->state != JOB_DONE) {
-        BCL_TRY(check_left(p));
+    while (j->state != JOB_DONE || !bcl_pool_check_lets(p, j)) {
+        BCL_TRY(bcl_pool_check_left(p));
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while devices compute");
-        BCL_TRY(attend(p, TICK_MS));
+        BCL_TRY(attend(p, POOL_TICK_MS));
     }
+    bcl_pool_check_collected(p, j);
     j->state = JOB_FREE;
 out:
     return status;
+}
+
+/* ---- the checks of what came last ---- */
+
+bcl_status bcl_pool_settle(bcl_pool_findings *out, bcl_pool *p) {
+    bcl_status status = BCL_OK;
+    *out = (bcl_pool_findings){0};
+    for (;;) {
+        BCL_TRY(bcl_pool_check_last(p));
+        if (!bcl_pool_check_any(p) || !bcl_pool_in_count(p))
+            break;
+        if (bcl_interrupted())
+            BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while devices are checked");
+        BCL_TRY(attend(p, POOL_TICK_MS));
+    }
+    BCL_TRY(bcl_pool_check_left(p));
+out:
+    out->doubtful = p->doubtful;
+    out->first = p->doubt.first;
+    out->last = p->doubt.last;
+    out->why = p->why;
+    out->batches = p->batches;
+    out->checked = p->checked;
+    return status;
+}
+
+const volatile sig_atomic_t *bcl_pool_doubtful(const bcl_pool *p) {
+    return &p->doubtful;
 }
 
 /* ---- beginning and end ---- */
@@ -462,13 +308,14 @@ static void become_worker(const bcl_pool *p, size_t i, int fd, const bcl_rank_pl
     char cores[16];
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C: who hands out ends this process */
+    prctl(PR_SET_NAME, place->device); /* as top and ps have it */
+    signal(SIGINT, SIG_IGN);           /* the terminal's Ctrl-C: who hands out ends this process */
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
     dup2(null, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     for (size_t k = 0; k < i; k++)
-        if (is_in(&p->members[k]))
+        if (pool_is_in(&p->members[k]))
             close(p->members[k].fd);
     if (place->core_count) {
         snprintf(cores, sizeof cores, "%d", place->core_count);
@@ -498,7 +345,7 @@ static bcl_status start(bcl_pool *p, size_t i, const bcl_rank_place *place) {
     m->fd = fds[0];
     if (m->pid < 0) {
         status = bcl_fail_errno("cannot start a process for %s", place->device);
-        end_process(m);
+        bcl_pool_end_process(m);
     }
     return status;
 }
@@ -508,19 +355,19 @@ static bcl_status await(bcl_pool *p) {
     bcl_status status = BCL_OK;
     for (bool ready = false; !ready;) {
         ready = true;
-        BCL_TRY(attend(p, TICK_MS));
+        BCL_TRY(attend(p, POOL_TICK_MS));
         for (size_t i = 0; i < p->count; i++)
-            ready = ready && (!is_in(&p->members[i]) || p->members[i].ready);
+            ready = ready && (!pool_is_in(&p->members[i]) || p->members[i].ready);
         if (bcl_interrupted())
             BCL_FAIL(BCL_ERROR_INTERRUPTED, "interrupted while devices start");
-        if (!in_count(p) && p->members[0].fault.status) /* as one device would fail */
+        if (!bcl_pool_in_count(p) && p->members[0].fault.status) /* as one device would fail */
             BCL_FAIL((bcl_status)p->members[0].fault.status, "%s", p->members[0].fault.text);
-        BCL_TRY(check_left(p));
+        BCL_TRY(bcl_pool_check_left(p));
     }
     p->open = true;
     for (size_t i = 0; i < p->count; i++)
-        if (!is_in(&p->members[i]))
-            tell_lost(p, &p->members[i]);
+        if (!pool_is_in(&p->members[i]))
+            bcl_pool_tell_lost(p, &p->members[i]);
 out:
     return status;
 }
@@ -536,14 +383,14 @@ static bcl_status describe(bcl_pool *p) {
     bcl_status status = BCL_OK;
     for (size_t i = 0; i < p->count; i++) {
         const member *m = &p->members[i];
-        if (!is_in(m))
+        if (!pool_is_in(m))
             continue;
         BCL_TRY(bcl_string_addf(&p->ids, "%s%s", p->ids.size ? "," : "", m->device));
         BCL_TRY(list(&p->names, m->about.name, ", "));
         BCL_TRY(list(&p->gemms, m->about.gemm, ", "));
         BCL_TRY(list(&p->precisions, m->about.precision, ", "));
     }
-    p->remote = (bcl_remote){.slots = p->count * 4 < MOST_SLOTS ? p->count * 4 : MOST_SLOTS,
+    p->remote = (bcl_remote){.slots = p->count * 4 < POOL_SLOTS ? p->count * 4 : POOL_SLOTS,
                              .device = p->ids.data,
                              .name = p->names.data,
                              .gemm = p->gemms.data,
@@ -604,7 +451,8 @@ void bcl_pool_free(bcl_pool *p) {
         return;
     for (size_t i = 0; p->members && i < p->count; i++) {
         member *m = &p->members[i];
-        end_process(m);
+        bcl_pool_end_process(m);
+        bcl_pool_checks_free(m);
         bcl_string_free(&m->in);
         bcl_string_free(&m->out);
     }

@@ -12,8 +12,8 @@ typedef enum pool_kind {
     POOL_BATCH,   /* int32: B, lengths (B), ids (T), labels (T) */
     /* from it */
     POOL_READY,  /* pool_about */
-    POOL_ANSWER, /* place (BCL_MODEL_PLACE), row_loss (T), predicted (T), logits (T,K): what the
-                  * shape's outputs have */
+    POOL_ANSWER, /* place (BCL_MODEL_PLACE), row_loss (T) and predicted (T) if the shape's outputs
+                  * have them, logits (T,K) always: answers are compared by them */
     POOL_FAULT   /* pool_fault: the worker ends */
 } pool_kind;
 

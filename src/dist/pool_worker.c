@@ -55,7 +55,7 @@ static bcl_status answer(void *context, bcl_slot *s) {
     w->on_way--;
     head.kind = POOL_ANSWER;
     if ((s->row_loss && bcl_floats_finite(s->row_loss, T) < T) ||
-        (s->logits && bcl_floats_finite(s->logits, T * K) < T * K))
+        bcl_floats_finite(s->logits, T * K) < T * K)
         BCL_TRY(bcl_pipeline_find_overflow(place, w->pipeline, s));
     w->out.size = 0;
     BCL_TRY(bcl_string_add(&w->out, place, sizeof place));
@@ -63,8 +63,7 @@ static bcl_status answer(void *context, bcl_slot *s) {
         BCL_TRY(bcl_string_add(&w->out, s->row_loss, T * sizeof *s->row_loss));
         BCL_TRY(bcl_string_add(&w->out, s->predicted, T * sizeof *s->predicted));
     }
-    if (s->logits)
-        BCL_TRY(bcl_string_add(&w->out, s->logits, T * K * sizeof *s->logits));
+    BCL_TRY(bcl_string_add(&w->out, s->logits, T * K * sizeof *s->logits));
     say(w, head, w->out.data, w->out.size);
 out:
     return status;
@@ -87,7 +86,7 @@ static bcl_status prepare(worker *w) {
     for (int i = 0; i < s->sentences; i++)
         w->which[i] = (uint32_t)i;
     BCL_TRY(bcl_pipeline_create(&w->pipeline, w->session->model,
-                                &(bcl_pipeline_options){.outputs = s->outputs,
+                                &(bcl_pipeline_options){.outputs = s->outputs | BCL_OUTPUT_LOGITS,
                                                         .tokens = s->tokens,
                                                         .sentences = s->sentences,
                                                         .labels = s->labels,

@@ -1,5 +1,6 @@
 /* See model/exact.h. The same walk as network.c's, over ops/exact.h. */
 #include "model/exact.h"
+#include "model/internal.h"
 
 #include <math.h>
 
@@ -26,6 +27,7 @@ void bcl_exact_model_free(bcl_exact_model *m) {
     for (int i = 0; m->weights && i < m->layout->named_count; i++)
         free(m->weights[i]);
     free(m->weights);
+    bcl_layout_free(&m->own);
     *m = (bcl_exact_model){0};
 }
 
@@ -47,6 +49,37 @@ bcl_status bcl_exact_model_read(bcl_exact_model *out, bcl_model *model, const bc
     }
 out:
     free(x);
+    if (status)
+        bcl_exact_model_free(out);
+    return status;
+}
+
+bcl_status bcl_exact_model_load(bcl_exact_model *out, const bcl_config *config,
+                                const char *folder) {
+    bcl_status status = BCL_OK;
+    bcl_checkpoint *ck = NULL;
+    float *x = NULL;
+    *out = (bcl_exact_model){.config = config, .layout = &out->own};
+    BCL_TRY(bcl_checkpoint_open(&ck, folder));
+    BCL_TRY(bcl_layout_create(&out->own, config));
+    BCL_NEW(out->weights, (size_t)out->own.named_count);
+    for (int i = 0; i < out->own.named_count; i++) {
+        const bcl_named *named = &out->own.named[i];
+        const size_t n = bcl_named_elements(named);
+        const bcl_tensor *t;
+        BCL_TRY(bcl_checkpoint_need(&t, ck, &out->own, named, folder));
+        BCL_NEW(out->weights[i], n);
+        BCL_NEW(x, n);
+        BCL_TRY(bcl_tensor_to_float(x, t));
+        for (size_t k = 0; k < n; k++)
+            out->weights[i][k] = (double)x[k];
+        free(x);
+        x = NULL;
+        bcl_map_release(t->data, t->bytes);
+    }
+out:
+    free(x);
+    bcl_checkpoint_close(ck);
     if (status)
         bcl_exact_model_free(out);
     return status;

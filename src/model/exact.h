@@ -12,10 +12,13 @@ typedef struct bcl_exact_model {
     const bcl_layout *layout;
     double **weights;                 /* (layout->named_count), each as in the file */
     const bcl_dropout_state *dropout; /* NULL: none */
+    bcl_layout own;                   /* of one that was loaded */
 } bcl_exact_model;
 
 /* Reads the weights of a model; blocking. Freed by bcl_exact_model_free. */
 bcl_status bcl_exact_model_read(bcl_exact_model *out, bcl_model *model, const bcl_config *config);
+/* The same from FOLDER's weights, without a device; the config must outlive it. */
+bcl_status bcl_exact_model_load(bcl_exact_model *out, const bcl_config *config, const char *folder);
 void bcl_exact_model_free(bcl_exact_model *m);
 /* logits (T,K), and the loss of a labelled token, weighted by `weight` each. gradients
  * (layout->named_count), each as its tensor, are added to; NULL: none. [PAD]'s row of the word

@@ -139,6 +139,10 @@ bool bcl_model_exchanges(const bcl_model *m);
 /* The next dense part; nothing while the exchange is not open. */
 bcl_status bcl_model_exchange_hand_out(bcl_model *m);
 
+/* *out = the tensor of this name, or of its older ones, which must be there in this shape and be of
+ * floats. */
+bcl_status bcl_checkpoint_need(const bcl_tensor **out, const bcl_checkpoint *ck,
+                               const bcl_layout *l, const bcl_named *n, const char *folder);
 /* A model whose weights are not set yet. */
 bcl_status bcl_model_open(bcl_model **out, bcl_device *device, const bcl_config *config,
                           const char *gemm, bcl_precision precision);

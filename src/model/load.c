@@ -140,9 +140,8 @@ static bcl_status fail_missing(const bcl_checkpoint *ck, const bcl_named *n, boo
                          : "");
 }
 
-/* *out = the tensor of this name, which must be there in this shape. */
-static bcl_status need_tensor(const bcl_tensor **out, const bcl_checkpoint *ck, const bcl_layout *l,
-                              const bcl_named *n, const char *folder) {
+bcl_status bcl_checkpoint_need(const bcl_tensor **out, const bcl_checkpoint *ck,
+                               const bcl_layout *l, const bcl_named *n, const char *folder) {
     const bcl_tensor *t = *out = find_tensor(ck, n->name);
     char found[64], expected[64];
     const bool head = n->parameter >= l->classifier;
@@ -169,7 +168,7 @@ static bcl_status check_shapes(const bcl_config *config, const char *folder, boo
     BCL_TRY(bcl_layout_create(&l, config));
     for (int i = 0; i < l.named_count; i++)
         if (!create_head || !is_new_head(&l, config, ck, &l.named[i]))
-            BCL_TRY(need_tensor(&t, ck, &l, &l.named[i], folder));
+            BCL_TRY(bcl_checkpoint_need(&t, ck, &l, &l.named[i], folder));
 out:
     bcl_layout_free(&l);
     bcl_checkpoint_close(ck);
@@ -189,7 +188,7 @@ static bcl_status load_one(loader *ld, const bcl_named *n) {
         BCL_TRY(note(&ld->report->created, &ld->report->created_count, n->name));
         goto store;
     }
-    BCL_TRY(need_tensor(&t, ld->checkpoint, l, n, ld->folder));
+    BCL_TRY(bcl_checkpoint_need(&t, ld->checkpoint, l, n, ld->folder));
     if (n->parameter == BCL_WORDS)
         return load_words(ld, t);
     BCL_TRY(bcl_tensor_to_float(ld->file, t));

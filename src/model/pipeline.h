@@ -17,8 +17,10 @@ typedef enum bcl_outputs {
 
 /* A place for one batch and its results; the pipeline's. */
 typedef struct bcl_slot {
-    size_t index;    /* below bcl_pipeline_slots: for what the caller keeps beside it */
-    bcl_batch batch; /* to be packed by the caller; empty where the capacity is 0 */
+    size_t index;         /* below bcl_pipeline_slots: for what the caller keeps beside it */
+    bcl_batch batch;      /* to be packed by the caller; empty where the capacity is 0 */
+    uint64_t first, last; /* the caller's numbers, from 1, of what is in the batch, for who finds
+                           * later that its results were wrong; 0: not numbered */
     float stats[4];
     float *row_loss, *logits;    /* (capacity), (capacity,K) */
     int32_t *predicted;          /* (capacity) */

@@ -336,6 +336,8 @@ static bcl_status launch(bcl_tagger *t) {
     const load *l = &t->loads[t->filling->index];
     if (!l->window_count)
         return bcl_pipeline_drain(t->pipeline);
+    t->filling->first = l->windows[0].text->number + 1;
+    t->filling->last = l->windows[l->window_count - 1].text->number + 1;
     BCL_TRY(bcl_batch_pack(&t->filling->batch, l->samples, t->which, (int)l->window_count, NULL));
     BCL_TRY(bcl_pipeline_compute(t->pipeline));
     BCL_TRY(bcl_pipeline_next(&t->filling, t->pipeline));

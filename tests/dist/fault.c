@@ -1,12 +1,14 @@
 /* A driver that fails, for tests: preloaded, it stands between bertcl-rank and the OpenCL loader.
- * BERTCL_FAULT is "RANK KIND WHEN MARKER". From the moment WHEN on, in that rank, or for -1 in
- * bertcl itself:
+ * BERTCL_FAULT is "RANK KIND WHEN MARKER". From the moment WHEN on, in that rank, for -1 in bertcl
+ * itself, for -2 in one of the processes that it forks for eval --devices and predict --devices:
+ * with a device's id behind MARKER, one with that device:
  *
  * - error: every call returns CL_OUT_OF_RESOURCES
  * - hang: the next call never returns
  * - nan: what is read from the device is NaN in its first quarter
  * - wrong: and here it is 0.01, which is finite
  * - zero: and here it is 0, which is a loss, a label and a gradient
+ * - skip: attention is not computed, though the driver says so: finite numbers that go together
  * - kill: the process is killed, as by a driver that crashes
  * - stop: and here it is stopped
  * - count: nothing; the number of calls is written to MARKER at the end
@@ -28,12 +30,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static struct {
     bool here; /* this process' driver is to fail */
     bool fails;
-    char kind[16], when[1024], marker[1024];
+    bool workers; /* in a process of a pool */
+    char kind[16], when[1024], marker[1024], device[64];
     long first, calls, contexts;
     pid_t pid;
 } fault;
@@ -56,15 +60,27 @@ __attribute__((constructor)) static void begin(void) {
         program[0] = 0;
     if (f)
         fclose(f);
-    fault.here =
-        text &&
-        sscanf(text, "%d %15s %1023s %1023s", &number, fault.kind, fault.when, fault.marker) == 4 &&
-        (number < 0 ? !strcmp(program, "bertcl")
-                    : rank && !strcmp(program, "bertcl-rank") && number == atoi(rank));
+    fault.here = text &&
+                 sscanf(text, "%d %15s %1023s %1023s %63s", &number, fault.kind, fault.when,
+                        fault.marker, fault.device) >= 4 &&
+                 (number < 0 ? !strcmp(program, "bertcl")
+                             : rank && !strcmp(program, "bertcl-rank") && number == atoi(rank));
+    fault.workers = fault.here && number == -2;
     fault.pid = getpid();
     fault.first = fault.when[0] >= '0' && fault.when[0] <= '9' ? atol(fault.when) : 0;
     if (fault.here && !strcmp(fault.kind, "count"))
         atexit(write_count);
+}
+
+/* Whether this process, which may have been forked, is meant and no one that probes for it. A
+ * pool's are called by their device, and have its cores. */
+static bool is_meant(void) {
+    char name[64] = "";
+    if (!fault.workers || getpid() == fault.pid)
+        return !fault.workers && getpid() == fault.pid;
+    prctl(PR_GET_NAME, name);
+    return getppid() == fault.pid && getenv("BERTCL_CORES") &&
+           (!fault.device[0] || !strcmp(fault.device, name));
 }
 
 static bool is_kind(const char *kind) {
@@ -81,7 +97,7 @@ static bool is_time(void) {
         return getpid() != fault.pid;
     if (is_one_test())
         return getpid() != fault.pid && fault.contexts == atol(fault.when + 5);
-    if (getpid() != fault.pid)
+    if (!is_meant())
         return false;
     if (fault.first)
         return fault.calls >= fault.first;
@@ -93,9 +109,10 @@ static bool is_time(void) {
 /* Whether this rank is the one that fails, with all processes that it starts to probe. */
 static bool claim(void) {
     long owner = 0;
+    const long own = (long)(fault.workers ? getpid() : fault.pid);
     FILE *f = fopen(fault.marker, "wx");
     if (f) {
-        fprintf(f, "%ld\n", (long)fault.pid);
+        fprintf(f, "%ld\n", own);
         fclose(f);
         return true;
     }
@@ -104,7 +121,7 @@ static bool claim(void) {
         owner = 0;
     if (f)
         fclose(f);
-    return owner == (long)fault.pid;
+    return owner == own;
 }
 
 /* At each call. True: it is to return an error. */
@@ -150,6 +167,23 @@ static void spoil(cl_command_queue queue, cl_mem buffer, size_t offset, size_t b
     fill(queue, buffer, &value, 4, offset, bytes / 16 * 4, 0, NULL, NULL);
 }
 
+/* Whether a launch is left out. */
+static bool skips(cl_kernel kernel) {
+    char name[64] = "";
+    if (!fault.fails || !is_kind("skip"))
+        return false;
+    cl_int (*about)(cl_kernel, cl_kernel_info, size_t, void *, size_t *);
+    *(void **)&about = next("clGetKernelInfo");
+    about(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL);
+    return strstr(name, "attention") != NULL;
+}
+
+static cl_int mark(cl_command_queue queue, cl_uint n, const cl_event *after, cl_event *event) {
+    cl_int (*marker)(cl_command_queue, cl_uint, const cl_event *, cl_event *);
+    *(void **)&marker = next("clEnqueueMarkerWithWaitList");
+    return marker(queue, n, after, event);
+}
+
 #define CALL(TYPE, NAME, PARAMETERS, ARGUMENTS, BEFORE, WRONG)                                     \
     CL_API_ENTRY TYPE CL_API_CALL NAME PARAMETERS {                                                \
         static TYPE(*call) PARAMETERS;                                                             \
@@ -186,7 +220,8 @@ CALL(cl_int, clBuildProgram,
 CALL(cl_int, clEnqueueNDRangeKernel,
      (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
       const size_t *global, const size_t *local, cl_uint n, const cl_event *after, cl_event *event),
-     (queue, kernel, dims, offset, global, local, n, after, event), , CODE)
+     (queue, kernel, dims, offset, global, local, n, after, event),
+     if (skips(kernel)) return mark(queue, n, after, event), CODE)
 CALL(cl_int, clEnqueueWriteBuffer,
      (cl_command_queue queue, cl_mem buffer, cl_bool wait, size_t offset, size_t bytes,
       const void *host, cl_uint n, const cl_event *after, cl_event *event),
