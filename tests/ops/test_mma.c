@@ -17,7 +17,7 @@ static const double EPILOGUE = 2, EPILOGUE_ATOL = 2e-6;
 static const struct subject {
     const char *name;
     bcl_precision precision;
-    bool always; /* else only where $BERTCL_TEST_MMA names it: emulations compile for minutes */
+    bool always; /* else only where $BERTCL_TEST_MMA names it */
 } subjects[] = {
     {"mma:emulated-nvidia:32x32x16x16x3", BCL_PRECISION_FP32, true},
     {"mma:emulated-nvidia:64x64x32x32x2", BCL_PRECISION_FP32, false},

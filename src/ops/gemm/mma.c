@@ -140,6 +140,9 @@ static bcl_status parse(mma_state *s, const char *text) {
     return check_tile(s);
 }
 
+/* It shows what is right: optimized, each of its kernels would take a compiler up to a minute. */
+#define EMULATION " -DEMULATE -cl-opt-disable"
+
 static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_call *c, bool aligned,
                               bool in_parts) {
     static const char *const epilogues[EPILOGUES] = {"", " -DGELU", " -DGELU_BACKWARD"};
@@ -160,7 +163,7 @@ static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_cal
                        async ? s->stages : 2, raw_a ? "" : " -DA_FP32", raw_b ? "" : " -DB_FP32",
                        s->precision == BCL_PRECISION_FP32 && s->unit->tf32 ? " -DSPLIT" : "",
                        async ? " -DASYNC" : "", aligned ? " -DALIGNED" : "", epilogues[epilogue],
-                       in_parts ? " -DPARTIAL" : "", s->emulated ? " -DEMULATE" : ""));
+                       in_parts ? " -DPARTIAL" : "", s->emulated ? EMULATION : ""));
         BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma.cl", "gemm_mma", words));
     }
     if (in_parts && !s->finish[c->epilogue])
