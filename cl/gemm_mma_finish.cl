@@ -2,6 +2,9 @@
 typedef float fv;
 #include "gelu.h"
 #include "gemm_epilogue.h"
+#ifndef EPILOGUE
+#define EPILOGUE PLAIN
+#endif
 
 /* Adds the parts (splits,M,N) of C and (splits,N) of sums in their order. One item an element. */
 __kernel void gemm_mma_finish(__global float *C, __global const float *parts, int splits,
@@ -16,8 +19,8 @@ __kernel void gemm_mma_finish(__global float *C, __global const float *parts, in
     float x = 0;
     for (int s = 0; s < splits; s++)
         x += parts[s * all + i];
-    C[at] = finish_element(x, has_bias ? bias[n] : 0, begun_element(C, E, accumulate, at), E,
-                           tanh_form, at);
+    C[at] = finish_element(EPILOGUE, x, has_bias ? bias[n] : 0,
+                           begun_element(EPILOGUE, C, E, accumulate, at), E, tanh_form, at);
     if (has_sums && m == 0) {
         float sum = accumulate ? sums[n] : 0;
         for (int s = 0; s < splits; s++)

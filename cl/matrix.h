@@ -12,7 +12,8 @@
  * A vendor's header says what a fragment is: LANES items hold FM x FK of A, FK x FN of B and FM x
  * FN of C; A_COUNT, B_COUNT and C_COUNT elements an item, of which number i is that of row
  * A_ROW(lane, i) and so on. Where OWNS(lane) is 0 an item holds the same as another one. Files that
- * include this define tile_a(tile, m, k) and tile_b(tile, n, k): an element's place in its tile. */
+ * include this define tile_a(along_k, m, k) and tile_b(along_k, n, k): an element's place in its
+ * tile, whose rows go along K or across it. */
 #define NVIDIA  1
 #define RDNA3   2
 #define RDNA4   3

@@ -38,23 +38,25 @@ typedef struct fragment_c {
 
 #include "matrix_emulate.h"
 
-static inline void load_a(fragment_a *f, __local const element *tile, int m, int k EXCHANGE) {
+static inline void load_a(fragment_a *f, __local const element *tile, int along_k, int m,
+                          int k EXCHANGE) {
     const int lane = LANE;
     UNROLL
     for (int i = 0; i < FM; i++)
 #if MATRIX == INTEL8
-        f->x[i] = tile[tile_a(m + i, k + 2 * lane)] | (int)tile[tile_a(m + i, k + 2 * lane + 1)]
-                                                          << 16;
+        f->x[i] = tile[tile_a(along_k, m + i, k + 2 * lane)] |
+                  (int)tile[tile_a(along_k, m + i, k + 2 * lane + 1)] << 16;
 #else
-        f->x[i] = (short)tile[tile_a(m + i, k + lane)];
+        f->x[i] = (short)tile[tile_a(along_k, m + i, k + lane)];
 #endif
 }
-static inline void load_b(fragment_b *f, __local const element *tile, int n, int k EXCHANGE) {
+static inline void load_b(fragment_b *f, __local const element *tile, int along_k, int n,
+                          int k EXCHANGE) {
     const int lane = LANE;
     UNROLL
     for (int i = 0; i < FK / 2; i++)
-        f->x[i] = tile[tile_b(n + lane, k + 2 * i)] | (int)tile[tile_b(n + lane, k + 2 * i + 1)]
-                                                          << 16;
+        f->x[i] = tile[tile_b(along_k, n + lane, k + 2 * i)] |
+                  (int)tile[tile_b(along_k, n + lane, k + 2 * i + 1)] << 16;
 }
 
 #ifdef EMULATE

@@ -87,15 +87,19 @@ static inline void load_matrices(uint f[4], __local const element *tile, int row
 /* The four 8x8 matrices of A by registers: (m, k), (m + 8, k), (m, k + 8), (m + 8, k + 8); of B
  * (n, k), (n, k + 8), (n + 8, k), (n + 8, k + 8). A matrix whose rows lie across K is transposed.
  */
-static inline void load_a(fragment_a *f, __local const element *tile, int m, int k EXCHANGE) {
+static inline void load_a(fragment_a *f, __local const element *tile, int along_k, int m,
+                          int k EXCHANGE) {
     const int lane = LANE, r = lane % 8, low = 8 * (lane / 8 % 2), high = 8 * (lane / 16);
-    const int row = A_ALONG_K ? tile_a(m + low + r, k + high) : tile_a(m + low, k + high + r);
-    load_matrices(f->x, tile, row, !A_ALONG_K EXCHANGE_ARG);
+    const int row =
+        along_k ? tile_a(along_k, m + low + r, k + high) : tile_a(along_k, m + low, k + high + r);
+    load_matrices(f->x, tile, row, !along_k EXCHANGE_ARG);
 }
-static inline void load_b(fragment_b *f, __local const element *tile, int n, int k EXCHANGE) {
+static inline void load_b(fragment_b *f, __local const element *tile, int along_k, int n,
+                          int k EXCHANGE) {
     const int lane = LANE, r = lane % 8, low = 8 * (lane / 8 % 2), high = 8 * (lane / 16);
-    const int row = B_ALONG_K ? tile_b(n + high + r, k + low) : tile_b(n + high, k + low + r);
-    load_matrices(f->x, tile, row, !B_ALONG_K EXCHANGE_ARG);
+    const int row =
+        along_k ? tile_b(along_k, n + high + r, k + low) : tile_b(along_k, n + high, k + low + r);
+    load_matrices(f->x, tile, row, !along_k EXCHANGE_ARG);
 }
 #endif
 

@@ -53,38 +53,39 @@ out:
     return status;
 }
 
-/* dx (T,M) = dy w'. */
-static bcl_status input_gradient(bcl_ops *ops, bcl_gemm_call *call, bcl_view dx, bcl_view dy,
-                                 bcl_view w, int T, int M, int N) {
-    call->layout = BCL_GEMM_NT;
-    call->M = T;
-    call->N = M;
-    call->K = N;
-    call->C = dx;
-    call->A = dy;
-    call->B = w;
-    return bcl_gemm_run(ops->gemm, call);
-}
+/* The products of both gradients: dx (T,M) = dy w', and dw = x' dy with db, the column sums of dy,
+ * where the provider takes them. */
+typedef struct gradients {
+    bcl_gemm_call dx, dw;
+    bcl_view db;
+} gradients;
 
-/* dw = x' dy and db = column sums of dy, which nothing of backward reads. */
-static bcl_status parameter_gradients(bcl_ops *ops, bcl_view dw, bcl_view db, bcl_view dy,
-                                      bcl_view x, int T, int M, int N) {
-    bcl_status status = BCL_OK;
-    const bool fuse = bcl_gemm_fuses(ops->gemm);
-    bcl_gemm_call call = {.layout = BCL_GEMM_TN,
+static gradients gradients_of(const bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db,
+                              bcl_view dy, bcl_view x, bcl_view w, int T, int M, int N) {
+    gradients g = {.dx = {.layout = BCL_GEMM_NT, .M = T, .N = M, .K = N, .C = dx, .A = dy, .B = w},
+                   .dw = {.layout = BCL_GEMM_TN,
                           .M = M,
                           .N = N,
                           .K = T,
                           .accumulate = ops->accumulate,
                           .C = dw,
                           .A = x,
-                          .B = dy};
-    if (fuse)
-        call.sums = db;
+                          .B = dy},
+                   .db = db};
+    if (bcl_gemm_fuses(ops->gemm))
+        g.dw.sums = db;
+    return g;
+}
+
+/* Nothing of backward reads them. */
+static bcl_status parameter_gradients(bcl_ops *ops, const gradients *g) {
+    bcl_status status = BCL_OK;
+    const bcl_view db = g->db, dy = g->dw.B;
+    const int T = g->dw.K, N = g->dw.N;
     if (ops->auxiliary)
         bcl_auxiliary_begin(ops->device);
-    BCL_TRY(bcl_gemm_run(ops->gemm, &call));
-    if (!fuse) {
+    BCL_TRY(bcl_gemm_run(ops->gemm, &g->dw));
+    if (!bcl_gemm_fuses(ops->gemm)) {
         BCL_TRY(BCL_OPERANDS(ops, "bias_gradient", BCL_OUT(db, 1, N), BCL_IN(dy, T, N)));
         bcl_operation(ops, "bias gradient", bcl_view_traffic(dy));
         BCL_TRY(bcl_sum_rows(ops, db, dy, T, N));
@@ -97,12 +98,15 @@ out:
 bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db, bcl_view dy,
                                bcl_view x, bcl_view w, int T, int M, int N, bool add_dx) {
     bcl_status status = BCL_OK;
-    bcl_gemm_call call = {.accumulate = add_dx};
+    gradients g = gradients_of(ops, dx, dw, db, dy, x, w, T, M, N);
+    g.dx.accumulate = add_dx;
     BCL_TRY(SHAPES("linear_backward", BCL_OUT_OR_NONE(dx, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
                    BCL_IN(dy, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N)));
+    if (dx.buffer && bcl_gemm_joins_gradients(ops->gemm))
+        return bcl_gemm_run_gradients(ops->gemm, &g.dx, &g.dw);
     if (dx.buffer)
-        BCL_TRY(input_gradient(ops, &call, dx, dy, w, T, M, N));
-    BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
+        BCL_TRY(bcl_gemm_run(ops->gemm, &g.dx));
+    BCL_TRY(parameter_gradients(ops, &g));
 out:
     return status;
 }
@@ -111,19 +115,21 @@ bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bc
                                     bcl_view dy, bcl_view x, bcl_view pre, bcl_view w, int T, int M,
                                     int N, bool tanh_form) {
     bcl_status status = BCL_OK;
-    bcl_gemm_call call = {0};
+    gradients g = gradients_of(ops, dpre, dw, db, dy, x, w, T, M, N);
     const bool fuse = bcl_gemm_fuses(ops->gemm);
     BCL_TRY(SHAPES("gelu_linear_backward", BCL_IN(dpre, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
                    BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(pre, T, M), WEIGHTS(w, M, N)));
     if (fuse) {
-        call.epilogue = BCL_GEMM_GELU_BACKWARD;
-        call.tanh_form = tanh_form;
-        call.E = pre;
+        g.dx.epilogue = BCL_GEMM_GELU_BACKWARD;
+        g.dx.tanh_form = tanh_form;
+        g.dx.E = pre;
     }
-    BCL_TRY(input_gradient(ops, &call, dpre, dy, w, T, M, N));
+    if (bcl_gemm_joins_gradients(ops->gemm))
+        return bcl_gemm_run_gradients(ops->gemm, &g.dx, &g.dw);
+    BCL_TRY(bcl_gemm_run(ops->gemm, &g.dx));
     if (!fuse)
         BCL_TRY(bcl_gelu_backward(ops, dpre, dpre, pre, T, M, tanh_form));
-    BCL_TRY(parameter_gradients(ops, dw, db, dy, x, T, M, N));
+    BCL_TRY(parameter_gradients(ops, &g));
 out:
     return status;
 }

@@ -234,8 +234,8 @@ static void test_minilm(void **state) {
     setenv("BERTCL_CACHE_DIR", "", 1); /* these are for nobody else */
     if (test_device_open())
         fail_msg("the device does not open again");
-    count_minilm("mma:emulated-nvidia", 2, 129, 300);
-    count_minilm("mma:emulated-nvidia", 132, 147, 300);
+    count_minilm("mma:emulated-nvidia", 2, 103, 200);
+    count_minilm("mma:emulated-nvidia", 132, 121, 200);
     count_minilm("tile", 2, 128, 300);
     count_minilm("clblast", 2, 191, 1500);
 }

@@ -1,9 +1,10 @@
 /* Products on matrix units, every vendor's fragments emulated: all layouts, tiles that end within
  * the matrix, odd sizes, rows further apart, C added to, bias, GELU both ways, sums of columns, K
- * in parts; against double precision, of operands rounded as the unit rounds them. Guards around
- * every output. */
+ * in parts; against double precision, of operands rounded as the unit rounds them. Both gradients
+ * of a layer in one launch, as in two. Guards around every output. */
 #include "support/device.h"
 #include "support/support.h"
+#include "ocl/internal.h"
 #include "ops/gemm/gemm.h"
 
 #include <math.h>
@@ -331,6 +332,122 @@ static void test_units(void **state) {
     print_message("%d products\n", products);
 }
 
+/* ---- both gradients of a layer ---- */
+
+typedef struct layer {
+    int T, M, N; /* Y (T,N) = X (T,M) W (M,N) */
+    bool add_dx, add_dw, gelu, sums;
+} layer;
+
+typedef struct layer_outputs {
+    bcl_view dx, dw, db;
+} layer_outputs;
+
+static void run_layer(bcl_gemm *gemm, const layer *l, const layer_outputs *out, bcl_view dy,
+                      bcl_view x, bcl_view w, bcl_view pre, bool joined) {
+    const bcl_view none = {0};
+    const bcl_gemm_call dx = {.layout = BCL_GEMM_NT,
+                              .M = l->T,
+                              .N = l->M,
+                              .K = l->N,
+                              .accumulate = l->add_dx,
+                              .C = out->dx,
+                              .A = dy,
+                              .B = w,
+                              .epilogue = l->gelu ? BCL_GEMM_GELU_BACKWARD : BCL_GEMM_PLAIN,
+                              .E = pre};
+    const bcl_gemm_call dw = {.layout = BCL_GEMM_TN,
+                              .M = l->M,
+                              .N = l->N,
+                              .K = l->T,
+                              .accumulate = l->add_dw,
+                              .C = out->dw,
+                              .A = x,
+                              .B = dy,
+                              .sums = l->sums ? out->db : none};
+    if (joined) {
+        OK(bcl_gemm_run_gradients(gemm, &dx, &dw));
+    } else {
+        OK(bcl_gemm_run(gemm, &dx));
+        OK(bcl_gemm_run(gemm, &dw));
+    }
+}
+
+/* In one launch as in two, to the bit. */
+static void check_layer(bcl_gemm *gemm, const layer *l, bcl_precision precision, bool half) {
+    float *dy = numbers((size_t)(l->T * l->N), 1), *x = numbers((size_t)(l->T * l->M), 2),
+          *w = numbers((size_t)(l->M * l->N), 3), *pre = numbers((size_t)(l->T * l->M), 4),
+          *dx = numbers((size_t)(l->T * l->M), 5), *dw = numbers((size_t)(l->M * l->N), 6),
+          *db = numbers((size_t)l->N, 7);
+    const bcl_view DY = guard_floats(l->T, l->N, dy), X = guard_floats(l->T, l->M, x),
+                   W = operands(w, l->M, l->N, l->N, precision, half),
+                   PRE = guard_floats(l->T, l->M, pre);
+    float *got[2][3];
+    for (int joined = 0; joined < 2; joined++) {
+        const layer_outputs out = {guard_floats(l->T, l->M, l->add_dx ? dx : NULL),
+                                   guard_floats(l->M, l->N, l->add_dw ? dw : NULL),
+                                   guard_floats(1, l->N, db)};
+        run_layer(gemm, l, &out, DY, X, W, PRE, joined);
+        got[joined][0] = read_floats(out.dx);
+        got[joined][1] = read_floats(out.dw);
+        got[joined][2] = read_floats(out.db);
+    }
+    const int sizes[] = {l->T * l->M, l->M * l->N, l->N};
+    for (int i = 0; i < 3; i++) {
+        assert_memory_equal(got[0][i], got[1][i], (size_t)sizes[i] * sizeof(float));
+        for (int k = 0; k < sizes[i]; k++)
+            assert_false(isnan(got[1][i][k]));
+        free(got[0][i]);
+        free(got[1][i]);
+    }
+    float *const host[] = {dy, x, w, pre, dx, dw, db};
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++)
+        free(host[i]);
+    guards_end();
+}
+
+static void test_gradients(void **state) {
+    static const layer layers[] = {
+        {33, 40, 72, false, false, false, true}, {40, 24, 712, true, true, false, true},
+        {7, 9, 5, true, false, true, false},     {65, 48, 40, false, true, true, true},
+        {712, 24, 40, true, true, false, true},  {1, 1, 1, false, false, false, true},
+    };
+    const char *only = getenv("BERTCL_TEST_MMA");
+    const uint32_t had = test_device->info.compute_units;
+    (void)state;
+    test_device->info.compute_units = 132; /* so that K is cut */
+    for (int i = 0; i < SUBJECTS; i++) {
+        bcl_gemm *gemm = NULL;
+        const bcl_precision precision = subjects[i].precision;
+        const bool half = precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
+        if (only ? !strstr(subjects[i].name, only) : !subjects[i].always)
+            continue;
+        OK(bcl_gemm_create(&gemm, test_device, subjects[i].name, precision));
+        assert_true(bcl_gemm_joins_gradients(gemm));
+        for (size_t k = 0; k < sizeof layers / sizeof *layers; k++) {
+            if ((!only && !test_all() && k > 1) || (test_small && k != 2))
+                continue;
+            for (int raw = 0; raw <= half; raw++)
+                check_layer(gemm, &layers[k], precision, raw);
+        }
+        bcl_gemm_free(gemm);
+    }
+    test_device->info.compute_units = had;
+}
+
+/* What are no gradients of one layer. */
+static void test_no_gradients(void **state) {
+    bcl_gemm *gemm = NULL;
+    const bcl_gemm_call dx = {.layout = BCL_GEMM_NT, .M = 4, .N = 5, .K = 6},
+                        dw = {.layout = BCL_GEMM_TN, .M = 5, .N = 7, .K = 4};
+    (void)state;
+    OK(bcl_gemm_create(&gemm, test_device, "reference", BCL_PRECISION_FP32));
+    assert_false(bcl_gemm_joins_gradients(gemm));
+    FAILS(bcl_gemm_run_gradients(gemm, &dx, &dw), BCL_ERROR_ARGUMENT,
+          "found dX (4,5) and dW (5,7), expected both gradients of one product");
+    bcl_gemm_free(gemm);
+}
+
 static void test_names(void **state) {
     static const struct {
         const char *name, *message;
@@ -363,6 +480,8 @@ static void test_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_units), cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_units), cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_no_gradients), cmocka_unit_test(test_names)};
     return TEST_RUN_ON_DEVICE(tests);
 }

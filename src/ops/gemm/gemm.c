@@ -120,14 +120,14 @@ bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *g) {
     return g->provider->plain;
 }
 
-static void note_work(bcl_gemm *g, const bcl_gemm_call *c) {
-    static const char *const names[] = {[BCL_GEMM_NN] = "matrix product Y = X W",
-                                        [BCL_GEMM_NT] = "matrix product dX = dY W'",
-                                        [BCL_GEMM_TN] = "matrix product dW = X' dY"};
-    const double bytes = bcl_view_traffic(c->A) + bcl_view_traffic(c->B) +
-                         bcl_view_traffic(c->C) * (c->accumulate ? 2 : 1) +
-                         (c->epilogue ? bcl_view_traffic(c->E) : 0);
-    bcl_profile_operation(g->device, names[c->layout], 2.0 * c->M * c->N * c->K, bytes);
+static double traffic(const bcl_gemm_call *c) {
+    return bcl_view_traffic(c->A) + bcl_view_traffic(c->B) +
+           bcl_view_traffic(c->C) * (c->accumulate ? 2 : 1) +
+           (c->epilogue ? bcl_view_traffic(c->E) : 0);
+}
+
+static double flops(const bcl_gemm_call *c) {
+    return 2.0 * c->M * c->N * c->K;
 }
 
 static bcl_status check_operands(const bcl_gemm *g, const bcl_gemm_call *c) {
@@ -155,7 +155,7 @@ out:
     return status;
 }
 
-bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
+static bcl_status check_call(const bcl_gemm *g, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     const char *name = g->provider->name;
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
@@ -173,8 +173,45 @@ bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
         (c->epilogue == BCL_GEMM_GELU_BACKWARD && !nt) || (c->epilogue && c->accumulate))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: the epilogue does not go with the layout", name);
     BCL_TRY(check_operands(g, c));
-    note_work(g, c);
+out:
+    return status;
+}
+
+bcl_status bcl_gemm_run(bcl_gemm *g, const bcl_gemm_call *c) {
+    static const char *const names[] = {[BCL_GEMM_NN] = "matrix product Y = X W",
+                                        [BCL_GEMM_NT] = "matrix product dX = dY W'",
+                                        [BCL_GEMM_TN] = "matrix product dW = X' dY"};
+    bcl_status status = BCL_OK;
+    BCL_TRY(check_call(g, c));
+    bcl_profile_operation(g->device, names[c->layout], flops(c), traffic(c));
     BCL_TRY(g->provider->run(g->state, c));
+out:
+    return status;
+}
+
+bool bcl_gemm_joins_gradients(const bcl_gemm *g) {
+    return g->provider->run_gradients != NULL;
+}
+
+bcl_status bcl_gemm_run_gradients(bcl_gemm *g, const bcl_gemm_call *dx, const bcl_gemm_call *dw) {
+    bcl_status status = BCL_OK;
+    const bcl_view *dy = &dx->A;
+    if (dx->layout != BCL_GEMM_NT || dw->layout != BCL_GEMM_TN || dy->buffer != dw->B.buffer ||
+        dy->ld != dw->B.ld || dx->M != dw->K || dx->N != dw->M || dx->K != dw->N)
+        BCL_FAIL(BCL_ERROR_ARGUMENT,
+                 "%s: found dX (%d,%d) and dW (%d,%d), expected both gradients "
+                 "of one product",
+                 g->provider->name, dx->M, dx->N, dw->M, dw->N);
+    if (!bcl_gemm_joins_gradients(g)) {
+        BCL_TRY(check_call(g, dw));
+        BCL_TRY(bcl_gemm_run(g, dx));
+        return bcl_gemm_run(g, dw);
+    }
+    BCL_TRY(check_call(g, dx));
+    BCL_TRY(check_call(g, dw));
+    bcl_profile_operation(g->device, "matrix products dX = dY W', dW = X' dY",
+                          flops(dx) + flops(dw), traffic(dx) + traffic(dw));
+    BCL_TRY(g->provider->run_gradients(g->state, dx, dw));
 out:
     return status;
 }

@@ -75,6 +75,12 @@ bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
 /* Queues one product. Operands of other types than the provider computes with, of other shapes than
  * M, N, K and layout say, or whose buffer is too short, are BCL_ERROR_ARGUMENT. */
 bcl_status bcl_gemm_run(bcl_gemm *gemm, const bcl_gemm_call *call);
+/* Whether bcl_gemm_run_gradients is less than two launches. */
+bool bcl_gemm_joins_gradients(const bcl_gemm *gemm);
+/* Queues both gradients of Y = X W, which read the same dY: dx is an NT with A dY and B W, dw a TN
+ * with A X and B dY. What one writes the other does not read. The same bits as by two calls of
+ * bcl_gemm_run; errors as there, before either is queued. */
+bcl_status bcl_gemm_run_gradients(bcl_gemm *gemm, const bcl_gemm_call *dx, const bcl_gemm_call *dw);
 
 /* ---- what tuning chose, kept in the cache ---- */
 

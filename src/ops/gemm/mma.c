@@ -12,7 +12,8 @@ enum {
     MOST_SPLITS = 16,
     FINISH_ITEMS = 128,
     LAYOUTS = BCL_GEMM_LAYOUTS,
-    EPILOGUES = 3
+    EPILOGUES = 3,
+    PRODUCTS = 2 /* in a launch */
 };
 
 /* What a work-group, a sub-group and an instruction compute; numbers as in matrix.h. */
@@ -34,6 +35,12 @@ static const struct unit {
 };
 enum { UNITS = sizeof units / sizeof *units };
 
+/* A buffer that grows to the largest product's. */
+typedef struct grown {
+    cl_mem buffer;
+    size_t bytes;
+} grown;
+
 typedef struct mma_state {
     bcl_device *device;
     const struct unit *unit;
@@ -44,9 +51,10 @@ typedef struct mma_state {
     size_t groups; /* wanted */
     /* [aligned][in parts][A][B, 1: operands as the unit takes them]; compiled at first use */
     bcl_kernel *kernels[LAYOUTS][EPILOGUES][2][2][2][2];
+    bcl_kernel *gradients[EPILOGUES][2][2][2]; /* without [in parts] */
+    bool gradients_fail;                       /* to build, or in groups of the tile's size */
     bcl_kernel *finish[EPILOGUES];
-    cl_mem parts, sum_parts;           /* grow to the largest product's */
-    size_t parts_size, sum_parts_size; /* bytes */
+    grown parts[PRODUCTS], sum_parts[PRODUCTS];
 } mma_state;
 
 static bool is_32(const mma_state *s) {
@@ -143,42 +151,52 @@ static bcl_status parse(mma_state *s, const char *text) {
 /* It shows what is right: optimized, each of its kernels would take a compiler up to a minute. */
 #define EMULATION " -DEMULATE -cl-opt-disable"
 
-static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_call *c, bool aligned,
-                              bool in_parts) {
-    static const char *const epilogues[EPILOGUES] = {"", " -DGELU", " -DGELU_BACKWARD"};
+static bcl_status compile(bcl_kernel **out, const mma_state *s, const char *name, bool aligned,
+                          bool raw_a, bool raw_b, const char *more) {
     bcl_status status = BCL_OK;
     char *words = NULL;
-    const bcl_gemm_epilogue epilogue = in_parts ? BCL_GEMM_PLAIN : c->epilogue;
-    const bool f32 = is_32(s), raw_a = f32 || c->A.type != BCL_ELEMENT_F32;
-    const bool raw_b = f32 || c->B.type != BCL_ELEMENT_F32;
-    bcl_kernel **kernel = &s->kernels[c->layout][epilogue][aligned][in_parts][raw_a][raw_b];
-    if (!*kernel) {
-        const bool async = s->unit->async && aligned && raw_a && raw_b;
-        const int operand = f32 ? 32 : s->precision == BCL_PRECISION_BF16 ? 16 : 17;
-        BCL_TRY(
-            bcl_format(&words,
-                       "-DMATRIX=%d -DOPERAND=%d -DLAYOUT=%d -DBM=%d -DBN=%d -DWM=%d -DWN=%d "
-                       "-DSTAGES=%d%s%s%s%s%s%s%s%s",
-                       s->unit->number, operand, (int)c->layout, s->BM, s->BN, s->WM, s->WN,
-                       async ? s->stages : 2, raw_a ? "" : " -DA_FP32", raw_b ? "" : " -DB_FP32",
-                       s->precision == BCL_PRECISION_FP32 && s->unit->tf32 ? " -DSPLIT" : "",
-                       async ? " -DASYNC" : "", aligned ? " -DALIGNED" : "", epilogues[epilogue],
-                       in_parts ? " -DPARTIAL" : "", s->emulated ? EMULATION : ""));
-        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma.cl", "gemm_mma", words));
-    }
-    if (in_parts && !s->finish[c->epilogue])
-        BCL_TRY(bcl_kernel_get(&s->finish[c->epilogue], s->device, "gemm_mma_finish.cl",
-                               "gemm_mma_finish", epilogues[c->epilogue]));
-    *out = *kernel;
+    const bool async = s->unit->async && aligned && raw_a && raw_b;
+    const int operand = is_32(s) ? 32 : s->precision == BCL_PRECISION_BF16 ? 16 : 17;
+    BCL_TRY(bcl_format(
+        &words,
+        "-DMATRIX=%d -DOPERAND=%d -DBM=%d -DBN=%d -DWM=%d -DWN=%d -DSTAGES=%d%s%s%s%s%s%s %s",
+        s->unit->number, operand, s->BM, s->BN, s->WM, s->WN, async ? s->stages : 2,
+        raw_a ? "" : " -DA_FP32", raw_b ? "" : " -DB_FP32",
+        s->precision == BCL_PRECISION_FP32 && s->unit->tf32 ? " -DSPLIT" : "",
+        async ? " -DASYNC" : "", aligned ? " -DALIGNED" : "", s->emulated ? EMULATION : "", more));
+    BCL_TRY(bcl_kernel_get(out, s->device, "gemm_mma.cl", name, words));
 out:
     free(words);
     return status;
 }
 
+/* Whether a matrix is as the unit takes it. */
+static bool is_raw(const mma_state *s, const bcl_view *view) {
+    return is_32(s) || view->type != BCL_ELEMENT_F32;
+}
+
+static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_call *c, bool aligned,
+                              bool in_parts) {
+    bcl_status status = BCL_OK;
+    const bcl_gemm_epilogue epilogue = in_parts ? BCL_GEMM_PLAIN : c->epilogue;
+    const bool raw_a = is_raw(s, &c->A), raw_b = is_raw(s, &c->B);
+    bcl_kernel **kernel = &s->kernels[c->layout][epilogue][aligned][in_parts][raw_a][raw_b];
+    char more[64];
+    snprintf(more, sizeof more, "-DLAYOUT=%d -DEPILOGUE=%d%s", (int)c->layout, (int)epilogue,
+             in_parts ? " -DPARTIAL" : "");
+    if (!*kernel)
+        BCL_TRY(compile(kernel, s, "gemm_mma", aligned, raw_a, raw_b, more));
+    *out = *kernel;
+out:
+    return status;
+}
+
 static void mma_free(void *state) {
     mma_state *s = state;
-    bcl_buffer_free(s->device, &s->parts);
-    bcl_buffer_free(s->device, &s->sum_parts);
+    for (int i = 0; i < PRODUCTS; i++) {
+        bcl_buffer_free(s->device, &s->parts[i].buffer);
+        bcl_buffer_free(s->device, &s->sum_parts[i].buffer);
+    }
     free(s);
 }
 
@@ -251,14 +269,72 @@ static size_t choose_splits(const mma_state *s, size_t tiles, const bcl_gemm_cal
     return splits < 1 ? 1 : splits;
 }
 
-static bcl_status grow(mma_state *s, cl_mem *buffer, size_t *size, size_t floats) {
+static bcl_status grow(mma_state *s, grown *g, size_t floats) {
     bcl_status status = BCL_OK;
-    if (floats * sizeof(float) > *size) {
-        bcl_buffer_free(s->device, buffer);
-        *size = 0;
-        BCL_TRY(bcl_buffer_create(buffer, s->device, floats * sizeof(float), "parts of products"));
-        *size = floats * sizeof(float);
+    if (floats * sizeof(float) > g->bytes) {
+        bcl_buffer_free(s->device, &g->buffer);
+        g->bytes = 0;
+        BCL_TRY(
+            bcl_buffer_create(&g->buffer, s->device, floats * sizeof(float), "parts of products"));
+        g->bytes = floats * sizeof(float);
     }
+out:
+    return status;
+}
+
+/* How a product is cut into tiles, and K into parts, and where its kernel writes. */
+typedef struct cut {
+    size_t rows, columns, splits, depth;
+    bool aligned, in_parts;
+    cl_mem C, sums;
+} cut;
+
+/* `number`: of the product in its launch. */
+static bcl_status cut_product(cut *out, mma_state *s, const bcl_gemm_call *c, int number) {
+    bcl_status status = BCL_OK;
+    const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K;
+    const int a_width = c->layout == BCL_GEMM_TN ? c->M : c->K;
+    const int b_width = c->layout == BCL_GEMM_NT ? c->K : c->N;
+    *out = (cut){.rows = bcl_gemm_ceil(M, (size_t)s->BM),
+                 .columns = bcl_gemm_ceil(N, (size_t)s->BN),
+                 .aligned = a_width % s->piece == 0 && c->A.ld % s->piece == 0 &&
+                            b_width % s->piece == 0 && c->B.ld % s->piece == 0};
+    const size_t wanted = choose_splits(s, out->rows * out->columns, c);
+    out->depth = bcl_gemm_ceil(bcl_gemm_ceil(K, (size_t)s->BK), wanted) * (size_t)s->BK;
+    out->splits = bcl_gemm_ceil(K, out->depth);
+    out->in_parts = out->splits > 1;
+    out->C = c->C.buffer;
+    out->sums = c->sums.buffer ? c->sums.buffer : c->C.buffer;
+    if (out->in_parts) {
+        BCL_TRY(grow(s, &s->parts[number], out->splits * M * N));
+        BCL_TRY(grow(s, &s->sum_parts[number], out->splits * N));
+        out->C = s->parts[number].buffer;
+        out->sums = c->sums.buffer ? s->sum_parts[number].buffer : out->C;
+    }
+out:
+    return status;
+}
+
+/* Behind the launch that wrote the parts, if there are any. */
+static bcl_status finish(mma_state *s, const bcl_gemm_call *c, const cut *p) {
+    bcl_status status = BCL_OK;
+    bcl_kernel **kernel = &s->finish[c->epilogue];
+    const bool has_bias = c->bias.buffer != NULL, has_sums = c->sums.buffer != NULL;
+    const bcl_view none = c->C;
+    char words[32];
+    if (!p->in_parts)
+        return BCL_OK;
+    snprintf(words, sizeof words, "-DEPILOGUE=%d", (int)c->epilogue);
+    if (!*kernel)
+        BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma_finish.cl", "gemm_mma_finish", words));
+    const size_t most = bcl_kernel_limit(*kernel);
+    const size_t items = most < FINISH_ITEMS ? most : FINISH_ITEMS;
+    const bcl_grid all = {{bcl_gemm_ceil((size_t)c->M * (size_t)c->N, items)}, {items}};
+    BCL_TRY(BCL_LAUNCH(*kernel, all, bcl_ptr(c->C), bcl_mem(p->C), bcl_int((int)p->splits),
+                       bcl_ptr(has_bias ? c->bias : none), bcl_int(has_bias),
+                       bcl_ptr(c->epilogue ? c->E : none), bcl_ptr(has_sums ? c->sums : none),
+                       bcl_mem(p->sums), bcl_int(has_sums), bcl_int(c->tanh_form),
+                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->C.ld)));
 out:
     return status;
 }
@@ -267,43 +343,62 @@ static bcl_status mma_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     mma_state *s = state;
     bcl_kernel *kernel;
-    const size_t M = (size_t)c->M, N = (size_t)c->N;
-    const size_t rows = bcl_gemm_ceil(M, (size_t)s->BM), columns = bcl_gemm_ceil(N, (size_t)s->BN);
-    const int a_width = c->layout == BCL_GEMM_TN ? c->M : c->K;
-    const int b_width = c->layout == BCL_GEMM_NT ? c->K : c->N;
-    const bool aligned = a_width % s->piece == 0 && c->A.ld % s->piece == 0 &&
-                         b_width % s->piece == 0 && c->B.ld % s->piece == 0;
-    const size_t wanted = choose_splits(s, rows * columns, c);
-    const size_t steps = bcl_gemm_ceil((size_t)c->K, (size_t)s->BK);
-    const size_t depth = bcl_gemm_ceil(steps, wanted) * (size_t)s->BK;
-    const size_t splits = bcl_gemm_ceil((size_t)c->K, depth);
-    const bool in_parts = splits > 1;
-    if (in_parts) {
-        BCL_TRY(grow(s, &s->parts, &s->parts_size, splits * M * N));
-        BCL_TRY(grow(s, &s->sum_parts, &s->sum_parts_size, splits * N));
+    cut p;
+    BCL_TRY(cut_product(&p, s, c, 0));
+    BCL_TRY(find_kernel(&kernel, s, c, p.aligned, p.in_parts));
+    const bool has_bias = c->bias.buffer != NULL;
+    const bcl_view bias = has_bias ? c->bias : c->C;
+    const cl_mem E = p.in_parts || !c->epilogue ? p.C : c->E.buffer;
+    const bcl_grid grid = {{p.columns, p.rows, p.splits}, {(size_t)s->items}};
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(p.C), bcl_ptr(c->A), bcl_ptr(c->B), bcl_ptr(bias),
+                       bcl_int(has_bias && !p.in_parts), bcl_mem(E), bcl_mem(p.sums),
+                       bcl_int(c->sums.buffer != NULL), bcl_int(c->tanh_form),
+                       bcl_int(c->accumulate && !p.in_parts), bcl_int(c->M), bcl_int(c->N),
+                       bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld),
+                       bcl_int((int)p.depth)));
+    BCL_TRY(finish(s, c, &p));
+out:
+    return status;
+}
+
+/* NULL where the device does not take it: it has the registers of two products. */
+static bcl_kernel *find_gradients(mma_state *s, const bcl_gemm_call *dx, bool aligned) {
+    const bool raw_a = is_raw(s, &dx->A), raw_b = is_raw(s, &dx->B);
+    bcl_kernel **kernel = &s->gradients[dx->epilogue][aligned][raw_a][raw_b];
+    char more[64];
+    snprintf(more, sizeof more, "-DGRADIENTS -DEPILOGUE=%d", (int)dx->epilogue);
+    if (!*kernel && !s->gradients_fail)
+        s->gradients_fail =
+            compile(kernel, s, "gemm_mma_gradients", aligned, raw_a, raw_b, more) != BCL_OK ||
+            bcl_kernel_limit(*kernel) < (size_t)s->items;
+    return s->gradients_fail ? NULL : *kernel;
+}
+
+static bcl_status mma_run_gradients(void *state, const bcl_gemm_call *dx, const bcl_gemm_call *dw) {
+    bcl_status status = BCL_OK;
+    mma_state *s = state;
+    cut x, w;
+    BCL_TRY(cut_product(&x, s, dx, 0));
+    BCL_TRY(cut_product(&w, s, dw, 1));
+    bcl_kernel *kernel = is_raw(s, &dx->A) == is_raw(s, &dw->A)
+                             ? find_gradients(s, dx, x.aligned && w.aligned)
+                             : NULL;
+    if (!kernel) {
+        BCL_TRY(mma_run(s, dx));
+        return mma_run(s, dw);
     }
-    BCL_TRY(find_kernel(&kernel, s, c, aligned, in_parts));
-    const bool has_bias = c->bias.buffer != NULL, has_sums = c->sums.buffer != NULL;
-    const cl_mem C = in_parts ? s->parts : c->C.buffer;
-    const cl_mem sums = !has_sums ? C : in_parts ? s->sum_parts : c->sums.buffer;
-    const cl_mem bias = has_bias ? c->bias.buffer : c->C.buffer;
-    const cl_mem E = c->epilogue ? c->E.buffer : c->C.buffer;
-    const bcl_grid grid = {{columns, rows, splits}, {(size_t)s->items}};
+    const size_t dx_groups = x.rows * x.columns * x.splits;
+    const bcl_grid grid = {{dx_groups + w.rows * w.columns * w.splits}, {(size_t)s->items}};
     BCL_TRY(BCL_LAUNCH(
-        kernel, grid, bcl_mem(C), bcl_ptr(c->A), bcl_ptr(c->B), bcl_mem(bias),
-        bcl_int(has_bias && !in_parts), bcl_mem(in_parts ? C : E), bcl_mem(sums), bcl_int(has_sums),
-        bcl_int(c->tanh_form), bcl_int(c->accumulate && !in_parts), bcl_int(c->M), bcl_int(c->N),
-        bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld), bcl_int((int)depth)));
-    if (in_parts) {
-        const size_t most = bcl_kernel_limit(s->finish[c->epilogue]);
-        const size_t items = most < FINISH_ITEMS ? most : FINISH_ITEMS;
-        const bcl_grid all = {{bcl_gemm_ceil(M * N, items)}, {items}};
-        BCL_TRY(BCL_LAUNCH(s->finish[c->epilogue], all, bcl_ptr(c->C), bcl_mem(s->parts),
-                           bcl_int((int)splits), bcl_mem(bias), bcl_int(has_bias), bcl_mem(E),
-                           bcl_mem(has_sums ? c->sums.buffer : c->C.buffer), bcl_mem(s->sum_parts),
-                           bcl_int(has_sums), bcl_int(c->tanh_form), bcl_int(c->accumulate),
-                           bcl_int(c->M), bcl_int(c->N), bcl_int(c->C.ld)));
-    }
+        kernel, grid, bcl_mem(x.C), bcl_ptr(dx->A), bcl_ptr(dx->B),
+        bcl_ptr(dx->epilogue ? dx->E : dx->A), bcl_mem(w.C), bcl_ptr(dw->A), bcl_mem(w.sums),
+        bcl_int(dw->sums.buffer != NULL), bcl_int(dx->tanh_form),
+        bcl_int(dx->accumulate && !x.in_parts), bcl_int(dw->accumulate && !w.in_parts),
+        bcl_int(dx->M), bcl_int(dx->N), bcl_int(dx->K), bcl_int(dx->C.ld), bcl_int(dx->A.ld),
+        bcl_int(dx->B.ld), bcl_int(dw->C.ld), bcl_int(dw->A.ld), bcl_int((int)x.depth),
+        bcl_int((int)w.depth), bcl_int((int)dx_groups), bcl_int(x.in_parts), bcl_int(w.in_parts)));
+    BCL_TRY(finish(s, dx, &x));
+    BCL_TRY(finish(s, dw, &w));
 out:
     return status;
 }
@@ -352,6 +447,7 @@ out:
                                         .create = creator,                                         \
                                         .parameters = mma_parameters,                              \
                                         .run = mma_run,                                            \
+                                        .run_gradients = mma_run_gradients,                        \
                                         .free = mma_free,                                          \
                                         .fuses = true}
 DEFINE_PROVIDER(bcl_gemm_mma, "mma", BCL_PRECISION_FP32, BCL_TAKES_F32, create_fp32);

@@ -33,6 +33,8 @@ typedef struct bcl_gemm_provider {
     /* The parameters in use, as they stand behind the name's colon; NULL: those it was given. */
     void (*parameters)(const void *state, char *out, size_t size);
     bcl_status (*run)(void *state, const bcl_gemm_call *call);
+    /* NULL, or both gradients in one launch, see bcl_gemm_run_gradients; only with `fuses` */
+    bcl_status (*run_gradients)(void *state, const bcl_gemm_call *dx, const bcl_gemm_call *dw);
     void (*free)(void *state);
     /* Its parameters hold for the whole process: two states with other parameters exclude each
      * other, and tuning tries them one by one. */
