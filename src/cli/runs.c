@@ -97,9 +97,9 @@ static int run_list(int argc, char **argv) {
              "options (lr, batch), metrics (metrics.loss: the last one), tags, and id, name, "
              "command, state, device, gemm, precision, host, started, seconds, step. A key with "
              "spaces stands in `backquotes`.\n\n"
-             "States: finished, failed, stopped (by Ctrl-C), running, killed (its process is "
-             "gone), lost (another host's, silent for two minutes). They are found when the list "
-             "is made."},
+             "States: finished, damaged (its results cannot be read, runs show says why), failed, "
+             "stopped (by Ctrl-C), running, killed (its process is gone), lost (another host's, "
+             "silent for two minutes). They are found when the list is made."},
         .work = list_work};
     bcl_cli_runs_list o = {.limit = SHOWN};
     const bcl_option options[] = {

@@ -23,6 +23,7 @@ typedef struct source {
     char stamps[512], uid[65];
     cJSON *run, *track, *marks, *heartbeat, *results; /* NULL: not there */
     double run_time, results_time;                    /* of last change */
+    char damage[1200]; /* results.json is not what it was, and what to do; "": it is */
     int64_t id, parent;
 } source;
 
@@ -74,6 +75,42 @@ static bcl_status read_part(cJSON **out, bcl_store *store, const char *folder, c
     return status;
 }
 
+/* What can be done about results that are lost. */
+static void tell_damage(source *f, const char *problem) {
+    const char *told = word(f->run, "command");
+    const bool trained = !told || !strcmp(told, "train");
+    snprintf(f->damage, sizeof f->damage, "%s; %s", problem,
+             f->seeds   ? "'bertcl train --seeds … --resume' makes it again"
+             : !trained ? "run the command again"
+                        : "remove it, and 'bertcl train --out RUN --resume' makes it again from "
+                          "the last checkpoint; 'bertcl eval --model RUN' scores the model");
+    cJSON_Delete(f->results);
+    f->results = NULL;
+}
+
+static bcl_status read_results(source *f, bcl_store *store) {
+    bcl_status status = BCL_OK;
+    char *path = NULL, problem[256], text[900];
+    const char *told = word(f->heartbeat, "state");
+    BCL_TRY(bcl_path_join(&path, f->folder, "results.json"));
+    if (!bcl_path_exists(path)) {
+        snprintf(text, sizeof text, "%s: is gone", path);
+        if (told && !strcmp(told, "finished"))
+            tell_damage(f, text);
+    } else if (bcl_json_read_own(&f->results, path)) {
+        bcl_store_say(store, "store: %s", bcl_message());
+        snprintf(text, sizeof text, "%s", bcl_message());
+        tell_damage(f, text);
+    } else if (!bcl_results_check(problem, sizeof problem, f->results)) {
+        snprintf(text, sizeof text, "%s: %s", path, problem);
+        bcl_store_say(store, "store: %s", text);
+        tell_damage(f, text);
+    }
+out:
+    free(path);
+    return status;
+}
+
 static bcl_status read_source(source *f, bcl_store *store) {
     bcl_status status = BCL_OK;
     char *path = NULL;
@@ -89,7 +126,7 @@ static bcl_status read_source(source *f, bcl_store *store) {
     BCL_TRY(read_part(&f->track, store, f->folder, BCL_TRACK_FILE));
     BCL_TRY(read_part(&f->marks, store, f->folder, BCL_MARKS_FILE));
     BCL_TRY(read_part(&f->heartbeat, store, f->folder, BCL_HEARTBEAT_FILE));
-    BCL_TRY(read_part(&f->results, store, f->folder, "results.json"));
+    BCL_TRY(read_results(f, store));
     const char *uid = word(f->track, "id");
     if (uid && strlen(uid) >= 8 && strlen(uid) < sizeof f->uid)
         strcpy(f->uid, uid);
@@ -146,13 +183,31 @@ static const char *either(const source *f, const char *key) {
     return text ? text : word(f->run, key);
 }
 
+/* Whether the run goes on, so that what is in its folder is not its end. */
+static bool is_running(const source *f) {
+    const cJSON *process = get(f->track, "process");
+    const char *told = word(f->heartbeat, "state"), *host = word(get(f->track, "host"), "name"),
+               *boot = word(process, "boot");
+    bcl_process p = {.pid = (int64_t)bcl_json_number(process, "pid", 0),
+                     .start = (int64_t)bcl_json_number(process, "start", 0)};
+    if (told && strcmp(told, "running"))
+        return false;
+    snprintf(p.host, sizeof p.host, "%s", host ? host : "");
+    snprintf(p.boot, sizeof p.boot, "%s", boot ? boot : "");
+    return !strcmp(
+        p.pid ? bcl_process_state(&p, bcl_json_number(f->heartbeat, "time", 0), bcl_unix_time())
+              : bcl_state_by_lock(f->folder),
+        "running");
+}
+
 static bcl_status write_row(source *f, bcl_store *store) {
     bcl_status status = BCL_OK;
     const cJSON *process = get(f->track, "process");
+    const bool running = *f->damage && is_running(f), damaged = *f->damage && !running;
     const char *told = word(f->heartbeat, "state");
     const char *name = either(f, "name"), *command = either(f, "command");
     const bool ended = told && strcmp(told, "running");
-    const char *state = f->results ? "finished" : ended ? told : NULL;
+    const char *state = f->results ? "finished" : damaged ? "damaged" : ended ? told : NULL;
     const double heartbeat = bcl_json_number(f->heartbeat, "time", 0);
     const double end = bcl_json_number(f->heartbeat, "ended", 0);
     if (!f->id) {
@@ -177,17 +232,19 @@ static bcl_status write_row(source *f, bcl_store *store) {
         command    ? command
         : f->seeds ? "seeds"
                    : "train",
-        state, word(f->heartbeat, "message"), bcl_json_number(f->track, "started", f->run_time),
-        end > 0      ? end
-        : f->results ? f->results_time
-        : ended      ? heartbeat
-                     : 0,
+        state, damaged ? f->damage : word(f->heartbeat, "message"),
+        bcl_json_number(f->track, "started", f->run_time),
+        end > 0                                          ? end
+        : (f->results || damaged) && f->results_time > 0 ? f->results_time
+        : ended                                          ? heartbeat
+                                                         : 0,
         heartbeat, word(get(f->track, "host"), "name"), (int64_t)bcl_json_number(process, "pid", 0),
         word(process, "boot"), (int64_t)bcl_json_number(process, "start", 0),
         word(f->run, "device"), word(f->run, "gemm"), word(f->run, "precision"),
         word(f->run, "bertcl"),
         (int64_t)bcl_json_number(f->run, "steps", bcl_json_number(f->heartbeat, "steps", 0)),
-        f->stamps, (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->group, f->id));
+        running ? "" : f->stamps, /* "": to be looked at again */
+        (int64_t)cJSON_IsTrue(get(f->marks, "deleted")), f->group, f->id));
 out:
     return status;
 }
@@ -632,6 +689,20 @@ out:
     return status;
 }
 
+/* Of a run that has ended: whether its results are not those that were read. */
+static bool has_other_results(const char *folder, const char *stamps) {
+    char *path = NULL, text[100] = "4:";
+    struct stat info;
+    if (!bcl_path_join(&path, folder, "results.json") && !stat(path, &info))
+        snprintf(text, sizeof text, "4:%lld:%lld.%09ld ", (long long)info.st_size,
+                 (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    free(path);
+    const char *found = strstr(stamps, text);
+    while (found && found > stamps && found[-1] != ' ')
+        found = strstr(found + 1, text);
+    return text[2] ? !found : found != NULL;
+}
+
 bcl_status bcl_store_refresh(bcl_store *store) {
     bcl_status status = BCL_OK;
     sqlite3_stmt *s = NULL;
@@ -641,11 +712,17 @@ bcl_status bcl_store_refresh(bcl_store *store) {
     if (store->read_only)
         return status;
     BCL_TRY(refresh_expected(store));
-    BCL_TRY(bcl_sql_query(&s, store, "SELECT folder FROM runs WHERE state IS NULL", ""));
+    BCL_TRY(bcl_sql_query(&s, store,
+                          "SELECT folder, state IS NULL, stamps FROM runs WHERE state IS NULL OR "
+                          "state IN ('finished', 'damaged')",
+                          ""));
     for (;;) {
         BCL_TRY(bcl_sql_next(&row, store, s));
         if (!row)
             break;
+        if (!sqlite3_column_int64(s, 1) &&
+            !has_other_results(bcl_sql_text(s, 0), bcl_sql_text(s, 2)))
+            continue;
         BCL_TRY(bcl_grow(&folders, &capacity, count + 1, sizeof *folders));
         BCL_TRY(bcl_strdup(&folders[count], bcl_sql_text(s, 0)));
         count++;

@@ -12,7 +12,8 @@ static bcl_status put(bcl_string *out, const char *literal) {
 static const char *state_of(const bcl_page_run *r) {
     const char *told = cJSON_GetStringValue(bcl_page_get(r->heartbeat, "state"));
     const char *known = cJSON_GetStringValue(bcl_page_get(r->index, "state"));
-    return r->results ? "finished" : known ? known : told ? told : "unknown";
+    const bool damaged = known && !strcmp(known, "damaged");
+    return r->results && !damaged ? "finished" : known ? known : told ? told : "unknown";
 }
 
 static void time_text(char out[40], const cJSON *time) {

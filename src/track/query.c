@@ -8,7 +8,6 @@
 
 #include "track/sql_rows.h"
 #include "track/where.h"
-#include "util/lock.h"
 
 #define COLUMNS                                                                                    \
     "id, uid, name, folder, command, state, message, started, ended, heartbeat, host, pid, boot, " \
@@ -32,22 +31,6 @@ static void free_row(run_row *r) {
         free(r->texts[i]);
 }
 
-/* Of a run that died before it was followed: who trains holds this lock, however the process ends.
- */
-static const char *state_by_lock(const char *folder) {
-    char *path = NULL;
-    bcl_lock lock = {.fd = -1};
-    const char *state = "unknown";
-    if (!bcl_path_join(&path, folder, ".lock") && bcl_path_exists(path)) {
-        const bcl_status status = bcl_lock_take(&lock, path, folder);
-        state = status == BCL_ERROR_EXISTS ? "running" : status ? state : "killed";
-        if (!status)
-            bcl_lock_release(&lock);
-    }
-    free(path);
-    return state;
-}
-
 static bcl_status read_row(run_row *r, sqlite3_stmt *s, double now) {
     static const int columns[TEXTS] = {1, 2, 3, 4, 5, 6, 10, 14, 15, 16, 20};
     bcl_status status = BCL_OK;
@@ -67,7 +50,7 @@ static bcl_status read_row(run_row *r, sqlite3_stmt *s, double now) {
         snprintf(p.boot, sizeof p.boot, "%s", bcl_sql_text(s, 12));
         state = bcl_process_state(&p, heartbeat, now);
         if (!p.pid)
-            state = state_by_lock(r->texts[FOLDER]);
+            state = bcl_state_by_lock(r->texts[FOLDER]);
     }
     BCL_TRY(bcl_strdup(&r->texts[STATE], state));
     if (r->ended <= 0)

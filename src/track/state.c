@@ -1,6 +1,7 @@
 /* Whether a run's process is still there. A pid alone does not tell: it may have been given to
  * another process, after a restart of the machine or not. */
 #include "track/store.h"
+#include "util/lock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,4 +62,18 @@ const char *bcl_process_state(const bcl_process *process, double heartbeat, doub
         return "killed";
     const int64_t start = start_of(process->pid);
     return start && process->start && start != process->start ? "killed" : "running";
+}
+
+const char *bcl_state_by_lock(const char *folder) {
+    char *path = NULL;
+    bcl_lock lock = {.fd = -1};
+    const char *state = "unknown";
+    if (!bcl_path_join(&path, folder, ".lock") && bcl_path_exists(path)) {
+        const bcl_status status = bcl_lock_take(&lock, path, folder);
+        state = status == BCL_ERROR_EXISTS ? "running" : status ? state : "killed";
+        if (!status)
+            bcl_lock_release(&lock);
+    }
+    free(path);
+    return state;
 }

@@ -117,7 +117,15 @@ void bcl_process_self(bcl_process *out);
 /* What a run that did not end is now: "running", "killed" or "lost" (on another host, without a
  * sign of life for two minutes). */
 const char *bcl_process_state(const bcl_process *process, double heartbeat, double now);
+/* The same of one that died before it was followed, by the lock that who trains holds, however the
+ * process ends: "running", "killed" or "unknown". */
+const char *bcl_state_by_lock(const char *folder);
 double bcl_unix_time(void);
+
+/* ---- results.c ---- */
+
+/* Whether figures are what such figures can be; else `problem` says which one is not. */
+bool bcl_results_check(char *problem, size_t size, const cJSON *results);
 
 /* ---- query.c ---- */
 

@@ -121,6 +121,62 @@ check "failed" 0 'gone +train +failed' b runs list
 check "why" 0 'because +the loss is nan' b runs show gone
 check "watch" 0 'gone failed .* step 4 ' b runs watch gone
 
+# Results that are damaged are said to be, whatever else is known of the run; one that goes on is running.
+make_run runs/hurt 1e-5 0.5
+touch runs/hurt/.lock
+check "import" 0 . b runs import runs
+check "before the damage" 0 'hurt +train +finished' b runs list
+cp runs/hurt/results.json whole.json
+n=0
+while IFS= read -r text; do
+    n=$((n + 1)) # the time of the last change alone may be that of the one before
+    printf '%s%*s' "$text" $n '' >runs/hurt/results.json
+    check "damaged: $text" 0 'hurt +train +damaged' b runs list
+    check "damaged: $text: show" 0 '^because +.*runs/hurt/results.json: .*--resume. makes it again.*bertcl eval' b runs show hurt
+done <<'T'
+{"train": {"loss": 4.5}, "eval": {"lo
+[1, 2
+not JSON at all
+[]
+{}
+{"eval": {"loss": -1}}
+{"eval": {"loss": "low"}}
+{"eval": {"accuracy": 1.5, "loss": 1}}
+{"eval": {"report": {"macro avg": {"f1-score": 50}}}}
+{"eval": {"report": {"I-LOC": {"support": -3}}}}
+{"train": {"tokens_per_s": 1e999}}
+{"train": {"other": -1e999}}
+T
+check "damaged: its figures" 0 . b runs show hurt
+grep -qF 'eval.loss' stdout && fail "damaged: figures are shown: $(cat stdout)"
+check "damaged: condition" 0 'hurt' b runs list --where 'state = damaged'
+: >runs/hurt/results.json
+check "damaged: empty" 0 'hurt +train +damaged' b runs list
+rm -r home/store.db*
+check "damaged: index made again" 0 'hurt +train +damaged' b runs list
+echo '{"time": 2000, "state": "finished", "ended": 2000}' >runs/hurt/heartbeat.json
+rm runs/hurt/results.json
+check "damaged: gone" 0 'hurt +train +damaged' b runs list
+check "damaged: gone: why" 0 '^because +.*runs/hurt/results.json: is gone' b runs show hurt
+rm runs/hurt/heartbeat.json
+echo '{"eval"' >runs/hurt/results.json
+python3 - runs/hurt/.lock <<'P' &
+import fcntl, sys, time
+f = open(sys.argv[1], "r+")
+fcntl.lockf(f, fcntl.LOCK_EX)
+open("locked", "w").close()
+time.sleep(600)
+P
+locker=$!
+wait_until $locker test -e locked
+check "damaged, but it goes on" 0 'hurt +train +running' b runs list
+kill $locker; wait $locker 2>/dev/null
+check "damaged, and it has ended" 0 'hurt +train +damaged' b runs list
+cp whole.json runs/hurt/results.json
+check "mended" 0 'hurt +train +finished .* 0.25 +0.5 +0.5' b runs list
+rm -r runs/hurt
+b runs gc >/dev/null 2>&1
+
 # deleting
 check "delete" 0 'gone: deleted' b runs delete gone
 check "deleted is hidden" 0 'no run is like that' b runs list --where 'name = gone'
