@@ -12,21 +12,67 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-/* The signs of 16 elements at a time: a 64-bit hash has four for each. */
+enum {
+    LANES = 16, /* of a block: compilers make vectors of loops of a known length */
+    BLOCKS = 64 /* of a segment */
+};
+
+/* Sums over the blocks of a segment, lane by lane. */
+typedef struct lanes {
+    float signed_sum[LANES];
+    double square[LANES];
+    uint64_t bits[LANES], running[LANES]; /* the elements' bits, and that sum behind each block */
+} lanes;
+
+static void add_block(lanes *l, const float *restrict x, uint32_t signs) {
+    uint32_t bits[LANES], flipped[LANES];
+    float values[LANES];
+    memcpy(bits, x, sizeof bits);
+    for (uint32_t j = 0; j < LANES; j++)
+        flipped[j] = bits[j] ^ (signs & 1u << j ? 0x80000000u : 0);
+    memcpy(values, flipped, sizeof values);
+    for (int j = 0; j < LANES; j++)
+        l->signed_sum[j] += values[j];
+    for (int j = 0; j < LANES; j++)
+        l->square[j] += (double)x[j] * (double)x[j];
+    for (int j = 0; j < LANES; j++)
+        l->bits[j] += bits[j];
+    for (int j = 0; j < LANES; j++)
+        l->running[j] += l->bits[j];
+}
+
+/* x has `count` blocks from the block'th of the vector on, all in one segment. An element's sign in
+ * a dot is the product of one that is its own, and one that the dot has for its segment and lane:
+ * the first costs little, as all dots share it. */
+static void add_blocks(bcl_sketch *s, size_t block, const float *x, size_t count) {
+    lanes l = {0};
+    const uint64_t signs = mix(~(uint64_t)(block / BLOCKS)); /* (BCL_SKETCH_DOTS,LANES) */
+    for (size_t i = 0; i < count; i++)
+        add_block(&l, x + i * LANES,
+                  (uint32_t)(mix((block + i) / 4) >> (block + i) % 4 * LANES & 0xffff));
+    for (size_t j = 0; j < LANES; j++) {
+        const double sum = (double)l.signed_sum[j];
+        const uint64_t place = block * LANES + j;
+        /* running: the i-th block's bits are in it count - i times */
+        s->bits += l.bits[j] * (2 * place + 1) + 2 * LANES * (count * l.bits[j] - l.running[j]);
+        s->square += l.square[j];
+        for (size_t k = 0; k < BCL_SKETCH_DOTS; k++)
+            s->dots[k] += signs >> (k * LANES + j) & 1 ? sum : -sum;
+    }
+}
+
 void bcl_sketch_add(bcl_sketch *s, size_t first, const float *x, size_t count) {
-    uint64_t signs = first % 16 ? mix(first / 16) >> first % 16 * BCL_SKETCH_DOTS : 0;
-    for (size_t i = 0; i < count; i++) {
-        const double v = (double)x[i];
-        const size_t place = first + i;
-        uint32_t bits;
-        if (place % 16 == 0)
-            signs = mix(place / 16);
-        memcpy(&bits, &x[i], sizeof bits);
-        s->bits += bits * (2 * (uint64_t)place + 1);
-        s->square += v * v;
-        for (int k = 0; k < BCL_SKETCH_DOTS; k++)
-            s->dots[k] += signs >> k & 1 ? v : -v;
-        signs >>= BCL_SKETCH_DOTS;
+    for (size_t n; count; first += n, x += n, count -= n) {
+        const size_t block = first / LANES, lane = first % LANES, left = BLOCKS - block % BLOCKS;
+        if (lane || count < LANES) { /* a part of a block */
+            float part[LANES] = {0};
+            n = LANES - lane < count ? LANES - lane : count;
+            memcpy(part + lane, x, n * sizeof *x);
+            add_blocks(s, block, part, 1);
+        } else {
+            n = (count / LANES < left ? count / LANES : left) * LANES;
+            add_blocks(s, block, x, n / LANES);
+        }
     }
 }
 

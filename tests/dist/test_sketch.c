@@ -47,6 +47,81 @@ static void test_alike(void **state) {
     assert_int_equal(judge(1, 1e-4, 0, 7), -1);
 }
 
+/* The sums are those of the definition, wherever the pieces are cut. */
+static void test_definition(void **state) {
+    (void)state;
+    uint64_t bits = 0;
+    double square = 0;
+    fill();
+    for (uint64_t i = 0; i < N; i++) {
+        uint32_t x;
+        memcpy(&x, &vector[0][i], sizeof x);
+        bits += x * (2 * i + 1);
+        square += (double)vector[0][i] * (double)vector[0][i];
+    }
+    for (size_t most = 1; most < 3 * N; most = most * 3 + 1) {
+        bcl_sketch s = {0};
+        for (size_t at = 0, n; at < N; at += n) {
+            n = most < N - at ? most : N - at;
+            bcl_sketch_add(&s, at, vector[0] + at, n);
+        }
+        assert_true(s.bits == bits);
+        assert_true(fabs(s.square - square) <= 1e-12 * square);
+        for (int k = 0; most > 1 && k < BCL_SKETCH_DOTS; k++)
+            assert_true(fabs(s.dots[k] - sketches[0].dots[k]) <= 1e-5 * sqrt(square));
+        sketches[0] = s;
+    }
+}
+
+/* What a fault of a device may look like: the estimate is near the distance. */
+static void test_distance_of_kinds(void **state) {
+    (void)state;
+    static const struct {
+        int first, count, stride, width;
+    } kinds[] = {{0, N, 1, 1},       /* all of it */
+                 {7, 1, 1, 1},       /* a number */
+                 {1000, 256, 1, 1},  /* a row */
+                 {5, 260, 384, 1},   /* a column of a matrix */
+                 {32, 195, 512, 16}, /* of a tile */
+                 {3, N / 16, 16, 1}, /* a lane of vectors */
+                 {9, N / 1024, 1024, 1}, {50000, 1, 1, 4096}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (int drawn = 0; drawn < 2; drawn++) {
+            double difference = 0, estimate = 0;
+            fill();
+            for (int row = 0; row < kinds[i].count; row++)
+                for (int c = 0; c < kinds[i].width; c++) {
+                    const int at = kinds[i].first + row * kinds[i].stride + c;
+                    const float d = drawn ? (float)cos(at * 1.3) : 0.5F;
+                    if (at < N) {
+                        vector[1][at] += d;
+                        difference += (double)d * (double)d;
+                    }
+                }
+            judge(2, 1, 0, 0);
+            for (int k = 0; k < BCL_SKETCH_DOTS; k++)
+                estimate += pow(sketches[0].dots[k] - sketches[1].dots[k], 2) / BCL_SKETCH_DOTS;
+            if (!(estimate > difference / 20 && estimate < difference * 5))
+                fail_msg("kind %zu: %g for %g", i, estimate, difference);
+        }
+}
+
+/* Devices of one kind: what leaves other sums alike is still seen. */
+static void test_bits(void **state) {
+    (void)state;
+    fill(); /* two numbers that have changed places */
+    vector[1][160] = vector[0][4000];
+    vector[1][4000] = vector[0][160];
+    assert_int_equal(judge(2, 1, 0, 7), 1);
+    fill(); /* two signs, of one lane */
+    vector[1][16] = -vector[1][16];
+    vector[1][48] = -vector[1][48];
+    assert_int_equal(judge(2, 1, 0, 7), 1);
+    fill(); /* the last bit of the last number */
+    vector[1][N - 1] = nextafterf(vector[1][N - 1], 10);
+    assert_int_equal(judge(2, 1, 0, 7), 1);
+}
+
 static void test_distance(void **state) {
     (void)state;
     fill();
@@ -116,9 +191,10 @@ static void test_small_loss(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alike),
-                                       cmocka_unit_test(test_distance),
-                                       cmocka_unit_test(test_majority), cmocka_unit_test(test_two),
-                                       cmocka_unit_test(test_small_loss)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alike),    cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_distance), cmocka_unit_test(test_distance_of_kinds),
+        cmocka_unit_test(test_bits),     cmocka_unit_test(test_majority),
+        cmocka_unit_test(test_two),      cmocka_unit_test(test_small_loss)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
