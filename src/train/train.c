@@ -380,6 +380,8 @@ static bcl_status run_epochs(bcl_trainer *t, bcl_train_result *out) {
         do {
             if (step == begun || step % BCL_AUDIT_EVERY == 0)
                 BCL_TRY(audit(t));
+            if (t->job->group && step == begun + BCL_UNTIMED_STEPS) /* or the clock would start */
+                BCL_TRY(bcl_pipeline_drain(t->pipeline));           /* behind this step's sum */
             BCL_TRY(queue_step(t, step));
             bcl_device_give_up(bcl_model_device(t->model),
                                false); /* from here on a checkpoint keeps it */

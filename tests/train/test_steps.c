@@ -1,12 +1,14 @@
-/* A training step in steady state allocates nothing: no buffer, no view, no host memory. And views
- * go in the order that NVIDIA's driver survives. The program is linked with these calls wrapped,
- * see CMakeLists.txt; drivers' own calls are not counted. */
+/* A training step in steady state allocates nothing: no buffer, no view, no host memory. Views go
+ * in the order that NVIDIA's driver survives. And a step that is counted in the speed is timed. The
+ * program is linked with these calls wrapped, see CMakeLists.txt; drivers' own calls are not
+ * counted. */
 #include "support/device.h"
 #include "support/tiny_model.h"
 
 #include "train/train.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -96,7 +98,9 @@ static void on_step(void *context, const bcl_run_event *step) {
     }
 }
 
-static void check(bool recompute, int64_t accumulate) {
+/* group: NULL, or one that this process is alone in. */
+static bcl_train_result train(bool recompute, int64_t accumulate, int64_t steps,
+                              const bcl_train_group *group) {
     static int32_t ids[SENTENCES * LENGTH], labels[SENTENCES * LENGTH];
     static bcl_sample samples[SENTENCES];
     bcl_dataset set = {.samples = samples, .count = SENTENCES};
@@ -117,7 +121,7 @@ static void check(bool recompute, int64_t accumulate) {
     const bcl_train_options options = {.epochs = 1,
                                        .max_tokens = 20 / accumulate,
                                        .accumulate = accumulate,
-                                       .max_steps = LAST + 3,
+                                       .max_steps = steps,
                                        .recompute = recompute,
                                        .adam = {1e-3, 0.9, 0.999, 1e-8, 0, false, 1, 0, 0},
                                        .hidden_dropout = 0.1,
@@ -131,7 +135,9 @@ static void check(bool recompute, int64_t accumulate) {
     bcl_load_report_free(&report);
     OK(bcl_model_train_begin(model, NULL));
     OK(bcl_train_plan_create(&plan, &set, &options));
-    assert_int_equal(plan.steps, LAST + 3);
+    if (group)
+        OK(bcl_model_exchange_create(model, plan.tokens));
+    assert_int_equal(plan.steps, steps);
     OK(bcl_path_join(&run, folder, "run"));
     OK(bcl_directory_create(run));
     OK(bcl_train(&result, &(bcl_train_job){.folder = run,
@@ -140,16 +146,22 @@ static void check(bool recompute, int64_t accumulate) {
                                            .train = &set,
                                            .options = &options,
                                            .plan = &plan,
-                                           .listener = on_step}));
-    assert_true(before[0] > 0 && before[1] > 0);
-    assert_int_equal(after[0], before[0]);
-    assert_int_equal(after[1], before[1]);
+                                           .listener = on_step,
+                                           .group = group}));
     bcl_train_plan_free(&plan);
     bcl_model_free(model);
     bcl_tokenizer_free(tokenizer);
     bcl_config_free(&config);
     free(run);
     free(folder);
+    return result;
+}
+
+static void check(bool recompute, int64_t accumulate) {
+    train(recompute, accumulate, LAST + 3, NULL);
+    assert_true(before[0] > 0 && before[1] > 0);
+    assert_int_equal(after[0], before[0]);
+    assert_int_equal(after[1], before[1]);
 }
 
 static void test_no_allocation(void **state) {
@@ -166,8 +178,62 @@ static void test_order_of_views(void **state) {
     assert_int_equal(out_of_order, 0);
 }
 
+/* ---- a group of this process alone, whose sum takes its time ---- */
+
+enum { SUM_MS = 50 };
+
+static void whole(void *context, int64_t step, double *shares) {
+    (void)context;
+    (void)step;
+    *shares = 1;
+}
+
+static void nothing(void *context) {
+    (void)context;
+}
+
+static bcl_status slow_sum(void *context, bcl_train_part *part) {
+    const struct timespec nap = {0, SUM_MS * 1000000};
+    (void)context;
+    (void)part;
+    nanosleep(&nap, NULL);
+    return BCL_OK;
+}
+
+static bcl_status is_same(void *context, bcl_model *model, int64_t step) {
+    (void)context;
+    (void)model;
+    (void)step;
+    return BCL_OK;
+}
+
+static bcl_status keep_none(void *context, char **text) {
+    (void)context;
+    *text = NULL;
+    return BCL_OK;
+}
+
+/* A step waits for its own sum, not for that of the step before. */
+static void test_clock_of_a_group(void **state) {
+    (void)state;
+    const bcl_train_group group = {.size = 1,
+                                   .shares = whole,
+                                   .release = nothing,
+                                   .begin = nothing,
+                                   .reduce = slow_sum,
+                                   .sync = is_same,
+                                   .keep = keep_none,
+                                   .patience = nothing};
+    for (int steps = 3; steps < 6; steps++) {
+        const bcl_train_result result = train(false, 1, steps, &group);
+        /* 20 tokens a step at most, of which two are not timed */
+        assert_true(result.tokens_per_s > 0 && result.tokens_per_s <= 20 / (SUM_MS * 1e-3));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_allocation),
-                                       cmocka_unit_test(test_order_of_views)};
+                                       cmocka_unit_test(test_order_of_views),
+                                       cmocka_unit_test(test_clock_of_a_group)};
     return TEST_RUN_ON_DEVICE(tests);
 }
