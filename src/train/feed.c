@@ -13,7 +13,9 @@ struct bcl_feed {
     const bcl_train_plan *plan;
     const int32_t *slot_of;
     const bcl_train_group *group; /* NULL: none */
-    double *shares;               /* (group size) of the step that is packed */
+    double *shares, *tokens;      /* (group size) of the step that is packed; each rank's */
+    bcl_divided *divided;         /* (plan's sentences) of a batch */
+    uint32_t *own;                /* (plan's sentences) this process' part of a batch */
     bool *seen;                   /* (rows) words of the step that is packed, by slot */
     int rows;
     int64_t first; /* step */
@@ -47,23 +49,31 @@ static void hand_over(bcl_feed *f) {
     pthread_mutex_unlock(&f->lock);
 }
 
-/* This process' part of a batch. */
-static void cut(const bcl_feed *f, size_t from, size_t n, size_t *begin, size_t *count) {
-    *begin = from;
+/* This process' part of the batch of n sentences at order[from]. */
+static const uint32_t *part_of(bcl_feed *f, size_t from, size_t n, size_t *count) {
+    const uint32_t *batch = f->order + from;
     *count = n;
-    if (f->group)
-        bcl_train_cut(f->data, f->order, from, n, f->shares, f->group->size, f->group->rank, begin,
-                      count);
+    if (!f->group)
+        return batch;
+    bcl_train_divide(f->divided, f->tokens, f->data, batch, n, f->shares, f->group->size);
+    *count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (f->divided[i].rank == f->group->rank)
+            f->own[(*count)++] = batch[i];
+    return f->own;
 }
 
-/* Labelled and all tokens of the step that begins at order[from], the labels' weights, and this
- * process' tokens. */
+/* Labelled and all tokens of the step that begins at order[from], the labels' weights, and in a
+ * group this process' tokens. */
 static void measure_step(bcl_feed *f, size_t from, bcl_fed *sums) {
     for (int64_t k = 0; k < f->o->accumulate && from < f->data->count; k++) {
-        size_t sum, begin, count;
+        size_t sum, count;
         const size_t n = bcl_train_take(f->data, f->o, f->order, from, &sum);
-        cut(f, from, n, &begin, &count);
         sums->tokens += sum;
+        if (f->group) {
+            part_of(f, from, n, &count);
+            sums->own_tokens += (size_t)f->tokens[f->group->rank];
+        }
         for (size_t end = from + n; from < end; from++) {
             const bcl_sample *s = &f->data->samples[f->order[from]];
             for (int i = 0; i < s->length; i++) {
@@ -74,8 +84,6 @@ static void measure_step(bcl_feed *f, size_t from, bcl_fed *sums) {
                 if (f->seen && f->slot_of[s->ids[i]] >= 0)
                     f->seen[f->slot_of[s->ids[i]]] = true;
             }
-            if (from >= begin && from < begin + count)
-                sums->own_tokens += (size_t)s->length;
         }
     }
 }
@@ -94,7 +102,7 @@ static void list_slots(bcl_feed *f, bcl_fed *fed) {
 static bcl_status pack_step(bcl_feed *f, int64_t step, size_t *from, bool *ended) {
     bcl_status status = BCL_OK;
     bcl_fed sums = {.step = step};
-    size_t sum, begin, count;
+    size_t sum, count;
     if (f->group)
         f->group->shares(f->group->context, step, f->shares);
     measure_step(f, *from, &sums);
@@ -105,9 +113,8 @@ static bcl_status pack_step(bcl_feed *f, int64_t step, size_t *from, bool *ended
             goto out;
         }
         const size_t n = bcl_train_take(f->data, f->o, f->order, *from, &sum);
-        cut(f, *from, n, &begin, &count);
-        BCL_TRY(bcl_batch_pack(&fed->batch, f->data->samples, f->order + begin, (int)count,
-                               f->slot_of));
+        const uint32_t *own = part_of(f, *from, n, &count);
+        BCL_TRY(bcl_batch_pack(&fed->batch, f->data->samples, own, (int)count, f->slot_of));
         *from += n;
         fed->step = step;
         fed->first = k == 0;
@@ -167,6 +174,9 @@ static bcl_status prepare_group(bcl_feed *f) {
             f->rows = slot >= f->rows ? slot + 1 : f->rows;
         }
     BCL_NEW(f->shares, (size_t)f->group->size);
+    BCL_NEW(f->tokens, (size_t)f->group->size);
+    BCL_NEW(f->divided, (size_t)f->plan->sentences);
+    BCL_NEW(f->own, (size_t)f->plan->sentences);
     BCL_NEW(f->seen, (size_t)f->rows);
     for (int i = 0; i < RING; i++)
         BCL_NEW(f->ring[i].slots, (size_t)f->rows);
@@ -238,6 +248,9 @@ void bcl_feed_stop(bcl_feed *f) {
         free(f->ring[i].slots);
     }
     free(f->shares);
+    free(f->tokens);
+    free(f->divided);
+    free(f->own);
     free(f->seen);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);

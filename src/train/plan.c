@@ -89,26 +89,34 @@ int64_t bcl_train_plan_epoch(const bcl_train_plan *plan, int64_t step) {
     return low;
 }
 
-void bcl_train_cut(const bcl_dataset *data, const uint32_t *order, size_t from, size_t n,
-                   const double *shares, int size, int rank, size_t *begin, size_t *count) {
-    double all = 0, tokens = 0, before = 0, above = 0; /* above: shares of ranks up to this one */
+static int by_length(const void *a, const void *b) {
+    const bcl_divided *x = a, *y = b;
+    return x->length != y->length ? (x->length < y->length) - (x->length > y->length)
+                                  : (x->place > y->place) - (x->place < y->place);
+}
+
+static int by_place(const void *a, const void *b) {
+    const bcl_divided *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+void bcl_train_divide(bcl_divided *out, double *tokens, const bcl_dataset *data,
+                      const uint32_t *batch, size_t n, const double *shares, int size) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = (bcl_divided){(uint32_t)i, data->samples[batch[i]].length, 0};
     for (int r = 0; r < size; r++)
-        all += shares[r];
-    for (size_t i = from; i < from + n; i++)
-        tokens += data->samples[order[i]].length;
-    size_t at = from;
-    *begin = from;
-    for (int r = 0; r <= rank; r++) {
-        *begin = at;
-        above += shares[r];
-        const double wanted = above / all * tokens;
-        while (at < from + n) {
-            const double length = data->samples[order[at]].length;
-            if (r < size - 1 && before + length / 2 > wanted)
-                break;
-            before += length;
-            at++;
-        }
+        tokens[r] = 0;
+    if (!n)
+        return;
+    qsort(out, n, sizeof *out, by_length);
+    for (size_t i = 0; i < n; i++) {
+        int first = 0;
+        for (int r = 1; r < size; r++)
+            if ((tokens[r] + out[i].length) / shares[r] <
+                (tokens[first] + out[i].length) / shares[first])
+                first = r;
+        out[i].rank = first;
+        tokens[first] += out[i].length;
     }
-    *count = at - *begin;
+    qsort(out, n, sizeof *out, by_place);
 }

@@ -145,10 +145,17 @@ bcl_status bcl_audit_run(bcl_audit *audit, bcl_model *model, const bcl_dataset *
                          const bcl_dropout_state *dropout, int64_t step,
                          const bcl_train_group *group);
 
-/* What of a batch of n sentences, order[from..], a rank computes: order[*begin .. *begin + *count).
- * In the batch's order, cut between sentences where the tokens before are nearest to the shares. */
-void bcl_train_cut(const bcl_dataset *data, const uint32_t *order, size_t from, size_t n,
-                   const double *shares, int size, int rank, size_t *begin, size_t *count);
+/* A sentence of a batch, and who computes it. */
+typedef struct bcl_divided {
+    uint32_t place; /* in the batch */
+    int length;     /* tokens */
+    int rank;
+} bcl_divided;
+/* Divides a batch's n sentences between `size` ranks by their shares, all above 0: the longest
+ * first, each goes to the rank that will be done first with it. out (n): in the batch's order;
+ * tokens (size): of each rank. */
+void bcl_train_divide(bcl_divided *out, double *tokens, const bcl_dataset *data,
+                      const uint32_t *batch, size_t n, const double *shares, int size);
 
 /* ---- the thread that packs batches ---- */
 
@@ -158,7 +165,7 @@ typedef struct bcl_fed {
     bool first, last;        /* batch of its step */
     size_t labelled, tokens; /* of the whole step */
     double weight;           /* likewise: the sum of the labelled pieces' class weights */
-    size_t own_tokens;       /* of the whole step, of this process */
+    size_t own_tokens;       /* of the whole step, of this process; in a group */
     int32_t *slots;          /* (slot_count) of all words of the step, in a group's last batch */
     int slot_count;
 } bcl_fed;
