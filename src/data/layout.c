@@ -358,11 +358,14 @@ static size_t most_frequent(const size_t *widths, size_t first) {
     return best;
 }
 
-static void describe(bcl_column_layout *l, const bcl_corpus_options *o) {
+static void describe(bcl_reader *r) {
+    bcl_column_layout *l = &r->layout;
+    const bcl_corpus_options *o = r->options;
     static const char *const names[] = {[BCL_FORMAT_CONLL] = "conll",
                                         [BCL_FORMAT_GERMEVAL] = "numbered columns",
                                         [BCL_FORMAT_CONLLU] = "conllu"};
     const char *name = l->format == BCL_FORMAT_GERMEVAL && l->two_tags ? "germeval 2014"
+                       : r->commas                                     ? "csv"
                        : l->ends                                       ? "hipe"
                                                                        : names[l->format];
     char tag[64];
@@ -494,7 +497,7 @@ static bcl_status find(sample *s, char *text, char *end) {
     BCL_TRY(refuse_others(s));
     if (!o->words_only && !l->key)
         BCL_TRY(learn_tags(s, text, end));
-    describe(l, o);
+    describe(s->r);
 out:
     return status;
 }

@@ -28,6 +28,7 @@ static bcl_status find_twin(char **out, const char *path, const char *end, const
 
 /* The readers' choice, for a text that the file keeps. */
 static bcl_status read_text(bcl_reader *r, char *text, size_t size, const char *annotations) {
+    bcl_status status = BCL_OK;
     const bcl_corpus_format format = r->options->format;
     if (annotations)
         return bcl_read_brat(r, annotations, text, size);
@@ -35,7 +36,11 @@ static bcl_status read_text(bcl_reader *r, char *text, size_t size, const char *
         format == BCL_FORMAT_PRODIGY || format == BCL_FORMAT_LABEL_STUDIO ||
         (format == BCL_FORMAT_AUTO && bcl_are_records(text, size)))
         return bcl_read_records(r, text, size);
-    return bcl_read_columns(r, text, size);
+    if (format == BCL_FORMAT_AUTO || format == BCL_FORMAT_CONLL)
+        BCL_TRY(bcl_csv_to_columns(r, text, &size));
+    BCL_TRY(bcl_read_columns(r, text, size));
+out:
+    return status;
 }
 
 /* The bytes of "en:" in front of a word, 0: there is none. */

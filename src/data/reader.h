@@ -59,6 +59,7 @@ typedef struct bcl_reader {
     uint32_t file;
     size_t line, last_line;
     bool in_sentence, in_document, glue_next;
+    bool commas;        /* a table of csv.c's */
     bcl_field sentence; /* what the last word's column of sentences holds */
     bcl_column_layout layout;
     bcl_seen_tag seen[BCL_SEEN_TAGS];
@@ -88,8 +89,11 @@ bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const cha
 bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
                                 const bcl_corpus_options *options);
 
-/* ---- columns.c, records.c, spans.c, brat.c ---- */
+/* ---- columns.c, csv.c, records.c, spans.c, brat.c ---- */
 
+/* A table between commas or semicolons with a header, in place as one between TABs; any other text
+ * stays as it is. */
+bcl_status bcl_csv_to_columns(bcl_reader *r, char *text, size_t *size);
 bcl_status bcl_read_columns(bcl_reader *r, char *text, size_t size);
 /* Whether the file begins as JSON objects do, or an array of them. */
 bool bcl_are_records(const char *text, size_t size);

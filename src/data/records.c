@@ -335,6 +335,20 @@ static void describe(bcl_reader *r, bcl_corpus_format format, const char *words,
                  bcl_corpus_format_name(format), words, tags);
 }
 
+/* ["Ana lives here", {"entities": [[0, 3, "PER"]]}], as spaCy's training data were. */
+static bcl_status read_pair(bcl_reader *r, const cJSON *record) {
+    bcl_status status = BCL_OK;
+    const cJSON *text = record->child, *about = text ? text->next : NULL;
+    const cJSON *spans = cJSON_IsObject(about) ? get(about, "entities") : NULL;
+    if (!cJSON_IsString(text) || !cJSON_IsArray(spans) || about->next)
+        BCL_TRY(refuse_kind(r, record));
+    if (!*r->layout.text)
+        snprintf(r->layout.text, sizeof r->layout.text, "pairs of a text and its \"entities\"");
+    BCL_TRY(read_text_record(r, text->valuestring, spans, NULL, false));
+out:
+    return status;
+}
+
 static bcl_status read_record(bcl_reader *r, const cJSON *record) {
     bcl_status status = BCL_OK;
     const bcl_corpus_format wanted = r->options->format;
@@ -343,6 +357,10 @@ static bcl_status read_record(bcl_reader *r, const cJSON *record) {
     const cJSON *tags = find_array(record, "ner_tags|tags|ner|labels|label|bio_tags");
     const cJSON *text = get(record, "text"), *spans = NULL;
     const cJSON *answer = get(record, "answer");
+    if (cJSON_IsArray(record) && (any || wanted == BCL_FORMAT_DOCCANO)) {
+        BCL_TRY(read_pair(r, record));
+        goto out;
+    }
     if (lines && words && (tags || r->options->words_only) && !cJSON_IsObject(words->child) &&
         (!tags || !tags->child || cJSON_IsString(tags->child) || cJSON_IsNumber(tags->child))) {
         describe(r, BCL_FORMAT_JSONL, words->string, tags ? tags->string : "");
@@ -396,9 +414,11 @@ static bcl_status read_stream(bcl_reader *r, const char *text, const char *end, 
     bcl_status status = BCL_OK;
     cJSON *record = NULL;
     const char *stop = text;
+    /* a text's bracket is a pair's own */
+    const char *list = *text == '[' && *skip_white(text + 1, end) != '"' ? text : NULL;
     r->line = first_line;
     for (const char *p = text, *counted = text;; p = stop) {
-        while (p < end && (strchr(" \t\r\n,", *p) || (*p == '[' && p == text) || *p == ']'))
+        while (p < end && (strchr(" \t\r\n,", *p) || p == list || *p == ']'))
             p++;
         if (p >= end)
             break;
