@@ -189,6 +189,16 @@ bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const cha
     return BCL_OK;
 }
 
+/* Without a byte order mark; texts of Latin letters and digits. NULL: it is not. */
+static const char *utf16_of(const char *data, size_t size) {
+    size_t zeros[2] = {0, 0}; /* at even and odd places */
+    const size_t n = size < 64 ? size / 2 * 2 : 64;
+    for (size_t i = 0; i < n; i++)
+        zeros[i % 2] += !data[i];
+    const bool little = zeros[1] == n / 2 && !zeros[0], big = zeros[0] == n / 2 && !zeros[1];
+    return n < 4 || (!little && !big) ? NULL : little ? "utf-16le" : "utf-16be";
+}
+
 bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) {
 #define BEGINS(text) text, sizeof(text) - 1
     static const struct {
@@ -227,6 +237,12 @@ bcl_status bcl_text_check_kind(const char *data, size_t size, const char *path) 
                             "%s:1: byte 0: found %s, expected plain text in UTF-8; %s", path,
                             kinds[i].name, kinds[i].what);
 #undef BEGINS
+    const char *utf16 = utf16_of(data, size);
+    if (utf16)
+        return bcl_fail(BCL_ERROR_FORMAT,
+                        "%s:1: byte 0: found UTF-16, expected plain text in UTF-8; convert the "
+                        "file, say iconv -f %s -t utf-8",
+                        path, utf16);
     if (size > 262 && !memcmp(data + 257, "ustar", 5))
         return bcl_fail(
             BCL_ERROR_FORMAT,

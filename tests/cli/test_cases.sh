@@ -26,6 +26,9 @@ case_of webanno.tsv 1 "WebAnno's TSV.*export it as CoNLL 2002" '#FORMAT=WebAnno 
 case_of prose.txt 1 'expected a word and its tag a line' 'This is a text.\nIt has two lines.\n'
 case_of page.html 1 'expected a word and its tag a line' '<!DOCTYPE html><html><body>404</body></html>\n'
 case_of pointer.conll 1 'Git LFS pointer.*git lfs pull' 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n'
+case_of little.conll 1 'found UTF-16.*iconv -f utf-16le' 'a\0 \0O\0\n\0'
+case_of big.conll 1 'found UTF-16.*iconv -f utf-16be' '\0a\0 \0O\0\n'
+case_of zero.conll 1 'found a NUL byte' 'Ulm\0\tB-LOC\nist\tO\nda\tO\n'
 
 # separators and columns
 case_of trailing-tabs.conll 0 'tag column 4 .*tokens 2 .*I-PER 1' 'Name _ O I-PER\t\t\nis _ O O\t\t\n\n'
