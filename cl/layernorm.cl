@@ -1,18 +1,18 @@
-/* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. */
+/* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. With
+ * -DREST h is still to be summed up, from the parts of the product that it is. */
 #include "common.h"
+#include "rest.h"
 
 /* One expression for both kernels that compute y, so that they give the same bits. */
 static inline fv normalize(fv r, float mean, float rstd, fv gamma, fv beta) {
     return fma((r - mean) * rstd, gamma, beta);
 }
 
-__kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
-                                         __global float *restrict r /* (T,C), saved; holds h */,
-                                         __global float *restrict mean,
-                                         __global float *restrict rstd, __global const float *x,
-                                         __global const float *gamma, __global const float *beta,
-                                         __global const int *positions, __global const int *samples,
-                                         int C, float eps, DROPOUT_PARAMETERS) {
+__kernel void residual_layernorm_forward(
+    __global float *restrict y /* (T,C) */, __global float *restrict r /* (T,C), saved; holds h */,
+    __global float *restrict mean, __global float *restrict rstd, __global const float *x,
+    __global const float *gamma, __global const float *beta, __global const int *positions,
+    __global const int *samples, int C, float eps, DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
     __local float scratch[LS];
     const int t = get_group_id(0), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
@@ -24,7 +24,13 @@ __kernel void residual_layernorm_forward(__global float *restrict y /* (T,C) */,
         for (int w = 0; w < 4; w++) {
             const int c = UNIT_COLUMN(u, w), n = C - c;
             if (n > 0) {
-                const fv v = load(x + c, n) + load(r + c, n) * factor[w];
+#ifdef REST
+                const size_t all = (size_t)get_num_groups(0) * C;
+                const fv h = rest_sum(rest + row + c, all, rest_count, n) + load(bias + c, n);
+#else
+                const fv h = load(r + c, n);
+#endif
+                const fv v = load(x + c, n) + h * factor[w];
                 store(v, r + c, n);
                 sum += v;
             }

@@ -1,6 +1,8 @@
 /* LayerNorm backward for devices with groups of many items, VW = 1: a group has `rows` rows, a
- * few at a time, and takes the sums over them for dgamma and dbeta on its way. */
+ * few at a time, and takes the sums over them for dgamma and dbeta on its way. With -DREST the
+ * parts of a product are still to be added to dy. */
 #include "common.h"
+#include "rest.h"
 
 #define UNROLL _Pragma("unroll")
 #define ROWS   4 /* at once: a reduction's barriers cost more than its sums */
@@ -25,12 +27,16 @@ static inline void group_sums(const float x[2 * ROWS], __local float *scratch /*
 /* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr); part[p] =
  * the sums of dy xhat and of dy over the rows of group p. dr may be dy. Without write_dh, dh is not
  * touched. An item has the same columns of every row, so `sums` needs no barrier. */
-__kernel void layernorm_backward_parts(
-    __global float *dr /* (T,C) */, __global float *dh /* (T,C) */,
-    __global float *restrict part /* at `at`: (parts,2,C) */, int at, __global const float *dy,
-    __global const float *r, __global const float *mean, __global const float *rstd,
-    __global const float *gamma, __global const int *positions, __global const int *samples, int T,
-    int C, int rows, int write_dh, DROPOUT_PARAMETERS, __local float *sums /* (2,C) */) {
+__kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
+                                       __global float *dh /* (T,C) */,
+                                       __global float *restrict part /* at `at`: (parts,2,C) */,
+                                       int at, __global const float *dy, __global const float *r,
+                                       __global const float *mean, __global const float *rstd,
+                                       __global const float *gamma, __global const int *positions,
+                                       __global const int *samples, int T, int C, int rows,
+                                       int write_dh, DROPOUT_PARAMETERS,
+                                       __local float *sums /* (2,C) */
+                                           REST_PARAMETERS) {
     __local float scratch[2 * ROWS * LS];
     const int p = get_group_id(0), lid = get_local_id(0), last = min((p + 1) * rows, T);
     for (int u = lid; u < ROW_UNITS(C); u += LS)
@@ -58,7 +64,13 @@ __kernel void layernorm_backward_parts(
                 for (int i = 0; i < ROWS; i++)
                     if (first + i < last) {
                         const size_t e = (size_t)(first + i) * C + c;
-                        const float y = dy[e], x = (r[e] - m[i]) * s[i], g = y * gamma[c];
+#ifdef REST
+                        const float y = rest_sum(rest + e, (size_t)T * C, rest_count, 1) + dy[e];
+                        dr[e] = y; /* which the item reads again below */
+#else
+                        const float y = dy[e];
+#endif
+                        const float x = (r[e] - m[i]) * s[i], g = y * gamma[c];
                         dots[i] += g;
                         dots[ROWS + i] += g * x;
                         dgamma += y * x;
@@ -81,7 +93,11 @@ __kernel void layernorm_backward_parts(
                     const int c = UNIT_COLUMN(u, w);
                     if (c < C) {
                         const size_t e = (size_t)t * C + c;
+#ifdef REST
+                        const float g = dr[e] * gamma[c];
+#else
                         const float g = dy[e] * gamma[c];
+#endif
                         const float d = s * (g - mean_g - (r[e] - m) * s * mean_gx);
                         dr[e] = d;
                         if (write_dh)

@@ -46,10 +46,9 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
     BCL_TRY(bcl_attention_forward(
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_forward(ops, l->r1, l->context, p[BCL_OUT_W].w, p[BCL_OUT_B].p, T, C, C));
-    BCL_TRY(bcl_residual_layernorm_forward(
-        ops, l->y1, l->r1, l->mean1, l->rstd1, l->x, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C,
-        (float)c->layer_norm_eps,
+    BCL_TRY(bcl_linear_layernorm_forward(
+        ops, l->y1, l->r1, l->mean1, l->rstd1, l->context, l->x, p[BCL_OUT_W].w, p[BCL_OUT_B].p,
+        p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_FIRST)));
     BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].w, p[BCL_UP_B].p, T, C,
                                     F, c->activation == BCL_GELU_TANH));
@@ -62,13 +61,12 @@ static bcl_status layer_forward(bcl_model *m, int layer, const bcl_dropout_state
     const bcl_config *c = &m->config;
     const bcl_parameter *p = layer_parameters(m, layer);
     const bcl_layer_activations *l = &m->a.forward[layer];
-    const int T = m->batch.T, C = c->hidden, F = c->intermediate;
+    const int C = c->hidden, F = c->intermediate;
     bcl_ops *ops = &m->ops;
     BCL_TRY(layer_inner(m, layer, l, dropout));
-    BCL_TRY(bcl_linear_forward(ops, l->r2, l->gelu, p[BCL_DOWN_W].w, p[BCL_DOWN_B].p, T, F, C));
-    BCL_TRY(bcl_residual_layernorm_forward(
-        ops, l[1].x, l->r2, l->mean2, l->rstd2, l->y1, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, C,
-        (float)c->layer_norm_eps,
+    BCL_TRY(bcl_linear_layernorm_forward(
+        ops, l[1].x, l->r2, l->mean2, l->rstd2, l->gelu, l->y1, p[BCL_DOWN_W].w, p[BCL_DOWN_B].p,
+        p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, F, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_SECOND)));
 out:
     return status;
@@ -218,11 +216,10 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
         &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_SECOND)));
     BCL_TRY(bcl_gelu_linear_backward(ops, dup, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu, l->up,
                                      p[BCL_DOWN_W].w, T, F, C, c->activation == BCL_GELU_TANH));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_UP_W].g, p[BCL_UP_B].g, dup, l->y1, p[BCL_UP_W].w, T,
-                                C, F, true));
-    BCL_TRY(bcl_residual_layernorm_backward(
-        ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, dx, l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p,
-        &m->batch, C, dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
+    BCL_TRY(bcl_layernorm_linear_backward(
+        ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, p[BCL_UP_W].g, p[BCL_UP_B].g, dx, dup, l->y1,
+        l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p, p[BCL_UP_W].w, &m->batch, C, F,
+        dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
                                 p[BCL_OUT_W].w, T, C, C, false));

@@ -33,4 +33,12 @@ static inline bcl_grid bcl_grid_elements(const bcl_ops *ops, const bcl_kernel *k
     return (bcl_grid){{(n + span - 1) / span}, {items}};
 }
 
+/* bcl_linear_forward and bcl_linear_backward; what *rest has then is still to be added to y or dx.
+ * rest may be NULL. */
+bcl_status bcl_linear_forward_rest(bcl_gemm_rest *rest, bcl_ops *ops, bcl_view y, bcl_view x,
+                                   bcl_view w, bcl_view b, int T, int M, int N);
+bcl_status bcl_linear_backward_rest(bcl_gemm_rest *rest, bcl_ops *ops, bcl_view dx, bcl_view dw,
+                                    bcl_view db, bcl_view dy, bcl_view x, bcl_view w, int T, int M,
+                                    int N, bool add_dx);
+
 #endif

@@ -1,10 +1,15 @@
 /* Dropout, residual and LayerNorm in one pass over the rows. */
 #include "ops/sums.h"
 
-bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
-                                          const bcl_batch_layout *batch, int C, float eps,
-                                          bcl_dropout dropout) {
+/* What is left of h, and its bias. */
+typedef struct left {
+    bcl_gemm_rest rest;
+    bcl_view bias;
+} left;
+
+static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean, bcl_view rstd,
+                          bcl_view x, bcl_view gamma, bcl_view beta, const bcl_batch_layout *batch,
+                          int C, float eps, bcl_dropout dropout, const left *h) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int T = batch->T;
@@ -14,11 +19,39 @@ bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, 
                          BCL_IN_INTS(batch->positions, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "residual and LayerNorm",
                   bcl_view_traffic(y) + 2 * bcl_view_traffic(r) + bcl_view_traffic(x));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
-                       bcl_ptr(rstd), bcl_ptr(x), bcl_ptr(gamma), bcl_ptr(beta),
-                       bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),
-                       bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward",
+                           h->rest.count ? "-DREST" : ""));
+#define ARGS                                                                                       \
+    bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(x), bcl_ptr(gamma),              \
+        bcl_ptr(beta), bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),             \
+        bcl_float(eps), BCL_DROPOUT_ARGS(dropout)
+    if (h->rest.count)
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), ARGS, bcl_mem(h->rest.parts),
+                           bcl_int(h->rest.count), bcl_ptr(h->bias)));
+    else
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), ARGS));
+#undef ARGS
+out:
+    return status;
+}
+
+bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
+                                          const bcl_batch_layout *batch, int C, float eps,
+                                          bcl_dropout dropout) {
+    const left none = {.rest = {0}};
+    return forward(ops, y, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &none);
+}
+
+bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                        bcl_view rstd, bcl_view a, bcl_view x, bcl_view w,
+                                        bcl_view b, bcl_view gamma, bcl_view beta,
+                                        const bcl_batch_layout *batch, int M, int C, float eps,
+                                        bcl_dropout dropout) {
+    bcl_status status = BCL_OK;
+    left h = {.bias = b};
+    BCL_TRY(bcl_linear_forward_rest(&h.rest, ops, r, a, w, b, batch->T, M, C));
+    BCL_TRY(forward(ops, y, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &h));
 out:
     return status;
 }
@@ -51,6 +84,7 @@ typedef struct backward_call {
     const bcl_batch_layout *batch;
     int C;
     bcl_dropout dropout;
+    bcl_gemm_rest rest; /* of dy; only in parts */
 } backward_call;
 
 static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
@@ -61,14 +95,20 @@ static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
     const int T = b->batch->T, C = b->C, rows = bcl_sums_part_rows(ops, T);
     const bcl_view outputs[] = {b->dgamma, b->dbeta};
     BCL_TRY(bcl_sums_reserve(&parts, &at, ops, outputs, 2, T, C));
-    BCL_TRY(
-        bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, bcl_sums_part_count(T, rows)), bcl_ptr(b->dr),
-                       bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),
-                       bcl_ptr(b->mean), bcl_ptr(b->rstd), bcl_ptr(b->gamma),
-                       bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples), bcl_int(T),
-                       bcl_int(C), bcl_int(rows), bcl_int(b->dh.buffer != b->dr.buffer),
-                       BCL_DROPOUT_ARGS(b->dropout), bcl_local(2 * (size_t)C * sizeof(float))));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts",
+                           b->rest.count ? "-DREST" : ""));
+    const bcl_grid grid = bcl_grid_rows(kernel, bcl_sums_part_count(T, rows));
+#define ARGS                                                                                       \
+    bcl_ptr(b->dr), bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),    \
+        bcl_ptr(b->mean), bcl_ptr(b->rstd), bcl_ptr(b->gamma), bcl_ptr(b->batch->positions),       \
+        bcl_ptr(b->batch->samples), bcl_int(T), bcl_int(C), bcl_int(rows),                         \
+        bcl_int(b->dh.buffer != b->dr.buffer), BCL_DROPOUT_ARGS(b->dropout),                       \
+        bcl_local(2 * (size_t)C * sizeof(float))
+    if (b->rest.count)
+        BCL_TRY(BCL_LAUNCH(kernel, grid, ARGS, bcl_mem(b->rest.parts), bcl_int(b->rest.count)));
+    else
+        BCL_TRY(BCL_LAUNCH(kernel, grid, ARGS));
+#undef ARGS
     BCL_TRY(bcl_sums_passed(ops));
 out:
     return status;
@@ -91,13 +131,12 @@ out:
     return status;
 }
 
-bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
-                                           bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
-                                           bcl_view rstd, bcl_view gamma,
-                                           const bcl_batch_layout *batch, int C,
-                                           bcl_dropout dropout) {
+static bcl_status backward(bcl_ops *ops, const backward_call *b) {
     bcl_status status = BCL_OK;
-    const int T = batch->T;
+    const bcl_view dr = b->dr, dh = b->dh, dgamma = b->dgamma, dbeta = b->dbeta, dy = b->dy,
+                   r = b->r, mean = b->mean, rstd = b->rstd, gamma = b->gamma;
+    const bcl_batch_layout *batch = b->batch;
+    const int T = batch->T, C = b->C;
     BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_backward", BCL_OUT(dr, T, C), BCL_OUT(dh, T, C),
                          BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C), BCL_IN(dy, T, C),
                          BCL_IN(r, T, C), BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1),
@@ -106,11 +145,35 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
     bcl_operation(ops, "residual and LayerNorm backward",
                   bcl_view_traffic(dr) + bcl_view_traffic(dh) + bcl_view_traffic(dy) +
                       bcl_view_traffic(r));
-    const backward_call call = {dr, dh, dgamma, dbeta, dy, r, mean, rstd, gamma, batch, C, dropout};
     if (backward_in_parts(ops, &dgamma, &dbeta, T, C))
-        BCL_TRY(launch_parts(ops, &call));
+        BCL_TRY(launch_parts(ops, b));
     else
-        BCL_TRY(launch_rows(ops, &call));
+        BCL_TRY(launch_rows(ops, b));
+out:
+    return status;
+}
+
+bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
+                                           bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
+                                           bcl_view rstd, bcl_view gamma,
+                                           const bcl_batch_layout *batch, int C,
+                                           bcl_dropout dropout) {
+    const backward_call call = {dr,   dh,    dgamma, dbeta, dy,      r,  mean,
+                                rstd, gamma, batch,  C,     dropout, {0}};
+    return backward(ops, &call);
+}
+
+bcl_status bcl_layernorm_linear_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
+                                         bcl_view dbeta, bcl_view dw, bcl_view db, bcl_view dy,
+                                         bcl_view du, bcl_view y, bcl_view r, bcl_view mean,
+                                         bcl_view rstd, bcl_view gamma, bcl_view w,
+                                         const bcl_batch_layout *batch, int C, int N,
+                                         bcl_dropout dropout) {
+    bcl_status status = BCL_OK;
+    backward_call call = {dr, dh, dgamma, dbeta, dy, r, mean, rstd, gamma, batch, C, dropout, {0}};
+    bcl_gemm_rest *rest = backward_in_parts(ops, &dgamma, &dbeta, batch->T, C) ? &call.rest : NULL;
+    BCL_TRY(bcl_linear_backward_rest(rest, ops, dy, dw, db, du, y, w, batch->T, C, N, true));
+    BCL_TRY(backward(ops, &call));
 out:
     return status;
 }

@@ -34,6 +34,12 @@ bcl_status bcl_linear_forward(bcl_ops *ops, bcl_view y, bcl_view x, bcl_view w, 
     return forward(ops, "linear_forward", &call, y, x, w, b, T, M, N);
 }
 
+bcl_status bcl_linear_forward_rest(bcl_gemm_rest *rest, bcl_ops *ops, bcl_view y, bcl_view x,
+                                   bcl_view w, bcl_view b, int T, int M, int N) {
+    bcl_gemm_call call = {.rest = rest};
+    return forward(ops, "linear_forward", &call, y, x, w, b, T, M, N);
+}
+
 bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_view x, bcl_view w,
                                    bcl_view b, int T, int M, int N, bool tanh_form) {
     static const char operation[] = "linear_gelu_forward";
@@ -97,9 +103,16 @@ out:
 
 bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db, bcl_view dy,
                                bcl_view x, bcl_view w, int T, int M, int N, bool add_dx) {
+    return bcl_linear_backward_rest(NULL, ops, dx, dw, db, dy, x, w, T, M, N, add_dx);
+}
+
+bcl_status bcl_linear_backward_rest(bcl_gemm_rest *rest, bcl_ops *ops, bcl_view dx, bcl_view dw,
+                                    bcl_view db, bcl_view dy, bcl_view x, bcl_view w, int T, int M,
+                                    int N, bool add_dx) {
     bcl_status status = BCL_OK;
     gradients g = gradients_of(ops, dx, dw, db, dy, x, w, T, M, N);
     g.dx.accumulate = add_dx;
+    g.dx.rest = rest;
     BCL_TRY(SHAPES("linear_backward", BCL_OUT_OR_NONE(dx, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
                    BCL_IN(dy, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N)));
     if (dx.buffer && bcl_gemm_joins_gradients(ops->gemm))

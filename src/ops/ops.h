@@ -149,6 +149,22 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
                                            const bcl_batch_layout *batch, int C,
                                            bcl_dropout dropout);
 
+/* The same behind a linear layer, r = x + dropout(a w + b) with a (T,M), w (M,C): to the bits of
+ * bcl_linear_forward before it, with a launch less where the product was computed in parts. */
+bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
+                                        bcl_view rstd, bcl_view a, bcl_view x, bcl_view w,
+                                        bcl_view b, bcl_view gamma, bcl_view beta,
+                                        const bcl_batch_layout *batch, int M, int C, float eps,
+                                        bcl_dropout dropout);
+/* Backward of a LayerNorm whose y (T,C) a linear layer u (T,N) = y w + b reads, and others, from
+ * whom dy (T,C) comes: dy += du w', dw = y' du, db = column sums of du, then as above. */
+bcl_status bcl_layernorm_linear_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
+                                         bcl_view dbeta, bcl_view dw, bcl_view db, bcl_view dy,
+                                         bcl_view du, bcl_view y, bcl_view r, bcl_view mean,
+                                         bcl_view rstd, bcl_view gamma, bcl_view w,
+                                         const bcl_batch_layout *batch, int C, int N,
+                                         bcl_dropout dropout);
+
 /* out (T,NH,HS) = dropout(softmax(Q K' / sqrt(HS))) V within each sentence; lse (T,NH) is saved. */
 bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse,
                                  bcl_view qkv /* (T,3,NH,HS) */, const bcl_batch_layout *batch,

@@ -5,7 +5,7 @@
 #include "support/device.h"
 #include "support/support.h"
 #include "ocl/internal.h"
-#include "ops/gemm/gemm.h"
+#include "ops/ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -435,6 +435,139 @@ static void test_gradients(void **state) {
     test_device->info.compute_units = had;
 }
 
+/* ---- a product in parts, and LayerNorm behind it ---- */
+
+enum { REST_C = 40, REST_F = 712, REST_OUTPUTS = 6, REST_STRIDE = 4096 /* bytes */ };
+
+/* Forward, its products by 132 units, as one operation or as two; out: y, r, mean, rstd. */
+static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool joined) {
+    const int T = b->host.T, C = REST_C, F = REST_F;
+    const bcl_dropout dropout = {0.1f, bcl_site(1, BCL_SITE_FIRST), {3, 4}};
+    float *a = numbers((size_t)(T * F), 1), *x = numbers((size_t)(T * C), 2),
+          *w = numbers((size_t)(F * C), 3), *v = numbers((size_t)(3 * C), 4);
+    const bcl_view A = guard_floats(T, F, a), X = guard_floats(T, C, x), W = guard_floats(F, C, w),
+                   bias = guard_floats(1, C, v), gamma = guard_floats(1, C, v + C),
+                   beta = guard_floats(1, C, v + 2 * C), y = guard_floats(T, C, NULL),
+                   r = guard_floats(T, C, NULL), mean = guard_floats(T, 1, NULL),
+                   rstd = guard_floats(T, 1, NULL);
+    if (joined) {
+        OK(bcl_linear_layernorm_forward(ops, y, r, mean, rstd, A, X, W, bias, gamma, beta,
+                                        &b->device, F, C, 1e-5f, dropout));
+    } else {
+        OK(bcl_linear_forward(ops, r, A, W, bias, T, F, C));
+        OK(bcl_residual_layernorm_forward(ops, y, r, mean, rstd, X, gamma, beta, &b->device, C,
+                                          1e-5f, dropout));
+    }
+    const bcl_view views[] = {y, r, mean, rstd};
+    for (int i = 0; i < 4; i++)
+        out[i] = read_floats(views[i]);
+    guards_end();
+    float *const host[] = {a, x, w, v};
+    for (int i = 0; i < 4; i++)
+        free(host[i]);
+}
+
+/* out: dr, dh, dgamma and dbeta, dw, db, dy. */
+static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool joined) {
+    const int T = b->host.T, C = REST_C, N = REST_F;
+    const bcl_dropout dropout = {0.1f, bcl_site(1, BCL_SITE_FIRST), {3, 4}};
+    float *du = numbers((size_t)(T * N), 1), *rows = numbers((size_t)(4 * T * C), 2),
+          *w = numbers((size_t)(C * N), 3), *v = numbers((size_t)(C + 2 * T), 4);
+    const size_t n = (size_t)(T * C);
+    const bcl_view DU = guard_floats(T, N, du), y = guard_floats(T, C, rows),
+                   r = guard_floats(T, C, rows + n), dy = guard_floats(T, C, rows + 2 * n),
+                   W = guard_floats(C, N, w), gamma = guard_floats(1, C, v),
+                   mean = guard_floats(T, 1, v + C), rstd = guard_floats(T, 1, v + C + T),
+                   dh = guard_floats(T, C, NULL), dw = guard_floats(C, N, NULL),
+                   db = guard_floats(1, N, NULL),
+                   both = guard_floats(2, REST_STRIDE / (int)sizeof(float), NULL);
+    bcl_view dgamma, dbeta; /* in one buffer: only such sums are taken in parts */
+    OK(bcl_view_cut(&dgamma, both.root, both.offset, BCL_ELEMENT_F32, 1, C));
+    OK(bcl_view_cut(&dbeta, both.root, both.offset + REST_STRIDE, BCL_ELEMENT_F32, 1, C));
+    if (joined) {
+        OK(bcl_layernorm_linear_backward(ops, dy, dh, dgamma, dbeta, dw, db, dy, DU, y, r, mean,
+                                         rstd, gamma, W, &b->device, C, N, dropout));
+    } else {
+        OK(bcl_linear_backward(ops, dy, dw, db, DU, y, W, T, C, N, true));
+        OK(bcl_residual_layernorm_backward(ops, dy, dh, dgamma, dbeta, dy, r, mean, rstd, gamma,
+                                           &b->device, C, dropout));
+    }
+    const bcl_view views[] = {dy, dh, dgamma, dbeta, dw, db};
+    for (int i = 0; i < REST_OUTPUTS; i++)
+        out[i] = read_floats(views[i]);
+    bcl_buffer_free(test_device, &dgamma.buffer);
+    bcl_buffer_free(test_device, &dbeta.buffer);
+    guards_end();
+    float *const host[] = {du, rows, w, v};
+    for (int i = 0; i < 4; i++)
+        free(host[i]);
+}
+
+static void same(float *a[], float *b[], const int *sizes, int count) {
+    for (int i = 0; i < count; i++) {
+        assert_memory_equal(a[i], b[i], (size_t)sizes[i] * sizeof(float));
+        for (int k = 0; k < sizes[i]; k++)
+            assert_false(isnan(a[i][k]));
+        free(a[i]);
+        free(b[i]);
+    }
+}
+
+/* That the provider leaves a rest where it cuts K, and none where the call does not ask. */
+static void check_rest(bcl_gemm *gemm) {
+    const int M = 37, N = REST_C, K = REST_F;
+    bcl_gemm_rest rest = {NULL, 7};
+    float *a = numbers((size_t)(M * K), 1), *b = numbers((size_t)(K * N), 2);
+    bcl_gemm_call call = {.layout = BCL_GEMM_NN,
+                          .M = M,
+                          .N = N,
+                          .K = K,
+                          .C = guard_floats(M, N, NULL),
+                          .A = guard_floats(M, K, a),
+                          .B = guard_floats(K, N, b),
+                          .rest = &rest};
+    OK(bcl_gemm_run(gemm, &call));
+    assert_in_range(rest.count, 2, 16);
+    assert_non_null(rest.parts);
+    call.epilogue = BCL_GEMM_GELU;
+    call.E = call.C;
+    FAILS(bcl_gemm_run(gemm, &call), BCL_ERROR_ARGUMENT, "no rest is left with an epilogue");
+    guards_end();
+    free(a);
+    free(b);
+}
+
+/* LayerNorm adds the parts up, with the bits of a launch that does. */
+static void test_rest(void **state) {
+    static const int lengths[] = {20, 17};
+    const uint32_t had = test_device->info.compute_units;
+    test_batch b;
+    bcl_ops ops = test_ops;
+    float *got[2][REST_OUTPUTS];
+    (void)state;
+    if (test_small)
+        skip();
+    test_device->info.compute_units = 132;
+    OK(bcl_gemm_create(&ops.gemm, test_device, subjects[0].name, subjects[0].precision));
+    check_rest(ops.gemm);
+    batch_begin(&b, lengths, 2, 50, 3, 1);
+    const int T = b.host.T, C = REST_C;
+    for (int joined = 0; joined < 2; joined++)
+        rest_forward(got[joined], &ops, &b, joined);
+    same(got[0], got[1], (const int[]){T * C, T * C, T, T}, 4);
+    for (int parts = 0; parts < 2; parts++) {
+        if (parts)
+            OK(bcl_sums_create(&ops.sums, test_device, BCL_SUM_PARTS * 2 * C, 2));
+        for (int joined = 0; joined < 2; joined++)
+            rest_backward(got[joined], &ops, &b, joined);
+        same(got[0], got[1], (const int[]){T * C, T * C, C, C, C * REST_F, REST_F}, REST_OUTPUTS);
+    }
+    bcl_sums_free(ops.sums);
+    batch_end(&b);
+    bcl_gemm_free(ops.gemm);
+    test_device->info.compute_units = had;
+}
+
 /* What are no gradients of one layer. */
 static void test_no_gradients(void **state) {
     bcl_gemm *gemm = NULL;
@@ -481,7 +614,7 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units), cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_units), cmocka_unit_test(test_gradients), cmocka_unit_test(test_rest),
         cmocka_unit_test(test_no_gradients), cmocka_unit_test(test_names)};
     return TEST_RUN_ON_DEVICE(tests);
 }

@@ -172,7 +172,11 @@ static bcl_status check_call(const bcl_gemm *g, const bcl_gemm_call *c) {
     if ((c->epilogue == BCL_GEMM_GELU && c->layout != BCL_GEMM_NN) || (c->sums.buffer && !tn) ||
         (c->epilogue == BCL_GEMM_GELU_BACKWARD && !nt) || (c->epilogue && c->accumulate))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: the epilogue does not go with the layout", name);
+    if (c->rest && (c->epilogue || c->sums.buffer))
+        BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: no rest is left with an epilogue or sums", name);
     BCL_TRY(check_operands(g, c));
+    if (c->rest)
+        *c->rest = (bcl_gemm_rest){0};
 out:
     return status;
 }

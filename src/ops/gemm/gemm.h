@@ -34,6 +34,13 @@ typedef enum bcl_gemm_epilogue {
     BCL_GEMM_GELU_BACKWARD /* NT: C = product * gelu'(E) */
 } bcl_gemm_epilogue;
 
+/* Parts (count,M,N) of a product, whose sum in their order is still to be added to C, or with
+ * accumulate to what C holds; there until the next product. */
+typedef struct bcl_gemm_rest {
+    cl_mem parts;
+    int count; /* 0: C is complete */
+} bcl_gemm_rest;
+
 typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
     int M, N, K;
@@ -46,6 +53,9 @@ typedef struct bcl_gemm_call {
     bool tanh_form;             /* of GELU */
     bcl_view E;                 /* (M,N), see epilogue; its rows lie as C's */
     bcl_view sums; /* TN: (1,N), sums of B's columns, += with accumulate, else =; may be none */
+    /* NULL, or where a provider may leave the product in parts, and a bias for whoever reads C
+     * next; not with an epilogue or sums. Set by bcl_gemm_run and bcl_gemm_run_gradients. */
+    bcl_gemm_rest *rest;
 } bcl_gemm_call;
 
 typedef struct bcl_gemm bcl_gemm;

@@ -315,7 +315,7 @@ out:
     return status;
 }
 
-/* Behind the launch that wrote the parts, if there are any. */
+/* Behind the launch that wrote the parts, if there are any: adds them up, or leaves it. */
 static bcl_status finish(mma_state *s, const bcl_gemm_call *c, const cut *p) {
     bcl_status status = BCL_OK;
     bcl_kernel **kernel = &s->finish[c->epilogue];
@@ -324,6 +324,10 @@ static bcl_status finish(mma_state *s, const bcl_gemm_call *c, const cut *p) {
     char words[32];
     if (!p->in_parts)
         return BCL_OK;
+    if (c->rest) {
+        *c->rest = (bcl_gemm_rest){p->C, (int)p->splits};
+        return BCL_OK;
+    }
     snprintf(words, sizeof words, "-DEPILOGUE=%d", (int)c->epilogue);
     if (!*kernel)
         BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma_finish.cl", "gemm_mma_finish", words));
@@ -383,9 +387,9 @@ static bcl_status mma_run_gradients(void *state, const bcl_gemm_call *dx, const 
     bcl_kernel *kernel = is_raw(s, &dx->A) == is_raw(s, &dw->A)
                              ? find_gradients(s, dx, x.aligned && w.aligned)
                              : NULL;
-    if (!kernel) {
-        BCL_TRY(mma_run(s, dx));
-        return mma_run(s, dw);
+    if (!kernel) { /* dX last: it may leave a rest */
+        BCL_TRY(mma_run(s, dw));
+        return mma_run(s, dx);
     }
     const size_t dx_groups = x.rows * x.columns * x.splits;
     const bcl_grid grid = {{dx_groups + w.rows * w.columns * w.splits}, {(size_t)s->items}};
