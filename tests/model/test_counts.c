@@ -235,7 +235,7 @@ static void test_minilm(void **state) {
     if (test_device_open())
         fail_msg("the device does not open again");
     count_minilm("mma:emulated-nvidia", 2, 103, 200);
-    count_minilm("mma:emulated-nvidia", 132, 121, 200);
+    count_minilm("mma:emulated-nvidia", 132, 109, 200);
     count_minilm("tile", 2, 128, 300);
     count_minilm("clblast", 2, 191, 1500);
 }
