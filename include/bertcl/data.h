@@ -82,9 +82,9 @@ typedef struct bcl_corpus_options {
 
 /* Reads files and folders in the order given. Of a folder every regular file is read, sorted by the
  * bytes of the names; folders inside are not entered, and files that are no data by their names are
- * left out (see bcl_corpus_left_out). options may be NULL. Errors: IO (a path that cannot be read),
- * FORMAT (a line that is no data, or no sentence at all), ARGUMENT (options that exclude each
- * other). */
+ * left out (see bcl_corpus_left_out). "-" is standard input. options may be NULL. Errors: IO (a
+ * path that cannot be read), FORMAT (a line that is no data, or no sentence at all), ARGUMENT
+ * (options that exclude each other). */
 BCL_EXPORT bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t count,
                                       const bcl_corpus_options *options);
 BCL_EXPORT void bcl_corpus_free(bcl_corpus *corpus);

@@ -150,6 +150,10 @@ static int run_from(int argc, char **argv, int first) {
         {.kind = BCL_OPTION_END},
     };
     int code = bcl_options_parse(&command, options, argc, argv, first);
+    for (size_t i = 0; code < 0 && i < s.data.count; i++)
+        if (bcl_is_standard_input(s.data.items[i]))
+            code = bcl_cli_usage(&command, "--data -: found standard input, expected a file or "
+                                           "folder: each device's process reads it");
     if (code < 0) {
         const bcl_status status = measure(&s, argc, argv);
         code = status ? bcl_cli_error(status) : BCL_EXIT_OK;

@@ -3,6 +3,7 @@
 #ifndef BCL_CLI_H
 #define BCL_CLI_H
 
+#include "data/data.h"
 #include "data/reading.h"
 #include "ops/gemm/gemm.h"
 #include "session/session.h"

@@ -30,7 +30,7 @@ typedef struct data_set {
      NULL,                                                                                         \
      &(o)->paths,                                                                                  \
      "PATH…",                                                                                      \
-     "files, or folders of them, in any format that is known",                                     \
+     "files, or folders of them, in any format that is known; -: standard input",                  \
      .min = 0},                                                                                    \
         BCL_CLI_READING_OPTIONS((o)->reading)
 /* The split that training would draw. */

@@ -75,7 +75,7 @@ int bcl_cli_eval(int argc, char **argv) {
          "the same tokens with predicted tags in the last column", .min = 0},
         {BCL_OPTION_LIST, "model", &o.models, "DIR…", "Hugging Face folder", .min = 0},
         {BCL_OPTION_LIST, "data", &o.data, "PATH…",
-         "labelled files, or folders of them: see docs/data.md", .min = 0},
+         "labelled files, folders of them, or - for standard input: see docs/data.md", .min = 0},
         {BCL_OPTION_FLAG, "each", &o.each, NULL, "each --data path is a data set of its own",
          .min = 0},
         {BCL_OPTION_GROUP, .help = "Scores"},

@@ -67,8 +67,8 @@ static bcl_status score_files(eval_result *r, const eval_options *o, const char 
     reading.map = map;
     const bcl_labels_options options = {.reading = &reading,
                                         .first_pieces = o->level && !strcmp(o->level, "word")};
-    BCL_TRY(bcl_strdup(&r->name, pred));
-    BCL_TRY(bcl_strdup(&r->data, gold));
+    BCL_TRY(bcl_strdup(&r->name, bcl_data_name(pred)));
+    BCL_TRY(bcl_strdup(&r->data, bcl_data_name(gold)));
     BCL_TRY(bcl_labels_read(&r->labels, gold, pred, &options));
     for (size_t i = 0; i < bcl_labels_note_count(r->labels) && !o->quiet; i++)
         bcl_cli_tell(bcl_labels_note(r->labels, i));
@@ -83,7 +83,7 @@ static bcl_status join_paths(char **out, const char *const *paths, size_t count)
     bcl_status status = BCL_OK;
     bcl_string s = {0};
     for (size_t i = 0; i < count; i++)
-        BCL_TRY(bcl_string_addf(&s, "%s%s", i ? " " : "", paths[i]));
+        BCL_TRY(bcl_string_addf(&s, "%s%s", i ? " " : "", bcl_data_name(paths[i])));
     *out = s.data;
     s.data = NULL;
 out:
@@ -161,6 +161,12 @@ bcl_status eval_run(const eval_options *o) {
     eval_model **models = NULL, *other = NULL;
     const size_t count =
         o->pred.count ? o->pred.count : o->models.count * (o->each ? o->data.count : 1);
+    const bcl_texts named[] = {{o->gold.items, o->gold.count},
+                               {o->pred.items, o->pred.count},
+                               {&o->pred2, o->pred2 != NULL},
+                               {o->data.items, o->data.count},
+                               {o->calibrate.items, o->calibrate.count}};
+    BCL_TRY(bcl_check_standard_input(named, sizeof named / sizeof *named));
     if (!o->pred.count && !o->pool.devices) /* else each is watched, see dist.h */
         BCL_TRY(bcl_cli_watch(NULL));
     BCL_NEW(results, count);

@@ -72,9 +72,7 @@ static bcl_status describe(job *j, const bcl_tagger_options *o) {
     bcl_string data = {0}, how = {0};
     enum { NAMED = 5 };
     for (size_t i = 0; i < j->paths.count && i < NAMED; i++)
-        BCL_TRY(
-            bcl_string_addf(&data, "%s%s", i ? ", " : "",
-                            strcmp(j->paths.items[i], "-") ? j->paths.items[i] : "standard input"));
+        BCL_TRY(bcl_string_addf(&data, "%s%s", i ? ", " : "", bcl_data_name(j->paths.items[i])));
     if (j->paths.count > NAMED)
         BCL_TRY(bcl_string_addf(&data, " and %zu more", j->paths.count - NAMED));
     BCL_TRY(bcl_string_addf(&how, "aggregation %s%s", bcl_aggregation_name(o->aggregation),
@@ -176,7 +174,7 @@ static bcl_status read_all(job *j) {
         BCL_TRY(bcl_predict_begin(&j->output, NULL));
     for (size_t i = 0; i < j->paths.count; i++) {
         if (j->out) {
-            j->output.data = strcmp(j->paths.items[i], "-") ? j->paths.items[i] : "standard input";
+            j->output.data = bcl_data_name(j->paths.items[i]);
             BCL_TRY(bcl_predict_begin(&j->output, j->paths.targets[i]));
         }
         j->paths.begins[j->paths.begun++] = j->input.texts;

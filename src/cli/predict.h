@@ -112,7 +112,7 @@ typedef struct bcl_predict_input {
     bcl_string lines; /* see bcl_predict_keep_lines */
 } bcl_predict_input;
 
-/* path NULL or "-": standard input. */
+/* "-": standard input. */
 bcl_status bcl_predict_read(bcl_predict_input *input, const char *path);
 void bcl_predict_input_free(bcl_predict_input *input);
 

@@ -8,7 +8,7 @@ static void place_of(char *out, size_t size, const bcl_predict_paths *p, uint64_
     char shown[1024];
     while (i + 1 < p->begun && p->begins[i + 1] < number)
         i++;
-    const char *path = strcmp(p->items[i], "-") ? p->items[i] : "standard input";
+    const char *path = bcl_data_name(p->items[i]);
     if (p->count == 1)
         snprintf(out, size, "text %llu", (unsigned long long)number);
     else

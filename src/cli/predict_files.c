@@ -7,7 +7,7 @@
 /* A file that grows while it is read has no end. */
 static bool is_output(const char *path) {
     struct stat in, out;
-    return strcmp(path, "-") && !stat(path, &in) && !fstat(STDOUT_FILENO, &out) &&
+    return !bcl_is_standard_input(path) && !stat(path, &in) && !fstat(STDOUT_FILENO, &out) &&
            S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
 }
 
@@ -66,7 +66,8 @@ out:
 static bcl_status name_target(char **target, const char *path, const char *out,
                               bcl_predict_format format) {
     static const char *const extensions[] = {"jsonl", "conll", "html", "tsv"};
-    const char *name = strcmp(path, "-") ? bcl_path_name(path) : "stdin", *dot = strrchr(name, '.');
+    const char *name = bcl_is_standard_input(path) ? "stdin" : bcl_path_name(path),
+               *dot = strrchr(name, '.');
     const size_t size = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     return bcl_format(target, "%s/%.*s.%s", out, (int)size, name, extensions[format]);
 }
@@ -105,8 +106,9 @@ bcl_status bcl_predict_paths_list(bcl_predict_paths *p, const bcl_list *given, c
     if (!given->count)
         BCL_TRY(add_path(p, "-"));
     for (size_t i = 0; i < given->count; i++)
-        BCL_TRY(bcl_path_is_directory(given->items[i]) ? add_folder(p, given->items[i])
-                                                       : add_path(p, given->items[i]));
+        BCL_TRY(!bcl_is_standard_input(given->items[i]) && bcl_path_is_directory(given->items[i])
+                    ? add_folder(p, given->items[i])
+                    : add_path(p, given->items[i]));
     BCL_NEW(p->begins, p->count);
     if (out)
         BCL_TRY(list_targets(p, out, format));

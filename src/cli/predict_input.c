@@ -194,8 +194,8 @@ static void begin_file(bcl_predict_input *j) {
 bcl_status bcl_predict_read(bcl_predict_input *j, const char *path) {
     bcl_status status = BCL_OK;
     bcl_predict_output *o = j->output;
-    const bool standard_input = !path || !strcmp(path, "-");
-    j->name = standard_input ? "standard input" : path;
+    const bool standard_input = bcl_is_standard_input(path);
+    j->name = bcl_data_name(path);
     j->fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (j->fd < 0)
         return bcl_fail_errno("%s: cannot open", path);

@@ -146,6 +146,23 @@ static void take_lists(job *j) {
     }
 }
 
+/* A run reads its data again when it is resumed. */
+static bcl_status check_texts(const job *j) {
+    const bcl_run_options *o = &j->options;
+    const struct {
+        const char *name;
+        bcl_texts texts;
+    } sets[] = {{"data", o->data}, {"test", o->test}, {"dev", o->dev}};
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
+        for (size_t i = 0; i < sets[k].texts.count; i++)
+            if (bcl_is_standard_input(sets[k].texts.items[i]))
+                return bcl_fail(BCL_ERROR_ARGUMENT,
+                                "--%s -: found standard input, expected a file or folder: a run "
+                                "reads its data again when it is resumed; write it to a file first",
+                                sets[k].name);
+    return BCL_OK;
+}
+
 static bcl_status train(job *j) {
     bcl_status status = BCL_OK;
     bcl_run *run = NULL;
@@ -252,7 +269,10 @@ int bcl_cli_train(int argc, char **argv) {
         take_lists(&j);
         j.printer.argc = argc;
         j.printer.argv = argv;
-        if (j.seeds || (j.options.resume && bcl_train_is_seeds(j.options.out)))
+        const bcl_status status = check_texts(&j);
+        if (status)
+            code = bcl_cli_error(status);
+        else if (j.seeds || (j.options.resume && bcl_train_is_seeds(j.options.out)))
             code = train_seeds(&j);
         else
             code = j.ranks.devices || j.ranks.file ? train_ranks(&j) : train_alone(&j);

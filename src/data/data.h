@@ -6,6 +6,17 @@
 
 #include <bertcl/data.h>
 
+/* ---- standard_input.c: "-" where data are named ---- */
+
+#define BCL_STANDARD_INPUT "standard input" /* as messages, results and records call it */
+bool bcl_is_standard_input(const char *path);
+/* Its name, or the path. */
+const char *bcl_data_name(const char *path);
+/* An error where it is named more than once among sets (count) of paths. */
+bcl_status bcl_check_standard_input(const bcl_texts *sets, size_t count);
+/* All of it, as bcl_file_read_limited; also again. */
+bcl_status bcl_standard_input_read(char **text, size_t *size, uint64_t limit);
+
 /* Strings, each once, numbered in order of first appearance; found by hash. Zero-initialise. */
 typedef struct bcl_names {
     char **items;

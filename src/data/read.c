@@ -126,6 +126,7 @@ static bcl_status read_file(bcl_corpus *corpus, const char *path,
     char *text = NULL, *annotations = NULL, *txt = NULL;
     const size_t first_token = corpus->token_count;
     size_t size = 0;
+    const bool given = bcl_is_standard_input(path); /* nothing stands beside it */
     if (options->format == BCL_FORMAT_AUTO || options->format == BCL_FORMAT_BRAT) {
         if (ends_in(path, ".ann")) {
             BCL_TRY(find_twin(&txt, path, ".ann", ".txt"));
@@ -138,10 +139,10 @@ static bcl_status read_file(bcl_corpus *corpus, const char *path,
             BCL_FAIL(BCL_ERROR_FORMAT,
                      "%s: found no annotations, expected x.txt with x.ann beside "
                      "it, as brat writes them",
-                     path);
+                     bcl_data_name(path));
     }
-    BCL_TRY(add_source(&r, txt ? txt : path));
-    status = bcl_corpus_file_text(&text, &size, r.path, options);
+    BCL_TRY(add_source(&r, txt ? txt : bcl_data_name(path)));
+    status = bcl_corpus_file_text(&text, &size, given ? path : r.path, options);
     if (!status) {
         corpus->files[r.file].bytes = size;
         BCL_TRY(bcl_reader_keep(&r, text));
@@ -325,16 +326,18 @@ bcl_status bcl_corpus_read(bcl_corpus **out, const char *const *paths, size_t co
     if (!count)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "corpus: found no path, expected files or folders");
     BCL_TRY(check_options(options));
+    BCL_TRY(bcl_check_standard_input(&(bcl_texts){paths, count}, 1));
     BCL_NEW(corpus, 1);
     for (size_t i = 0; i < count; i++)
-        BCL_TRY(bcl_path_is_directory(paths[i]) ? read_folder(corpus, paths[i], options)
-                                                : read_file(corpus, paths[i], options));
+        BCL_TRY(!bcl_is_standard_input(paths[i]) && bcl_path_is_directory(paths[i])
+                    ? read_folder(corpus, paths[i], options)
+                    : read_file(corpus, paths[i], options));
     if (!corpus->sentence_count && corpus->odd_totals[BCL_ODD_REFUSED])
         BCL_FAIL(BCL_ERROR_FORMAT, "%s", bcl_corpus_first_refused(corpus));
     if (!corpus->sentence_count)
         BCL_FAIL(BCL_ERROR_FORMAT,
-                 "%s%s: found no sentence, expected lines with a word and its tag", paths[0],
-                 count > 1 ? " and the other paths" : "");
+                 "%s%s: found no sentence, expected lines with a word and its tag",
+                 bcl_data_name(paths[0]), count > 1 ? " and the other paths" : "");
     BCL_TRY(list_odd_tags(corpus));
     BCL_TRY(bcl_corpus_note_layouts(corpus));
     BCL_TRY(bcl_corpus_note_odd(corpus));

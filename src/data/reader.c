@@ -256,9 +256,10 @@ bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
                                 const bcl_corpus_options *options) {
     bcl_status status = BCL_OK;
     char *data = NULL;
-    BCL_TRY(bcl_file_read_limited(
-        &data, size, path, options->max_file_size ? options->max_file_size : BCL_MAX_FILE_SIZE));
-    BCL_TRY(bcl_text_check_kind(data, *size, path));
+    const uint64_t limit = options->max_file_size ? options->max_file_size : BCL_MAX_FILE_SIZE;
+    BCL_TRY(bcl_is_standard_input(path) ? bcl_standard_input_read(&data, size, limit)
+                                        : bcl_file_read_limited(&data, size, path, limit));
+    BCL_TRY(bcl_text_check_kind(data, *size, bcl_data_name(path)));
     *text = data;
     data = NULL;
 out:

@@ -85,7 +85,9 @@ bcl_status bcl_reader_keep(bcl_reader *r, char *text);
 bcl_status bcl_reader_refuse(bcl_reader *r, bcl_status status);
 /* A valid UTF-8 line without NULs and carriage returns. `base`: the file's text. */
 bcl_status bcl_reader_check_bytes(const bcl_reader *r, bcl_field line, const char *base);
-/* A file within the limit on sizes that is UTF-8 by its first bytes; to free(). */
+/* A file within the limit on sizes that is UTF-8 by its first bytes; to free(). "-": standard
+ * input.
+ */
 bcl_status bcl_corpus_file_text(char **text, size_t *size, const char *path,
                                 const bcl_corpus_options *options);
 

@@ -120,6 +120,7 @@ bcl_status bcl_corpora_read(bcl_tag_map **map, bcl_corpus **corpora, const bcl_t
     char **names = NULL;
     for (size_t i = 0; i < count; i++)
         corpora[i] = NULL;
+    BCL_TRY(bcl_check_standard_input(paths, count));
     BCL_TRY(bcl_reading_map(map, reading));
     BCL_TRY(bcl_reading_options(&options, &names, reading));
     options.map = *map;

@@ -4,6 +4,7 @@
 #include <bertcl/data.h>
 #include <math.h>
 
+#include "data/data.h"
 #include "util/checksum.h"
 
 /* ---- a name from paths ---- */
@@ -13,7 +14,9 @@
 static bcl_status name_of(char **out, const char *const *paths, size_t count) {
     bcl_status status = BCL_OK;
     char *real = realpath(paths[0], NULL), *text = NULL;
-    BCL_TRY(bcl_strdup(&text, real ? real : paths[0]));
+    BCL_TRY(bcl_strdup(&text, real                              ? real
+                              : bcl_is_standard_input(paths[0]) ? "standard-input"
+                                                                : paths[0]));
     if (count > 1) {
         size_t common = strlen(text);
         for (size_t i = 1; i < count; i++) {
@@ -97,11 +100,34 @@ static void add_lengths(cJSON *record, const bcl_corpus *c) {
 
 /* ---- files ---- */
 
+static bool has_standard_input(const bcl_dataset_about *about) {
+    for (size_t i = 0; i < about->path_count; i++)
+        if (bcl_is_standard_input(about->paths[i]))
+            return true;
+    return false;
+}
+
+/* Of a file of the corpus, which may be what came from standard input. */
+static bcl_status hash_file(char text[65], bcl_store *store, const char *path,
+                            const bcl_dataset_about *about) {
+    bcl_status status = BCL_OK;
+    char *data = NULL;
+    size_t size;
+    if (strcmp(path, BCL_STANDARD_INPUT) != 0 || !has_standard_input(about))
+        return store ? bcl_store_hash(text, store, path) : bcl_sha256_file(text, path);
+    BCL_TRY(bcl_standard_input_read(&data, &size, UINT64_MAX));
+    bcl_sha256(text, data, size);
+out:
+    free(data);
+    return status;
+}
+
 /* The whole's SHA-256 is that of the files' in their order, and of the tags that were read as
  * others: the same files with another map are another dataset. */
 static bcl_status add_files(cJSON *record, bcl_store *store, const bcl_corpus *c,
-                            const bcl_tag_map *map) {
+                            const bcl_dataset_about *about) {
     bcl_status status = BCL_OK;
+    const bcl_tag_map *map = about->map;
     bcl_checksum sum;
     char text[65];
     cJSON *files = cJSON_AddArrayToObject(record, "files");
@@ -109,8 +135,7 @@ static bcl_status add_files(cJSON *record, bcl_store *store, const bcl_corpus *c
     for (size_t i = 0; i < bcl_corpus_file_count(c); i++) {
         const char *path = bcl_corpus_file(c, i);
         char *real = realpath(path, NULL);
-        status =
-            store ? bcl_store_hash(text, store, real ? real : path) : bcl_sha256_file(text, path);
+        status = hash_file(text, store, real ? real : path, about);
         cJSON *file = cJSON_CreateObject();
         cJSON_AddItemToArray(files, file);
         cJSON_AddStringToObject(file, "path", real ? real : path);
@@ -153,14 +178,14 @@ bcl_status bcl_store_dataset_record(cJSON **out, bcl_store *store, const bcl_cor
     if (about->source)
         cJSON_AddStringToObject(record, "source", about->source);
     real = realpath(about->paths[0], NULL);
-    cJSON_AddStringToObject(record, "path", real ? real : about->paths[0]);
+    cJSON_AddStringToObject(record, "path", real ? real : bcl_data_name(about->paths[0]));
     cJSON_AddNumberToObject(record, "created", floor(bcl_unix_time() * 1000) / 1000);
     cJSON_AddNumberToObject(record, "sentences", (double)bcl_corpus_size(corpus));
     cJSON_AddNumberToObject(record, "words", (double)bcl_corpus_tokens(corpus));
     BCL_TRY(add_tags(record, "tags_raw", corpus, true));
     BCL_TRY(add_tags(record, "tags", corpus, false));
     add_lengths(record, corpus);
-    BCL_TRY(add_files(record, store, corpus, about->map));
+    BCL_TRY(add_files(record, store, corpus, about));
     *out = record;
     record = NULL;
 out:

@@ -62,13 +62,10 @@ bcl_status bcl_refuse_pointer(const void *data, size_t size, const char *path) {
                     path);
 }
 
-bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit) {
+bcl_status bcl_stream_read(char **data, size_t *size, FILE *f, const char *path, uint64_t limit) {
     bcl_status status = BCL_OK;
     bcl_string s = {0};
     struct stat st;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return bcl_fail_errno("%s: cannot open", path);
     const bool known = !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
     if (known && (uint64_t)st.st_size > limit)
         BCL_FAIL(BCL_ERROR_FORMAT, "%s: found %llu bytes, expected at most %llu", path,
@@ -79,8 +76,16 @@ bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, ui
     *size = s.size;
     s.data = NULL;
 out:
-    fclose(f);
     bcl_string_free(&s);
+    return status;
+}
+
+bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit) {
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return bcl_fail_errno("%s: cannot open", path);
+    const bcl_status status = bcl_stream_read(data, size, f, path, limit);
+    fclose(f);
     return status;
 }
 

@@ -76,6 +76,8 @@ bcl_status bcl_file_read(char **data, size_t *size, const char *path);
 /* The same, and fails with BCL_ERROR_FORMAT before more than `limit` bytes are read. A file that
  * never ends, such as /dev/zero, is refused sooner: by its first NULs or its endless line. */
 bcl_status bcl_file_read_limited(char **data, size_t *size, const char *path, uint64_t limit);
+/* The same of a file that is open, to its end; `path` is for messages. */
+bcl_status bcl_stream_read(char **data, size_t *size, FILE *file, const char *path, uint64_t limit);
 /* The same for a regular file: a pipe or a device is refused before anything is read. */
 bcl_status bcl_file_read_regular(char **data, size_t *size, const char *path, uint64_t limit);
 enum { BCL_DESCRIPTION_MAX = 64 << 20 }; /* bytes of a model's JSON files and vocabulary */
