@@ -5,7 +5,7 @@
 static const bcl_attention_variant *const variants[] = {
     &bcl_attention_blocked, &bcl_attention_tiled, &bcl_attention_general};
 
-static const bcl_attention_variant *choose(const bcl_attention_call *call) {
+static const bcl_attention_variant *choose(bcl_attention_call *call) {
     const bcl_attention_variant *const *v = variants;
     while (!(*v)->suits(call->ops->device, call))
         v++;
@@ -21,15 +21,15 @@ bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_v
                                  bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     const int T = batch->T, C = NH * HS;
-    const bcl_attention_call call = {.ops = ops,
-                                     .out = out,
-                                     .lse = lse,
-                                     .qkv = qkv,
-                                     .batch = batch,
-                                     .NH = NH,
-                                     .HS = HS,
-                                     .scale = score_scale(HS),
-                                     .dropout = dropout};
+    bcl_attention_call call = {.ops = ops,
+                               .out = out,
+                               .lse = lse,
+                               .qkv = qkv,
+                               .batch = batch,
+                               .NH = NH,
+                               .HS = HS,
+                               .scale = score_scale(HS),
+                               .dropout = dropout};
     BCL_TRY(BCL_OPERANDS(ops, "attention_forward", BCL_OUT(out, T, C), BCL_OUT(lse, T, NH),
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
                          BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
@@ -46,18 +46,18 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
                                   bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     const int T = batch->T, C = NH * HS;
-    const bcl_attention_call call = {.ops = ops,
-                                     .out = out,
-                                     .lse = lse,
-                                     .qkv = qkv,
-                                     .dqkv = dqkv,
-                                     .delta = delta,
-                                     .dout = dout,
-                                     .batch = batch,
-                                     .NH = NH,
-                                     .HS = HS,
-                                     .scale = score_scale(HS),
-                                     .dropout = dropout};
+    bcl_attention_call call = {.ops = ops,
+                               .out = out,
+                               .lse = lse,
+                               .qkv = qkv,
+                               .dqkv = dqkv,
+                               .delta = delta,
+                               .dout = dout,
+                               .batch = batch,
+                               .NH = NH,
+                               .HS = HS,
+                               .scale = score_scale(HS),
+                               .dropout = dropout};
     BCL_TRY(BCL_OPERANDS(ops, "attention_backward", BCL_OUT(dqkv, T, 3 * C), BCL_OUT(delta, T, NH),
                          BCL_IN(dout, T, C), BCL_IN(out, T, C), BCL_IN(lse, T, NH),
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),

@@ -13,12 +13,17 @@ typedef struct bcl_attention_call {
     int NH, HS;
     float scale; /* of the scores: 1 / sqrt(HS) */
     bcl_dropout dropout;
+    /* what the variant found that suits: a lookup takes as long as a launch */
+    bcl_kernel *kernel;
+    int items;         /* of a group */
+    bcl_status failed; /* of the kernel's build, with its message: the run's to return */
 } bcl_attention_call;
 
 typedef struct bcl_attention_variant {
     const char *name;
-    /* Whether it computes such a call on such a device, and is the better for it. */
-    bool (*suits)(const bcl_device *device, const bcl_attention_call *call);
+    /* Whether it computes such a call on such a device, and is the better for it. May note in the
+     * call what it found. */
+    bool (*suits)(const bcl_device *device, bcl_attention_call *call);
     bcl_status (*forward)(const bcl_attention_call *call);
     bcl_status (*backward)(const bcl_attention_call *call);
 } bcl_attention_variant;

@@ -45,7 +45,7 @@ static bcl_status choose_blocking(blocking *out, const bcl_attention_call *c, in
     return BCL_OK;
 }
 
-static bool suits(const bcl_device *device, const bcl_attention_call *call) {
+static bool suits(const bcl_device *device, bcl_attention_call *call) {
     (void)call;
     return bcl_device_wide(device);
 }

@@ -40,45 +40,43 @@ static bcl_status find_kernel_of(bcl_kernel **out, const bcl_attention_call *c, 
                           options);
 }
 
-/* The kernel of a call for the largest groups that the device runs; *items: of a group, 0 if it
+/* The kernel of a call for the largest groups that the device runs; items: of a group, 0 if it
  * runs none of LEAST_ITEMS. */
-static bcl_status find_kernel(bcl_kernel **out, int *items, const bcl_attention_call *c) {
+static bcl_status find_kernel(bcl_attention_call *c) {
     bcl_status status = BCL_OK;
     const size_t most = bcl_device_about(c->ops->device)->max_work_group;
-    *items = 0;
-    for (int n = most_items(c->HS); n >= LEAST_ITEMS && !*items; n /= 2) {
+    c->items = 0;
+    for (int n = most_items(c->HS); n >= LEAST_ITEMS && !c->items; n /= 2) {
         if ((size_t)n > most)
             continue;
-        BCL_TRY(find_kernel_of(out, c, n));
-        if (bcl_kernel_limit(*out) >= (size_t)n)
-            *items = n;
+        BCL_TRY(find_kernel_of(&c->kernel, c, n));
+        if (bcl_kernel_limit(c->kernel) >= (size_t)n)
+            c->items = n;
     }
 out:
     return status;
 }
 
-static bool suits(const bcl_device *device, const bcl_attention_call *c) {
+static bool suits(const bcl_device *device, bcl_attention_call *c) {
     const bcl_device_info *info = bcl_device_about(device);
-    bcl_kernel *kernel;
-    int items;
-    return !bcl_device_wide(device) && c->HS <= MOST_HS &&
-           local_bytes(c->HS, block_of(device, c->HS)) <= info->local_memory &&
-           (find_kernel(&kernel, &items, c) || items); /* what fails to build is told by the run */
+    if (bcl_device_wide(device) || c->HS > MOST_HS ||
+        local_bytes(c->HS, block_of(device, c->HS)) > info->local_memory)
+        return false;
+    c->failed = find_kernel(c);
+    return c->failed || c->items;
 }
 
-static bcl_grid grid_of(const bcl_attention_call *c, int items, size_t kinds) {
+static bcl_grid grid_of(const bcl_attention_call *c, size_t kinds) {
     const int blocks = c->batch->N * (BCL_BLOCK / block_of(c->ops->device, c->HS));
-    return (bcl_grid){{(size_t)blocks, (size_t)c->NH, kinds}, {(size_t)items}};
+    return (bcl_grid){{(size_t)blocks, (size_t)c->NH, kinds}, {(size_t)c->items}};
 }
 
 static bcl_status forward(const bcl_attention_call *c) {
     bcl_status status = BCL_OK;
-    bcl_kernel *kernel;
-    int items;
-    BCL_TRY(find_kernel(&kernel, &items, c));
-    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, items, 1), bcl_ptr(c->out), bcl_ptr(c->lse),
-                       bcl_ptr(c->qkv), bcl_ptr(c->batch->blocks), bcl_int(c->NH),
-                       bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
+    BCL_TRY(c->failed);
+    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, 1), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
+                       bcl_ptr(c->batch->blocks), bcl_int(c->NH), bcl_float(c->scale),
+                       BCL_DROPOUT_ARGS(c->dropout)));
 out:
     return status;
 }
@@ -86,11 +84,9 @@ out:
 /* A batch of sentences of one block has no groups for dQ alone. */
 static bcl_status backward(const bcl_attention_call *c) {
     bcl_status status = BCL_OK;
-    bcl_kernel *kernel;
-    int items;
     const size_t kinds = c->batch->longest > block_of(c->ops->device, c->HS) ? 2 : 1;
-    BCL_TRY(find_kernel(&kernel, &items, c));
-    BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, items, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
+    BCL_TRY(c->failed);
+    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
                        bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(c->batch->blocks),
                        bcl_int(c->NH), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
 out:
