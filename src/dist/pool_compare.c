@@ -6,11 +6,13 @@
 #include <math.h>
 
 /* Of rows and of sentences: the root of the mean square of the differences of logits over that of
- * the batch's logits. Vendors' fp32 differs by 1e-5 or so; 16 bits by a few percent, and much more
- * for a piece now and then whose labels are nearly equally likely. */
+ * the batch's logits. Of a MiniLM-L6 fine-tuned for entities, fp32 by other sums is 2e-6 apart at
+ * most, bf16 0.007 (rows); a deeper model, and a piece whose labels are nearly equally likely,
+ * more.
+ */
 static const struct {
     double row, sentence;
-} limits[2] = {{0.02, 0.02}, {1.5, 0.5}}; /* fp32, rounded */
+} limits[2] = {{0.01, 0.01}, {1, 0.25}}; /* fp32, rounded */
 
 pool_batch bcl_pool_batch(const void *message) {
     const int32_t *list = message;
