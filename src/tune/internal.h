@@ -72,8 +72,9 @@ bcl_gemm_call bcl_tune_call(const bcl_tune_operands *operands, const bcl_gemm *g
 /* Before the others are called with a product: weights as it reads them best, see bcl_gemm_weights.
  * All of a session that read 16 bits read the same. */
 bcl_status bcl_tune_operands_suit(bcl_tune_operands *operands, const bcl_gemm *gemm);
-/* Runs it once and compares rows and columns with double precision. *share of the limit: above 1 is
- * wrong, infinite where C holds a NaN or was not written. *error: relative L2. */
+/* Runs it once, and once more joined with its layer's other gradient where the provider does that,
+ * and compares rows and columns with double precision. *share of the limit: above 1 is wrong,
+ * infinite where C holds a NaN or was not written. *error: relative L2. */
 bcl_status bcl_tune_check(bcl_tune_operands *operands, bcl_gemm *gemm, int shape, double *share,
                           double *error);
 

@@ -30,6 +30,7 @@ struct bcl_tune_operands {
     float *a, *b, *c0, *c;
     bcl_view A, B, C, bias; /* of the largest shape of each */
     bcl_view weights;       /* B in 16 bits; or none */
+    bcl_view other;         /* as large as C, for a gradient that is not looked at; or none */
     reference references[BCL_TUNE_SHAPES];
 };
 
@@ -87,6 +88,7 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
     bcl_buffer_free(o->device, &o->C.buffer);
     bcl_buffer_free(o->device, &o->bias.buffer);
     bcl_buffer_free(o->device, &o->weights.buffer);
+    bcl_buffer_free(o->device, &o->other.buffer);
     for (int i = 0; i < BCL_TUNE_SHAPES; i++) {
         free(o->references[i].want);
         free(o->references[i].scale);
@@ -215,22 +217,51 @@ static void compare(const bcl_tune_operands *o, int shape, double unit, double *
     *error = sqrt(errors / all);
 }
 
+/* C as the call expects it, and NaN where it is to be written. */
+static bcl_status prepare(bcl_tune_operands *o, const bcl_gemm_call *call) {
+    const size_t bytes = (size_t)bcl_view_traffic(call->C);
+    const cl_uint unwritten = 0x7fc00000;
+    if (call->accumulate)
+        return bcl_buffer_write(o->device, o->C.buffer, 0, o->c0, bytes, true);
+    return bcl_buffer_fill(o->device, o->C.buffer, &unwritten, sizeof unwritten, 0, bytes);
+}
+
+/* A gradient together with its layer's other one, of other numbers. */
+static bcl_status run_joined(bcl_tune_operands *o, bcl_gemm *gemm, const bcl_gemm_call *call) {
+    bcl_status status = BCL_OK;
+    const bool is_dx = call->layout == BCL_GEMM_NT;
+    const bcl_view dy = is_dx ? call->A : call->B;
+    const int T = is_dx ? call->M : call->K, M = is_dx ? call->N : call->M;
+    const int N = is_dx ? call->K : call->N;
+    const bool halves = bcl_gemm_weights(gemm) != BCL_ELEMENT_F32;
+    bcl_gemm_call dx = {.layout = BCL_GEMM_NT, .M = T, .N = M, .K = N, .A = dy};
+    bcl_gemm_call dw = {.layout = BCL_GEMM_TN, .M = M, .N = N, .K = T, .B = dy};
+    if (!o->other.buffer)
+        BCL_TRY(bcl_view_create(&o->other, o->device, BCL_ELEMENT_F32, 1, o->C.columns, "tuning"));
+    dx.B = bcl_view_as(halves ? o->weights : o->B, M, N);
+    dx.C = bcl_view_as(o->other, T, M);
+    dw.A = bcl_view_as(o->A, T, M);
+    dw.C = bcl_view_as(o->other, M, N);
+    BCL_TRY(bcl_gemm_run_gradients(gemm, is_dx ? call : &dx, is_dx ? &dw : call));
+out:
+    return status;
+}
+
 bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, double *share,
                           double *error) {
     bcl_status status = BCL_OK;
     const bcl_gemm_call call = bcl_tune_call(o, gemm, shape);
     const size_t bytes = (size_t)bcl_view_traffic(call.C);
+    const bool joins = call.layout != BCL_GEMM_NN && bcl_gemm_joins_gradients(gemm);
+    *share = *error = 0;
     if (!o->references[shape].want)
         BCL_TRY(make_reference(o, shape));
-    if (call.accumulate) {
-        BCL_TRY(bcl_buffer_write(o->device, o->C.buffer, 0, o->c0, bytes, true));
-    } else {
-        const cl_uint unwritten = 0x7fc00000; /* NaN */
-        BCL_TRY(bcl_buffer_fill(o->device, o->C.buffer, &unwritten, sizeof unwritten, 0, bytes));
+    for (int joined = 0; joined <= joins && *share <= 1; joined++) {
+        BCL_TRY(prepare(o, &call));
+        BCL_TRY(joined ? run_joined(o, gemm, &call) : bcl_gemm_run(gemm, &call));
+        BCL_TRY(bcl_buffer_read(o->device, o->C.buffer, 0, o->c, bytes, true));
+        compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, share, error);
     }
-    BCL_TRY(bcl_gemm_run(gemm, &call));
-    BCL_TRY(bcl_buffer_read(o->device, o->C.buffer, 0, o->c, bytes, true));
-    compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, share, error);
 out:
     return status;
 }

@@ -82,6 +82,20 @@ static bcl_status odd_run(void *state, const bcl_gemm_call *call) {
     return bcl_gemm_reference.run(s->reference, &c);
 }
 
+static bcl_status odd_run_gradients(void *state, const bcl_gemm_call *dx, const bcl_gemm_call *dw) {
+    bcl_status status = BCL_OK;
+    const odd_state *s = state;
+    bcl_gemm_call x = *dx, w = *dw;
+    if (!strcmp(s->does, "joined-dx")) /* wrong only together */
+        x.K--;
+    if (!strcmp(s->does, "joined-dw"))
+        w.K--;
+    BCL_TRY(bcl_gemm_reference.run(s->reference, &x));
+    BCL_TRY(bcl_gemm_reference.run(s->reference, &w));
+out:
+    return status;
+}
+
 static bcl_gemm_provider odd = {.fuses = true, /* ours come first */
                                 .name = "odd",
                                 .precision = BCL_PRECISION_FP32,
@@ -92,6 +106,7 @@ static bcl_gemm_provider odd = {.fuses = true, /* ours come first */
                                 .candidates = odd_candidates,
                                 .create = odd_create,
                                 .run = odd_run,
+                                .run_gradients = odd_run_gradients,
                                 .free = odd_free};
 
 /* The providers with that one before them; the program is linked with this call in the place of the
@@ -149,18 +164,21 @@ static void check(const bcl_tune_result *r, const char *name, bcl_tune_state sta
 
 static void test_excluded(void **state) {
     (void)state;
-    static const char *const names[] = {"crash",  "short", "idle", "fail", "exit",
-                                        "narrow", "error", "slow", NULL};
+    static const char *const names[] = {"crash",     "short",     "idle",  "fail",
+                                        "exit",      "narrow",    "error", "slow",
+                                        "joined-dx", "joined-dw", NULL};
     bcl_tune_result r;
     plain = "";
     tried = names;
     tune(&r, BCL_PRECISION_FP32, 0);
-    assert_int_equal(r.count, 10);
+    assert_int_equal(r.count, 12);
     check(&r, "odd", BCL_TUNE_RIGHT, "");
     check(&r, "odd:crash", BCL_TUNE_CRASHED, strsignal(SIGSEGV));
     check(&r, "odd:exit", BCL_TUNE_CRASHED, "status 3");
     check(&r, "odd:short", BCL_TUNE_WRONG, "times the limit");
     check(&r, "odd:narrow", BCL_TUNE_WRONG, "M 9, N 72, K 24");
+    check(&r, "odd:joined-dx", BCL_TUNE_WRONG, "M 9, N 24, K 72");
+    check(&r, "odd:joined-dw", BCL_TUNE_WRONG, "M 24, N 72, K 9");
     check(&r, "odd:idle", BCL_TUNE_WRONG, "inf");
     check(&r, "odd:fail", BCL_TUNE_FAILED, "does not compile");
     check(&r, "odd:error", BCL_TUNE_FAILED, "out of everything");
