@@ -71,15 +71,14 @@ __kernel void embedding_backward_input(__global float *restrict r, __global floa
     }
 }
 
-/* Gradient rows of the word embedding. Group u owns the slot slots[u]: the sum of dr over the
- * tokens order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
+/* Gradient rows of the word embedding: of slot slots[u] the sum of dr over the tokens
+ * order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
  * gradient of a step and added to afterwards; row_step tells which. */
-__kernel void embedding_backward_words(__global float *restrict dword /* (R,C) */,
-                                       __global int *restrict row_step, __global const float *dr,
-                                       __global const int *order, __global const int *starts,
-                                       __global const int *slots, int step, int C) {
-    const int u = get_group_id(0), lid = get_local_id(0);
-    const int slot = slots[u], first = starts[u], last = starts[u + 1];
+static inline void add_word(__global float *restrict dword /* (R,C) */,
+                            __global int *restrict row_step, __global const float *dr,
+                            __global const int *order, __global const int *starts,
+                            __global const int *slots, int u, int step, int C) {
+    const int lid = get_local_id(0), slot = slots[u], first = starts[u], last = starts[u + 1];
     const bool add = row_step[slot] == step;
     __global float *out = dword + (size_t)slot * C;
     for (int c = lid * VW; c < C; c += LS * VW) {
@@ -95,18 +94,32 @@ __kernel void embedding_backward_words(__global float *restrict dword /* (R,C) *
         row_step[slot] = step;
 }
 
-/* dposition[p] (+)= sum over the sentences of more than p tokens. One group a position. */
-__kernel void embedding_backward_positions(__global float *restrict dposition /* (P,C) */,
-                                           __global const float *dr, __global const int *starts,
-                                           int B, int C, int accumulate) {
-    const int p = get_group_id(0), lid = get_local_id(0);
-    for (int c = lid * VW; c < C; c += LS * VW) {
+/* dposition[p] (+)= sum over the sentences of more than p tokens. */
+static inline void add_position(__global float *restrict dposition /* (P,C) */,
+                                __global const float *dr, __global const int *starts, int p, int B,
+                                int C, int accumulate) {
+    for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW) {
         fv sum = accumulate ? load(dposition + (size_t)p * C + c, C - c) : (fv)(0);
         for (int b = 0; b < B; b++)
             if (starts[b] + p < starts[b + 1])
                 sum += load(dr + (size_t)(starts[b] + p) * C + c, C - c);
         store(sum, dposition + (size_t)p * C + c, C - c);
     }
+}
+
+/* One group a word of U, then one a position. */
+__kernel void embedding_backward_tables(__global float *restrict dword,
+                                        __global int *restrict row_step,
+                                        __global float *restrict dposition,
+                                        __global const float *dr, __global const int *order,
+                                        __global const int *word_starts, __global const int *slots,
+                                        __global const int *starts, int U, int B, int C, int step,
+                                        int accumulate) {
+    const int group = get_group_id(0);
+    if (group < U)
+        add_word(dword, row_step, dr, order, word_starts, slots, group, step, C);
+    else
+        add_position(dposition, dr, starts, group - U, B, C, accumulate);
 }
 
 /* Gradient rows between their slots and one block: what several devices add up. Group u has the

@@ -33,16 +33,6 @@ static inline float sum_squares(__global const float *x, int first, int last) {
     return lanes_sum(sum);
 }
 
-/* partial[group] = sum of squares of this group's `chunk` elements of [begin,end). */
-__kernel void norm_dense(__global float *partial, __global const float *g, int begin, int end,
-                         int chunk) {
-    __local float scratch[LS];
-    const int group = get_group_id(0), first = begin + group * chunk;
-    const float sum = group_sum(sum_squares(g, first, min(first + chunk, end)), scratch);
-    if (get_local_id(0) == 0)
-        partial[group] = sum;
-}
-
 /* Group i writes zeros to x[ranges[i][0]] .. x[ranges[i][1] - 1]. */
 __kernel void zero_ranges(__global float *x, __global const int *ranges) {
     const int first = ranges[2 * get_group_id(0)], last = ranges[2 * get_group_id(0) + 1];
@@ -50,18 +40,26 @@ __kernel void zero_ranges(__global float *x, __global const int *ranges) {
         x[i] = 0;
 }
 
-/* partial[first + group] = the same of this group's `rows` rows. */
-__kernel void norm_rows(__global float *partial, int first, __global const float *g /* (R,C) */,
-                        __global const int *row_step, int R, int C, int rows, int step) {
+/* Sums of squares: of groups below dense_groups partial[group], of `chunk` elements of [begin,end)
+ * of g each; of the others partial[first + group - dense_groups], of `rows` rows of row_g each. */
+__kernel void norm_parts(__global float *partial, __global const float *g, int begin, int end,
+                         int chunk, int dense_groups, int first,
+                         __global const float *row_g /* (R,C) */, __global const int *row_step,
+                         int R, int C, int rows, int step) {
     __local float scratch[LS];
-    const int group = get_group_id(0);
+    const int group = get_group_id(0), of_rows = group - dense_groups;
     float sum = 0;
-    for (int r = group * rows; r < min((group + 1) * rows, R); r++)
-        if (row_step[r] == step)
-            sum += sum_squares(g + (size_t)r * C, 0, C);
+    if (of_rows < 0) {
+        const int from = begin + group * chunk;
+        sum = sum_squares(g, from, min(from + chunk, end));
+    } else {
+        for (int r = of_rows * rows; r < min((of_rows + 1) * rows, R); r++)
+            if (row_step[r] == step)
+                sum += sum_squares(row_g + (size_t)r * C, 0, C);
+    }
     sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
-        partial[first + group] = sum;
+        partial[of_rows < 0 ? group : first + of_rows] = sum;
 }
 
 /* Gradients are 1 / unscale times too large. clip[0] = the factor for all of them: unscale times
@@ -104,7 +102,7 @@ static inline fv adam_vector(__global float *p, fv g, __global float *m, __globa
 
 /* Where the step's loss, or a norm that is known, is not finite, nothing is updated: what went
  * wrong can still be looked for. Without clipping (has_clip 0) nothing waits for the norm, and this
- * reads the gradient for it: partial as norm_dense's, to the bit. copy: of p, see COPY; without it
+ * reads the gradient for it: partial as norm_parts', to the bit. copy: of p, see COPY; without it
  * not looked at. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,

@@ -53,16 +53,13 @@ bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_vie
     BCL_TRY(bcl_residual_layernorm_backward(ops, dy, dy, dgamma, dbeta, dy, r, mean, rstd, gamma,
                                             batch, C, (bcl_dropout){0}));
     bcl_operation(ops, "embedding backward", 0); /* again, after the LayerNorm's */
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_words", ""));
-    if (U)
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, U), bcl_ptr(dword), bcl_ptr(row_step),
-                           bcl_ptr(dy), bcl_ptr(batch->order), bcl_ptr(batch->unique_starts),
-                           bcl_ptr(batch->unique_slots), bcl_int(step), bcl_int(C)));
-    BCL_TRY(
-        bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_positions", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, P), bcl_ptr(dposition), bcl_ptr(dy),
-                       bcl_ptr(batch->starts), bcl_int(batch->B), bcl_int(C),
-                       bcl_int(ops->accumulate)));
+    const bcl_view none = batch->starts;
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_backward_tables", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, U + P), bcl_ptr(dword), bcl_ptr(row_step),
+                       bcl_ptr(dposition), bcl_ptr(dy), bcl_ptr(U ? batch->order : none),
+                       bcl_ptr(U ? batch->unique_starts : none),
+                       bcl_ptr(U ? batch->unique_slots : none), bcl_ptr(batch->starts), bcl_int(U),
+                       bcl_int(batch->B), bcl_int(C), bcl_int(step), bcl_int(ops->accumulate)));
     /* Every token is of type 0; the other rows' gradients stay at the zeros that they start with.
      */
     BCL_TRY(bcl_sum_rows(ops, dtype, dy, T, C));

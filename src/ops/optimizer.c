@@ -45,14 +45,11 @@ static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense
     bcl_operation(ops, "gradient norm", dense ? bcl_view_traffic(a->g) : 0);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
     BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, a->partial.bytes));
-    if (dense) {
-        BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_dense", ""));
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(&whole)), bcl_ptr(a->partial),
-                           bcl_ptr(a->g), bcl_int((int)whole.begin), bcl_int((int)whole.end),
-                           bcl_int(dense_chunk(&whole))));
-    }
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_rows", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, (a->R + rows - 1) / rows), bcl_ptr(a->partial),
+    const int dense_groups = dense ? dense_pieces(&whole) : 0;
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_parts", ""));
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_groups + (a->R + rows - 1) / rows),
+                       bcl_ptr(a->partial), bcl_ptr(a->g), bcl_int((int)whole.begin),
+                       bcl_int((int)whole.end), bcl_int(dense_chunk(&whole)), bcl_int(dense_groups),
                        bcl_int(DENSE_PIECES), bcl_ptr(a->row_g), bcl_ptr(a->row_step),
                        bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
 out:
