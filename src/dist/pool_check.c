@@ -66,6 +66,7 @@ static bcl_status begin_check(bcl_pool *p, int who) {
     c->who[0] = who;
     c->count = 1;
     c->serial = ++p->serial;
+    c->began = bcl_seconds();
     m->checks++;
     m->unchecked = 0;
     add_span(&m->before, &m->behind);
@@ -91,8 +92,8 @@ out:
 
 bool bcl_pool_check_lets(const bcl_pool *p, const job *j) {
     const member *by = &p->members[j->by];
-    if (!by->trusted && by->check.state)
-        return false;
+    if (!by->trusted && by->check.state && bcl_seconds() - by->check.began < POOL_CHECK_SECONDS)
+        return false; /* else who was asked may hang: what is wrong is found later */
     for (size_t i = 0; i < p->count; i++)
         if (p->members[i].check.state && p->members[i].check.count > 1)
             return false; /* somebody is wrong */

@@ -12,7 +12,8 @@ enum {
     POOL_ON_WAY = 2, /* batches that a device has: one computed, one waiting for it */
     POOL_SLOTS = 64, /* of all */
     POOL_TICK_MS = 20,
-    POOL_CHECK_EVERY = 64 /* of a device's answers: one is computed by another too */
+    POOL_CHECK_SECONDS = 60, /* that a first check is waited for */
+    POOL_CHECK_EVERY = 64    /* of a device's answers: one is computed by another too */
 };
 
 typedef enum job_state { JOB_FREE, JOB_WAITING, JOB_GIVEN, JOB_DONE } job_state;
@@ -43,6 +44,7 @@ typedef struct check {
     int who[3], count; /* of the answers: first the device's own */
     int asked;         /* who has it */
     uint64_t serial;
+    double began;
 } check;
 
 /* A device's process. */
