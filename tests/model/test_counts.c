@@ -255,8 +255,65 @@ static void test_minilm(void **state) {
     count_minilm("clblast", 2, 189, 1500, 89);
 }
 
+/* C of a product by CLBlast where the device's clock is so slow, and the launches that it took; the
+ * caller's to free. */
+static float *product_at(uint32_t clock_mhz, bcl_gemm_layout layout, bool added, int *launches) {
+    enum { M = 200, N = 40, K = 50 };
+    const uint32_t had = test_device->info.clock_mhz;
+    const bool tn = layout == BCL_GEMM_TN, nt = layout == BCL_GEMM_NT;
+    bcl_gemm *gemm = NULL;
+    float *a = random_floats(M * K, 1, 1), *b = random_floats(K * N, 1, 2),
+          *c = random_floats(M * N, 1, 3);
+    bcl_gemm_call call = {.layout = layout,
+                          .M = M,
+                          .N = N,
+                          .K = K,
+                          .accumulate = added,
+                          .A = guard_floats(tn ? K : M, tn ? M : K, a),
+                          .B = guard_floats(nt ? N : K, nt ? K : N, b),
+                          .C = guard_floats(M, N, added ? c : NULL)};
+    test_device->info.clock_mhz = clock_mhz;
+    OK(bcl_gemm_create(&gemm, test_device, "clblast", BCL_PRECISION_FP32));
+    test_device->info.clock_mhz = had;
+    OK(bcl_gemm_run(gemm, &call)); /* compiles */
+    if (added)
+        OK(bcl_buffer_write(test_device, call.C.buffer, 0, c, M * N * sizeof *c, true));
+    counts.launches = 0;
+    OK(bcl_gemm_run(gemm, &call));
+    *launches = counts.launches;
+    float *out = read_floats(call.C);
+    bcl_gemm_free(gemm);
+    guards_end();
+    free(a);
+    free(b);
+    free(c);
+    return out;
+}
+
+/* A product that would run for long is several launches, of rows of C. */
+static void test_long_products(void **state) {
+    (void)state;
+    if (bcl_device_wide(test_device))
+        fail_msg("the kernels of GPUs are expected");
+    const uint32_t had = test_device->info.compute_units;
+    test_device->info.compute_units = 1; /* 400,000 operations a MHz, of 800,000 */
+    for (int layout = 0; layout < BCL_GEMM_LAYOUTS; layout++) {
+        int once, often;
+        const bool added = layout == BCL_GEMM_TN;
+        float *want = product_at(1000, (bcl_gemm_layout)layout, added, &once);
+        float *got = product_at(1, (bcl_gemm_layout)layout, added, &often);
+        assert_int_equal(often, 4 * once); /* 64 rows of 200 at once */
+        for (int i = 0; i < 200 * 40; i++)
+            assert_true(fabsf(got[i] - want[i]) <= 1e-4f);
+        free(want);
+        free(got);
+    }
+    test_device->info.compute_units = had;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_write),
-                                       cmocka_unit_test(test_step), cmocka_unit_test(test_minilm)};
+                                       cmocka_unit_test(test_step), cmocka_unit_test(test_minilm),
+                                       cmocka_unit_test(test_long_products)}; /* with its device */
     return TEST_RUN_ON_DEVICE(tests);
 }

@@ -553,7 +553,7 @@ static void test_rest(void **state) {
     for (int joined = 0; joined < 2; joined++)
         rest_forward(got[joined], &ops, &b, joined);
     same(got[0], got[1], (const int[]){T * C, T * C, T, T}, 4);
-    for (int parts = 0; parts < 2; parts++) {
+    for (int parts = test_small; parts < 2; parts++) {
         if (parts)
             OK(bcl_sums_create(&ops.sums, test_device, BCL_SUM_PARTS * 2 * C, 2));
         for (int joined = 0; joined < 2; joined++)

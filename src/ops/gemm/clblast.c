@@ -2,8 +2,15 @@
 #include "ops/gemm/clblast_parameters.h"
 
 #include <clblast_c.h>
+#include <math.h>
 
-enum { ITEMS = 64 }; /* of a group of gemm_bias */
+enum {
+    ITEMS = 64,       /* of a group of gemm_bias */
+    ROWS = 64,        /* of C that a launch has at least, and multiples of which */
+    FLOPS_A_CYCLE = 4 /* of a compute unit: what the smallest reach, Intel's of eight lanes */
+};
+/* A driver may end what runs for longer than its patience, as those of desktops do after some. */
+static const double LONGEST_S = 0.1;
 
 typedef struct clblast_state {
     bcl_device *device;
@@ -11,6 +18,7 @@ typedef struct clblast_state {
     bcl_kernel *bias;
     cl_mem temporary; /* temporary_size bytes */
     size_t temporary_size;
+    double most_flops; /* of a launch */
 } clblast_state;
 
 static bcl_status clblast_create(void **out, bcl_device *device, const char *parameters) {
@@ -20,6 +28,10 @@ static bcl_status clblast_create(void **out, bcl_device *device, const char *par
     BCL_NEW(s, 1);
     s->device = device;
     s->queue = bcl_device_queue(device);
+    const bcl_device_info *about = bcl_device_about(device);
+    s->most_flops = bcl_device_wide(device) || !about->clock_mhz
+                        ? HUGE_VAL
+                        : LONGEST_S * FLOPS_A_CYCLE * 1e6 * about->clock_mhz * about->compute_units;
     BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));
     *out = s;
 out:
@@ -88,28 +100,26 @@ out:
     return status;
 }
 
-static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
+/* Rows of C from `first` on: a launch of CLBlast's, or two with what it prepares. */
+static bcl_status run_rows(clblast_state *s, const bcl_gemm_call *c, size_t first, size_t rows) {
     bcl_status status = BCL_OK;
-    clblast_state *s = state;
-    if (c->bias.buffer) {
-        const bcl_grid grid = bcl_gemm_row_grid(s->bias, c->M, c->N, ITEMS);
-        BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_ptr(c->C), bcl_ptr(c->bias), bcl_int(c->N),
-                           bcl_int(c->C.ld)));
-    }
-    const CLBlastTranspose a = c->layout == BCL_GEMM_TN ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const bool tn = c->layout == BCL_GEMM_TN;
+    const CLBlastTranspose a = tn ? CLBlastTransposeYes : CLBlastTransposeNo;
     const CLBlastTranspose b = c->layout == BCL_GEMM_NT ? CLBlastTransposeYes : CLBlastTransposeNo;
-    const size_t M = (size_t)c->M, N = (size_t)c->N, K = (size_t)c->K, lda = (size_t)c->A.ld;
+    const size_t N = (size_t)c->N, K = (size_t)c->K, lda = (size_t)c->A.ld;
     const size_t ldb = (size_t)c->B.ld, ldc = (size_t)c->C.ld;
+    const size_t a_offset = tn ? first : first * lda, c_offset = first * ldc;
     size_t needed = 0;
-    CLBlastStatusCode code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, a, b, M, N, K, 0,
-                                                        lda, 0, ldb, 0, ldc, &s->queue, &needed);
+    CLBlastStatusCode code =
+        CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, a, b, rows, N, K, a_offset, lda, 0, ldb,
+                                   c_offset, ldc, &s->queue, &needed);
     if (code == CLBlastSuccess) {
         BCL_TRY(grow(s, needed));
         bcl_call_enter("CLBlastSgemm");
-        code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, a, b, M, N, K, 1, c->A.buffer, 0,
-                                          lda, c->B.buffer, 0, ldb,
-                                          c->bias.buffer || c->accumulate ? 1.0f : 0.0f,
-                                          c->C.buffer, 0, ldc, &s->queue, NULL, s->temporary);
+        code = CLBlastSgemmWithTempBuffer(
+            CLBlastLayoutRowMajor, a, b, rows, N, K, 1, c->A.buffer, a_offset, lda, c->B.buffer, 0,
+            ldb, c->bias.buffer || c->accumulate ? 1.0f : 0.0f, c->C.buffer, c_offset, ldc,
+            &s->queue, NULL, s->temporary);
         bcl_call_leave();
     }
     if (code < 0 && code > -1000)
@@ -117,6 +127,26 @@ static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
     if (code != CLBlastSuccess && !status)
         BCL_FAIL(BCL_ERROR_DEVICE, "CLBlast: SGEMM of M %d, N %d, K %d: %s (%d)", c->M, c->N, c->K,
                  own_code(code), (int)code);
+out:
+    return status;
+}
+
+/* In one piece, or as many rows of C at once as keep a launch short. */
+static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
+    bcl_status status = BCL_OK;
+    clblast_state *s = state;
+    const size_t M = (size_t)c->M;
+    const double most = s->most_flops / (2.0 * c->N * c->K);
+    size_t rows = M;
+    if (c->bias.buffer) {
+        const bcl_grid grid = bcl_gemm_row_grid(s->bias, c->M, c->N, ITEMS);
+        BCL_TRY(BCL_LAUNCH(s->bias, grid, bcl_ptr(c->C), bcl_ptr(c->bias), bcl_int(c->N),
+                           bcl_int(c->C.ld)));
+    }
+    if ((double)M > most)
+        rows = most < ROWS ? ROWS : (size_t)most / ROWS * ROWS;
+    for (size_t first = 0; first < M; first += rows)
+        BCL_TRY(run_rows(s, c, first, M - first < rows ? M - first : rows));
 out:
     return status;
 }
