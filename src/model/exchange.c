@@ -1,38 +1,48 @@
 /* A step's gradients on their way over the host to other processes and back. Dense gradients are
  * handed out in parts, from the last layer down, each behind the kernels that compute it; of the
- * word embedding's only the rows that the step touches. Knows nothing of who adds them up. */
+ * word embedding's only the rows that the step touches. Behind the lowest layer there is little
+ * left to compute while its gradients travel, so it goes in two halves. Knows nothing of who adds
+ * them up. */
 #include "model/internal.h"
 
 struct bcl_exchange {
-    bcl_gradient_part *parts; /* (layers + 2): layers from the last down, the embeddings, rows */
-    size_t *offsets;          /* (layers + 1), elements of the arena */
-    bcl_view block, slots;    /* (capacity,C), (capacity,1) */
-    int rows;                 /* of the step that is out */
+    bcl_gradient_part *parts; /* (dense + 1): the arena from its end down, and the word rows */
+    size_t *offsets;          /* (dense), elements of the arena */
+    size_t dense;
+    bcl_view block, slots; /* (capacity,C), (capacity,1) */
+    int rows;              /* of the step that is out */
     bool open;
     size_t out; /* dense parts that were handed out */
 };
 
+/* What is between `offset` and the parts so far is the next one. */
+static void cut(bcl_exchange *x, const bcl_model *m, size_t offset) {
+    const size_t end = x->dense ? x->offsets[x->dense - 1] : m->layout.dense;
+    x->parts[x->dense].count = end - offset;
+    x->offsets[x->dense++] = offset;
+}
+
 /* The arena is embeddings, layers, classifier: the classifier goes with the last layer. */
 static void cut_parts(bcl_exchange *x, const bcl_model *m) {
-    const int L = m->config.layers;
-    size_t end = m->layout.dense;
-    for (int i = 0; i <= L; i++) {
-        const int first = BCL_FIRST_LAYER + (L - 1 - i) * BCL_LAYER_PARAMETERS;
-        x->offsets[i] = i < L ? m->layout.parameters[first].offset : 0;
-        x->parts[i].count = end - x->offsets[i];
-        end = x->offsets[i];
+    for (int i = m->config.layers - 1; i >= 0; i--) {
+        const bcl_parameter *layer =
+            m->layout.parameters + BCL_FIRST_LAYER + (size_t)i * BCL_LAYER_PARAMETERS;
+        if (!i)
+            cut(x, m, layer[BCL_UP_W].offset);
+        cut(x, m, layer[BCL_QKV_W].offset);
     }
+    cut(x, m, 0);
 }
 
 bcl_status bcl_model_exchange_create(bcl_model *m, int64_t tokens) {
     bcl_status status = BCL_OK;
     const int rows = tokens < m->rows ? (int)tokens : m->rows;
-    const size_t L = (size_t)m->config.layers;
+    const size_t most = (size_t)m->config.layers + 2; /* dense parts */
     bcl_exchange *x;
     BCL_NEW(x, 1);
     m->exchange = x;
-    BCL_NEW(x->parts, L + 2);
-    BCL_NEW(x->offsets, L + 1);
+    BCL_NEW(x->parts, most + 1);
+    BCL_NEW(x->offsets, most);
     cut_parts(x, m);
     BCL_TRY(bcl_view_create(&x->block, m->device, BCL_ELEMENT_F32, rows, m->config.hidden,
                             "the word gradients of a step"));
@@ -46,7 +56,7 @@ void bcl_model_exchange_free(bcl_model *m) {
     bcl_exchange *x = m->exchange;
     if (!x)
         return;
-    for (int i = 0; x->parts && i < m->config.layers + 2; i++)
+    for (size_t i = 0; x->parts && i <= x->dense; i++)
         (void)bcl_event_finish(&x->parts[i].ready);
     bcl_buffer_free(m->device, &x->block.buffer);
     bcl_buffer_free(m->device, &x->slots.buffer);
@@ -62,7 +72,7 @@ void bcl_model_exchange_open(bcl_model *m) {
 }
 
 size_t bcl_model_exchange_parts(const bcl_model *m) {
-    return (size_t)m->config.layers + 2;
+    return m->exchange->dense + 1;
 }
 
 bcl_gradient_part *bcl_model_exchange_part(const bcl_model *m, size_t i) {
@@ -99,10 +109,9 @@ out:
 bcl_status bcl_model_exchange_take(bcl_model *m, const int32_t *slots, int count, int64_t step) {
     bcl_status status = BCL_OK;
     bcl_exchange *x = m->exchange;
-    const size_t dense = (size_t)m->config.layers + 1;
-    bcl_gradient_part *rows = &x->parts[dense];
+    bcl_gradient_part *rows = &x->parts[x->dense];
     void *host;
-    while (x->out < dense)
+    while (x->out < x->dense)
         BCL_TRY(bcl_model_exchange_hand_out(m));
     x->open = false;
     x->rows = count;
@@ -123,12 +132,11 @@ out:
 bcl_status bcl_model_exchange_give_back(bcl_model *m, int64_t step) {
     bcl_status status = BCL_OK;
     bcl_exchange *x = m->exchange;
-    const size_t dense = (size_t)m->config.layers + 1;
-    for (size_t i = 0; i <= dense; i++) {
+    for (size_t i = 0; i <= x->dense; i++) {
         bcl_gradient_part *part = &x->parts[i];
         BCL_TRY(bcl_event_finish(&part->ready));
         if (part->values)
-            BCL_TRY(bcl_buffer_unmap(m->device, i < dense ? m->a.g.buffer : x->block.buffer,
+            BCL_TRY(bcl_buffer_unmap(m->device, i < x->dense ? m->a.g.buffer : x->block.buffer,
                                      part->values));
         part->values = NULL;
     }

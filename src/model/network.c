@@ -196,6 +196,17 @@ bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accum
                              gradients ? m->smoothing : 0);
 }
 
+/* Nothing that is queued from here on writes the gradients of the next part. */
+static bcl_status hand_out(bcl_model *m) {
+    bcl_status status = BCL_OK;
+    if (!bcl_model_exchanges(m))
+        return BCL_OK;
+    BCL_TRY(bcl_sums_finish(&m->ops));
+    BCL_TRY(bcl_model_exchange_hand_out(m));
+out:
+    return status;
+}
+
 /* dx is the gradient of the layer's output on entry, of its input on return. The weights' gradients
  * are computed on the auxiliary queue: whatever writes over what they read waits for them, see
  * bcl_operands_use. */
@@ -220,6 +231,8 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
         ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, p[BCL_UP_W].g, p[BCL_UP_B].g, dx, dup, l->y1,
         l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p, p[BCL_UP_W].w, &m->batch, C, F,
         dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
+    if (!layer)
+        BCL_TRY(hand_out(m));
     /* r1 is done with: it takes the gradient of the context */
     BCL_TRY(bcl_linear_backward(ops, l->r1, p[BCL_OUT_W].g, p[BCL_OUT_B].g, dh, l->context,
                                 p[BCL_OUT_W].w, T, C, C, false));
@@ -249,9 +262,7 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
                                  dropout_of(dropout, dropout->classifier, L + 1, BCL_SITE_FIRST)));
     for (int i = L - 1; i >= m->frozen && i >= 0; i--) {
         BCL_TRY(layer_backward(m, i, dropout));
-        if (bcl_model_exchanges(m))
-            BCL_TRY(bcl_sums_finish(&m->ops));
-        BCL_TRY(bcl_model_exchange_hand_out(m));
+        BCL_TRY(hand_out(m));
     }
     if (m->frozen < 0)
         BCL_TRY(bcl_embedding_backward(

@@ -2,8 +2,9 @@
  * from what operations say they read and write (bcl_operands_use), so each buffer that a launch
  * gets must have been declared, and as written where the kernel's argument is not const: whether
  * that would matter today or not, and without a race to be lost. Also, transfers wait for both
- * queues. The program's own definitions of the calls stand before the loader's; those of ocl/ are
- * wrapped, see CMakeLists.txt. */
+ * queues, and gradients that were handed out are not written any more. The program's own
+ * definitions of the calls stand before the loader's; those of ocl/ are wrapped, see
+ * CMakeLists.txt. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include "model/internal.h"
 #include "ocl/internal.h"
@@ -15,6 +16,7 @@ enum {
     GROUPS = 3 /* operations call others */,
     MAX_DECLARED = 64,
     MAX_ARGUMENTS = 4096,
+    MAX_MAPPED = 16,
     SENTENCES = 3,
     LENGTH = 12,
     LAYERS = 2
@@ -30,6 +32,8 @@ static struct {
     declared declared[MAX_DECLARED]; /* by the operation and those around it */
     int count, groups[GROUPS];       /* how many, and of them by each of the last calls */
     int launches, checked, barriers;
+    bcl_extent mapped[MAX_MAPPED]; /* what the host has */
+    int mapped_count;
     struct {
         cl_kernel kernel;
         cl_uint index;
@@ -43,6 +47,17 @@ static struct {
     static __typeof__(name) *next;                                                                 \
     if (!next)                                                                                     \
     *(void **)&next = dlsym(RTLD_NEXT, #name)
+
+static bool overlap(bcl_extent a, bcl_extent b) {
+    return a.root == b.root && a.begin < b.end && b.begin < a.end;
+}
+
+/* Of the gradients' gaps between parameters nobody needs to know what comes back. */
+static void check_mapped(const char *operation, bcl_extent e) {
+    for (int i = 0; i < watch.mapped_count; i++)
+        if (overlap(watch.mapped[i], e) && strcmp(operation, "zero_ranges"))
+            fail_msg("%s writes what the host has", operation);
+}
 
 bcl_status __real_bcl_operands_use(bcl_device *device, const char *operation,
                                    const bcl_operand *operands, size_t count);
@@ -58,8 +73,11 @@ bcl_status __wrap_bcl_operands_use(bcl_device *device, const char *operation,
     for (size_t i = 0; i < count; i++) {
         const bcl_view *v = operands[i].view;
         assert_true(watch.count < MAX_DECLARED);
-        watch.declared[watch.count++] =
-            (declared){{v->root, v->offset, v->offset + v->bytes}, operands[i].takes & BCL_WRITES};
+        const declared d = {{v->root, v->offset, v->offset + v->bytes},
+                            operands[i].takes & BCL_WRITES};
+        watch.declared[watch.count++] = d;
+        if (d.writes)
+            check_mapped(operation, d.extent);
     }
     return __real_bcl_operands_use(device, operation, operands, count);
 }
@@ -121,11 +139,22 @@ static void check_argument(cl_kernel kernel, const char *name, cl_uint index, cl
     watch.checked++;
     for (int i = 0; i < watch.count; i++) {
         const declared *d = &watch.declared[i];
-        if (d->extent.root == e.root && d->extent.begin < e.end && e.begin < d->extent.end &&
-            (d->writes || !writes))
+        if (overlap(d->extent, e) && (d->writes || !writes))
             return;
     }
     fail_msg("%s: %s is %s, but not declared so", name, argument, writes ? "written" : "read");
+}
+
+void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, cl_map_flags flags,
+                         size_t offset, size_t size, cl_uint count, const cl_event *list,
+                         cl_event *event, cl_int *code) {
+    NEXT(clEnqueueMapBuffer);
+    bcl_extent e = extent_of(mem);
+    assert_true(watch.mapped_count < MAX_MAPPED);
+    e.begin += offset;
+    e.end = e.begin + size;
+    watch.mapped[watch.mapped_count++] = e;
+    return next(queue, mem, blocking, flags, offset, size, count, list, event, code);
 }
 
 cl_int clEnqueueBarrierWithWaitList(cl_command_queue queue, cl_uint count, const cl_event *list,
@@ -150,57 +179,142 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
     return next(queue, kernel, dims, offset, global, local, count, list, event);
 }
 
-/* A training step and inference, with and without recomputing, with sums in parts and whole. */
-static void test_step(void **state) {
-    static const uint32_t all[SENTENCES] = {0, 1, 2};
-    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0.1, true, 1, 0, 0};
-    const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, 1};
+typedef struct stepped {
     bcl_config config;
-    bcl_model *model = NULL;
+    bcl_model *model;
     bcl_sample samples[SENTENCES];
     int32_t ids[LENGTH], labels[LENGTH];
     bcl_batch batch;
-    (void)state;
-    OK(bcl_config_default(&config));
-    config.hidden = 32;
-    config.heads = 4;
-    config.head_size = 8;
-    config.intermediate = 48;
-    config.layers = LAYERS;
-    config.vocabulary = 100;
-    config.positions = 32;
+} stepped;
+
+static void open_model(stepped *s) {
+    static const uint32_t all[SENTENCES] = {0, 1, 2};
+    OK(bcl_config_default(&s->config));
+    s->config.hidden = 32;
+    s->config.heads = 4;
+    s->config.head_size = 8;
+    s->config.intermediate = 48;
+    s->config.layers = LAYERS;
+    s->config.vocabulary = 100;
+    s->config.positions = 32;
     for (int t = 0; t < LENGTH; t++) {
-        ids[t] = 1 + t * 7 % 50;
-        labels[t] = t % 2;
+        s->ids[t] = 1 + t * 7 % 50;
+        s->labels[t] = t % 2;
     }
     for (uint32_t b = 0; b < SENTENCES; b++)
-        samples[b] = (bcl_sample){ids, labels, LENGTH - (int)b, b};
-    OK(bcl_model_create(&model, test_device, &config, test_small ? "reference" : NULL,
+        s->samples[b] = (bcl_sample){s->ids, s->labels, LENGTH - (int)b, b};
+    OK(bcl_model_create(&s->model, test_device, &s->config, test_small ? "reference" : NULL,
                         BCL_PRECISION_FP32, 1));
-    OK(bcl_batch_create(&batch, 64, SENTENCES));
-    OK(bcl_batch_pack(&batch, samples, all, SENTENCES, NULL));
-    OK(bcl_model_train_begin(model, NULL));
+    OK(bcl_batch_create(&s->batch, 64, SENTENCES));
+    OK(bcl_batch_pack(&s->batch, s->samples, all, SENTENCES, NULL));
+    OK(bcl_model_train_begin(s->model, NULL));
+}
+
+static void close_model(stepped *s) {
+    OK(bcl_device_finish(test_device));
+    bcl_batch_free(&s->batch);
+    bcl_model_free(s->model);
+    bcl_config_free(&s->config);
+}
+
+/* A training step and inference, with and without recomputing, with sums in parts and whole. */
+static void test_step(void **state) {
+    static const bcl_adam adam = {1e-2, 0.9, 0.999, 1e-8, 0.1, true, 1, 0, 0};
+    const bcl_dropout_state dropout = {0.1f, 0.1f, 0.1f, 1, 1};
+    stepped s = {0};
+    (void)state;
+    open_model(&s);
+    bcl_model *const model = s.model;
     bcl_sums *const sums = model->ops.sums;
     for (int mode = 0; mode < 4; mode++) {
         model->ops.sums = mode / 2 ? sums : NULL;
         OK(bcl_model_reserve(model, &(bcl_capacity){64, SENTENCES, true, true, mode % 2}));
         watch.on = true;
         for (int64_t step = 0; step < 2; step++) {
-            OK(bcl_model_forward(model, &batch, &dropout));
+            OK(bcl_model_forward(model, &s.batch, &dropout));
             OK(bcl_model_loss(model, 0.1f, true, step));
             OK(bcl_model_backward(model, &dropout, step, step));
             OK(bcl_model_update(model, &adam, step));
         }
-        OK(bcl_model_forward(model, &batch, NULL));
+        OK(bcl_model_forward(model, &s.batch, NULL));
         watch.on = false;
     }
     model->ops.sums = sums;
-    OK(bcl_device_finish(test_device));
     print_message("%d launches, %d buffers of theirs\n", watch.launches, watch.checked);
     assert_true(watch.launches > 100 && watch.checked > 4 * watch.launches);
-    bcl_batch_free(&batch);
-    bcl_model_free(model);
-    bcl_config_free(&config);
+    close_model(&s);
+}
+
+/* The whole of a buffer. */
+static float *read_all(bcl_view x) {
+    float *host = malloc(x.bytes);
+    assert_non_null(host);
+    OK(bcl_buffer_read(test_device, x.buffer, 0, host, x.bytes, true));
+    return host;
+}
+
+/* The parts that are handed out are the whole arena from its end down, with what a backward pass
+ * without them computes; what comes back is the gradient, but where there never is one. */
+static void check_parts(const stepped *s, const float *expected) {
+    bcl_model *m = s->model;
+    size_t end = m->layout.dense;
+    assert_int_equal(bcl_model_exchange_parts(m), LAYERS + 3);
+    for (size_t i = 0; i < LAYERS + 2; i++) {
+        const bcl_gradient_part *part = bcl_model_exchange_part(m, i);
+        bcl_gradient_part copy = *part;
+        assert_true(part->count > 0 && part->count <= end);
+        end -= part->count;
+        OK(bcl_event_finish(&bcl_model_exchange_part(m, i)->ready));
+        for (int p = 0; p < m->layout.parameter_count; p++) {
+            const bcl_parameter *q = &m->layout.parameters[p];
+            const size_t bytes = (size_t)q->rows * (size_t)q->columns * sizeof(float);
+            if (q->offset >= end && q->offset < end + copy.count)
+                assert_memory_equal(copy.values + (q->offset - end), expected + q->offset, bytes);
+        }
+        for (size_t k = 0; k < copy.count; k++)
+            copy.values[k] = (float)(end + k);
+    }
+    assert_int_equal(end, 0);
+    watch.mapped_count = 0;
+    OK(bcl_model_exchange_give_back(m, 0));
+    float *back = read_all(m->a.g);
+    for (int p = 0; p < m->layout.parameter_count; p++) {
+        const bcl_parameter *q = &m->layout.parameters[p];
+        for (size_t k = 0; k < (size_t)q->rows * (size_t)q->columns; k++)
+            assert_true(back[q->offset + k] == (float)(q->offset + k) ||
+                        (expected[q->offset + k] == 0 && back[q->offset + k] == 0));
+    }
+    free(back);
+}
+
+static void test_handed_out(void **state) {
+    stepped s = {0};
+    (void)state;
+    open_model(&s);
+    bcl_model *const m = s.model;
+    bcl_sums *const sums = m->ops.sums;
+    OK(bcl_model_exchange_create(m, 64));
+    for (int mode = 0; mode < 4; mode++) {
+        float *expected = NULL;
+        m->ops.sums = mode / 2 ? sums : NULL;
+        for (int open = 0; open < 2; open++) {
+            OK(bcl_model_reserve(m, &(bcl_capacity){64, SENTENCES, true, false, mode % 2}));
+            OK(bcl_model_forward(m, &s.batch, NULL));
+            OK(bcl_model_loss(m, 0.1f, true, false));
+            if (open)
+                bcl_model_exchange_open(m);
+            OK(bcl_model_backward(m, NULL, 0, false));
+            if (open)
+                OK(bcl_model_exchange_take(m, NULL, 0, 0));
+            else
+                expected = read_all(m->a.g);
+        }
+        assert_int_equal(watch.mapped_count, LAYERS + 2);
+        check_parts(&s, expected);
+        free(expected);
+    }
+    m->ops.sums = sums;
+    close_model(&s);
 }
 
 typedef struct moved {
@@ -225,6 +339,7 @@ static void map_it(moved *m) {
     OK(bcl_buffer_map(&host, &event, test_device, m->to.buffer, 0, sizeof m->host));
     OK(bcl_event_finish(&event));
     OK(bcl_buffer_unmap(test_device, m->to.buffer, host));
+    watch.mapped_count = 0;
 }
 static void fill_it(moved *m) {
     OK(bcl_buffer_zero(test_device, m->to.buffer, 0, sizeof m->host));
@@ -263,6 +378,7 @@ static void test_transfers(void **state) {
 int main(void) {
     setenv("BERTCL_CACHE_DIR", "", 1); /* programs there tell nothing of their arguments */
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_step),
+                                       cmocka_unit_test(test_handed_out),
                                        cmocka_unit_test(test_transfers)};
     return TEST_RUN_ON_DEVICE(tests);
 }
