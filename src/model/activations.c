@@ -169,29 +169,30 @@ out:
     return status;
 }
 
-/* What lies between parameters and token types that no token has: no operation writes gradients
- * there, but the norm and Adam read them. */
-static bcl_status list_no_gradient(bcl_model *m) {
-    bcl_status status = BCL_OK;
-    const bcl_layout *l = &m->layout;
-    cl_int *ranges = NULL;
+static int list_gaps(cl_int *ranges, const bcl_layout *l, size_t first, size_t last) {
     int count = 0;
-    BCL_NEW(ranges, 2 * (size_t)l->parameter_count);
     for (int i = 0; i < l->parameter_count; i++) {
         const bcl_parameter *p = &l->parameters[i];
         const size_t rows = i == BCL_TYPE ? 1 : (size_t)p->rows; /* tokens are all of type 0 */
         const size_t begin = p->offset + rows * (size_t)p->columns;
         const size_t end = i + 1 < l->parameter_count ? p[1].offset : l->dense;
-        if (begin == end)
+        if (begin == end || p->offset < first || p->offset >= last)
             continue;
         ranges[2 * count] = (cl_int)begin;
         ranges[2 * count++ + 1] = (cl_int)end;
     }
-    BCL_TRY(bcl_view_create(&m->no_gradient, m->device, BCL_ELEMENT_I32, count, 2,
-                            "the parameters' table"));
-    BCL_TRY(
-        bcl_buffer_write(m->device, m->no_gradient.buffer, 0, ranges, m->no_gradient.bytes, true));
-    m->no_gradient_count = count;
+    return count;
+}
+
+bcl_status bcl_model_gaps_create(bcl_view *out, bcl_model *m, size_t first, size_t last) {
+    bcl_status status = BCL_OK;
+    cl_int *ranges = NULL;
+    BCL_NEW(ranges, 2 * (size_t)m->layout.parameter_count);
+    const int count = list_gaps(ranges, &m->layout, first, last);
+    if (!count)
+        goto out;
+    BCL_TRY(bcl_view_create(out, m->device, BCL_ELEMENT_I32, count, 2, "the parameters' table"));
+    BCL_TRY(bcl_buffer_write(m->device, out->buffer, 0, ranges, out->bytes, true));
 out:
     free(ranges);
     return status;
@@ -269,7 +270,7 @@ bcl_status bcl_model_train_begin(bcl_model *m, const bool *used) {
     BCL_TRY(create_sums(m));
     BCL_TRY(bcl_buffer_write(m->device, m->row_ids.buffer, 0, ids, m->row_ids.bytes, true));
     BCL_TRY(bcl_buffer_write(m->device, m->row_step.buffer, 0, steps, m->row_step.bytes, true));
-    BCL_TRY(list_no_gradient(m));
+    BCL_TRY(bcl_model_gaps_create(&m->no_gradient, m, 0, m->layout.dense));
 out:
     free(ids);
     free(steps);

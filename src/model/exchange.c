@@ -8,6 +8,7 @@
 struct bcl_exchange {
     bcl_gradient_part *parts; /* (dense + 1): the arena from its end down, and the word rows */
     size_t *offsets;          /* (dense), elements of the arena */
+    bcl_view *gaps;           /* (dense) of each, see bcl_model_gaps_create */
     size_t dense;
     bcl_view block, slots; /* (capacity,C), (capacity,1) */
     int rows;              /* of the step that is out */
@@ -43,7 +44,11 @@ bcl_status bcl_model_exchange_create(bcl_model *m, int64_t tokens) {
     m->exchange = x;
     BCL_NEW(x->parts, most + 1);
     BCL_NEW(x->offsets, most);
+    BCL_NEW(x->gaps, most);
     cut_parts(x, m);
+    for (size_t i = 0; i < x->dense; i++)
+        BCL_TRY(bcl_model_gaps_create(&x->gaps[i], m, x->offsets[i],
+                                      x->offsets[i] + x->parts[i].count));
     BCL_TRY(bcl_view_create(&x->block, m->device, BCL_ELEMENT_F32, rows, m->config.hidden,
                             "the word gradients of a step"));
     BCL_TRY(bcl_view_create(&x->slots, m->device, BCL_ELEMENT_I32, rows, 1,
@@ -58,10 +63,13 @@ void bcl_model_exchange_free(bcl_model *m) {
         return;
     for (size_t i = 0; x->parts && i <= x->dense; i++)
         (void)bcl_event_finish(&x->parts[i].ready);
+    for (size_t i = 0; x->gaps && i < x->dense; i++)
+        bcl_buffer_free(m->device, &x->gaps[i].buffer);
     bcl_buffer_free(m->device, &x->block.buffer);
     bcl_buffer_free(m->device, &x->slots.buffer);
     free(x->parts);
     free(x->offsets);
+    free(x->gaps);
     free(x);
     m->exchange = NULL;
 }
@@ -97,7 +105,10 @@ bcl_status bcl_model_exchange_hand_out(bcl_model *m) {
     if (!x || !x->open)
         return BCL_OK;
     bcl_gradient_part *part = &x->parts[x->out];
+    const bcl_view gaps = x->gaps[x->out];
     void *host;
+    if (!m->capacity.accumulate) /* else nothing else was there */
+        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, gaps, gaps.rows));
     BCL_TRY(bcl_buffer_map(&host, &part->ready, m->device, m->a.g.buffer,
                            x->offsets[x->out] * sizeof(float), part->count * sizeof(float)));
     part->values = host;
@@ -143,8 +154,6 @@ bcl_status bcl_model_exchange_give_back(bcl_model *m, int64_t step) {
     if (x->rows)
         BCL_TRY(bcl_embedding_rows_scatter(&m->ops, m->row_g, m->row_step, x->block, x->slots,
                                            x->rows, m->config.hidden, (int)step));
-    if (!m->capacity.accumulate) /* the gaps came back with what was added up there */
-        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
 out:
     return status;
 }

@@ -103,9 +103,8 @@ struct bcl_model {
     float *watched; /* (T,C) on the host; else NULL */
     int overflow;   /* the first layer whose input is not finite, -1: none yet */
     /* training */
-    bcl_view m, v;        /* (1,layout.dense) */
-    bcl_view no_gradient; /* (no_gradient_count,2) ranges of the arenas that get none */
-    int no_gradient_count;
+    bcl_view m, v;                /* (1,layout.dense) */
+    bcl_view no_gradient;         /* see bcl_model_gaps_create, of the whole arena */
     bcl_view row_g, row_m, row_v; /* (R,C) */
     bcl_view row_ids, row_step;   /* (R,1) */
     bcl_view partial, clip;       /* (1,BCL_ADAM_PARTIALS), (1,2) */
@@ -153,6 +152,10 @@ bcl_parameter *bcl_model_weight(const bcl_model *m, int i);
 /* An error if the weights are packed, which `what` does not go with. */
 bcl_status bcl_model_check_plain(const bcl_model *m, const char *what);
 
+/* *out (rows,2): the ranges of the arenas, within the parameters that begin in [first,last), that
+ * no operation writes a gradient to, though norm and Adam read them: what lies between parameters,
+ * and token types that no token has. Untouched where there is none. */
+bcl_status bcl_model_gaps_create(bcl_view *out, bcl_model *m, size_t first, size_t last);
 void bcl_model_release_activations(bcl_model *model);
 /* Makes the views of the block for batches of this capacity, unless they are. */
 bcl_status bcl_model_view_block(bcl_model *m, int tokens, int sentences);

@@ -271,8 +271,9 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
             p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows,
             (int)step, dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     BCL_TRY(bcl_sums_later(&m->ops, false));
-    if (!m->capacity.accumulate) /* else nothing else was there */
-        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient_count));
+    if (!m->capacity.accumulate && /* else nothing else was there */
+        !bcl_model_exchanges(m))   /* which has its own for each part */
+        BCL_TRY(bcl_zero_ranges(&m->ops, m->a.g, m->no_gradient, m->no_gradient.rows));
 out:
     return status;
 }
