@@ -74,10 +74,10 @@ __kernel void embedding_backward_input(__global float *restrict r, __global floa
 /* Gradient rows of the word embedding: of slot slots[u] the sum of dr over the tokens
  * order[starts[u]] .. order[starts[u+1]-1], in that order. A row is overwritten at its first
  * gradient of a step and added to afterwards; row_step tells which. */
-static inline void add_word(__global float *restrict dword /* (R,C) */,
-                            __global int *restrict row_step, __global const float *dr,
-                            __global const int *order, __global const int *starts,
-                            __global const int *slots, int u, int step, int C) {
+static inline void add_word(__global float *dword /* (R,C) */, __global int *row_step,
+                            __global const float *dr, __global const int *order,
+                            __global const int *starts, __global const int *slots, int u, int step,
+                            int C) {
     const int lid = get_local_id(0), slot = slots[u], first = starts[u], last = starts[u + 1];
     const bool add = row_step[slot] == step;
     __global float *out = dword + (size_t)slot * C;
@@ -95,9 +95,8 @@ static inline void add_word(__global float *restrict dword /* (R,C) */,
 }
 
 /* dposition[p] (+)= sum over the sentences of more than p tokens. */
-static inline void add_position(__global float *restrict dposition /* (P,C) */,
-                                __global const float *dr, __global const int *starts, int p, int B,
-                                int C, int accumulate) {
+static inline void add_position(__global float *dposition /* (P,C) */, __global const float *dr,
+                                __global const int *starts, int p, int B, int C, int accumulate) {
     for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW) {
         fv sum = accumulate ? load(dposition + (size_t)p * C + c, C - c) : (fv)(0);
         for (int b = 0; b < B; b++)
