@@ -15,6 +15,14 @@ need_device() {
     fi
 }
 
+need_pocl() {
+    need_device
+    if ! grep -q '^pocl:0' "$tmp/devices"; then
+        echo "skipped: no pocl:0"
+        exit 77
+    fi
+}
+
 # wait_until PID COMMAND...: until the command succeeds or the process has ended. No limit of time: ctest ends what hangs.
 wait_until() {
     local pid=$1
