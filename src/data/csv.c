@@ -44,11 +44,8 @@ out:
     return status;
 }
 
-static bool is_named(const bcl_cells *c, const char *asked, bool names(bcl_field)) {
-    size_t count = 0;
-    for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++)
-        count += asked ? bcl_is_one_of(c->cells[i], asked) : names(c->cells[i]);
-    return count > 0;
+static bool is_named(const bcl_cells *c, const char *asked, bool means(bcl_field)) {
+    return bcl_find_named(c, NULL, means) || (asked && bcl_find_named(c, asked, NULL));
 }
 
 /* The separator between which the first line names a word's and a tag's column, of `columns`;

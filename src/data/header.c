@@ -42,6 +42,15 @@ bcl_field bcl_without_hash(bcl_field cell) {
     return cell;
 }
 
+size_t bcl_find_named(const bcl_cells *c, const char *name, bool (*means)(bcl_field)) {
+    for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++) {
+        const bcl_field cell = i ? c->cells[i] : bcl_without_hash(c->cells[i]);
+        if (name ? strlen(name) == cell.size && !memcmp(name, cell.text, cell.size) : means(cell))
+            return i + 1;
+    }
+    return 0;
+}
+
 /* ---- other files ---- */
 
 size_t bcl_number_of(bcl_field cell) {

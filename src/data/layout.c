@@ -140,19 +140,9 @@ static bool count(sample *s, bcl_field line, size_t number) {
 
 /* ---- names of columns ---- */
 
-/* The place of the first cell that is named so, from 1; 0: none. `name` NULL: by what it means. */
-static size_t find_named(const bcl_cells *c, const char *name, bool (*means)(bcl_field)) {
-    for (size_t i = 0; i < c->count && i < BCL_MAX_COLUMNS; i++) {
-        const bcl_field cell = i ? c->cells[i] : bcl_without_hash(c->cells[i]);
-        if (name ? strlen(name) == cell.size && !memcmp(name, cell.text, cell.size) : means(cell))
-            return i + 1;
-    }
-    return 0;
-}
-
 static bcl_status find_by_option(int64_t *out, const sample *s, const char *name,
                                  const char *option) {
-    const size_t at = find_named(&s->cells, name, NULL);
+    const size_t at = bcl_find_named(&s->cells, name, NULL);
     if (!at)
         return bcl_fail(BCL_ERROR_FORMAT,
                         "%s:%zu: found no column named \"%s\" in \"%.*s\", expected what --%s says",
@@ -171,8 +161,8 @@ static bcl_status find_header(sample *s) {
     bcl_field line = s->header_text ? (bcl_field){s->header_text, s->header_size} : s->first;
     bcl_split_cells(&s->cells, line);
     const bcl_cells *c = &s->cells;
-    const size_t word = find_named(c, NULL, bcl_names_word);
-    const size_t tag = find_named(c, NULL, o->words_only ? bcl_names_other : bcl_names_tag);
+    const size_t word = bcl_find_named(c, NULL, bcl_names_word);
+    const size_t tag = bcl_find_named(c, NULL, o->words_only ? bcl_names_other : bcl_names_tag);
     for (size_t i = 0; !s->header_text && !asked && i < c->count && i < BCL_MAX_COLUMNS; i++)
         if (bcl_is_scheme_tag(c->cells[i].text, c->cells[i].size))
             goto out; /* a line of data */
@@ -190,7 +180,7 @@ static bcl_status find_header(sample *s) {
         BCL_TRY(find_by_option(&l->word, s, o->word_name, "word-column"));
     if (c->count <= BCL_MAX_COLUMNS && bcl_is_one_of(c->cells[c->count - 1], "misc"))
         l->misc = c->count;
-    l->sentence = find_named(c, NULL, bcl_names_sentence);
+    l->sentence = bcl_find_named(c, NULL, bcl_names_sentence);
     if ((int64_t)l->sentence == l->word || (int64_t)l->sentence == l->tag)
         l->sentence = 0;
 out:

@@ -17,6 +17,8 @@ bool bcl_names_other(bcl_field cell);
 bool bcl_names_sentence(bcl_field cell);
 /* Of "#word" the name. */
 bcl_field bcl_without_hash(bcl_field cell);
+/* The place of the first cell that is named so, from 1; 0: none. `name` NULL: by what it means. */
+size_t bcl_find_named(const bcl_cells *cells, const char *name, bool (*means)(bcl_field));
 /* A whole number; SIZE_MAX if the cell is none. */
 size_t bcl_number_of(bcl_field cell);
 /* Refuses files that have columns and are none of words with tags, by their first line. */

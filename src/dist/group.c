@@ -152,7 +152,6 @@ static void nap(const bcl_group *g, bool idle) {
  * layers below, MPI carries those above. */
 static bcl_status sum_parts(bcl_group *g, const bcl_train_part *step, sums *own, double *ready_at) {
     bcl_status status = BCL_OK;
-    enum { LAST = 4 }; /* the lowest layer's halves, the embeddings and the word rows */
     const size_t count = bcl_model_exchange_parts(step->model);
     size_t begun = 0;
     double told = bcl_seconds();
@@ -174,7 +173,7 @@ static bcl_status sum_parts(bcl_group *g, const bcl_train_part *step, sums *own,
             bcl_control_tell(BCL_CONTROL_WAITING, 0, "");
         }
         if (!ready && begun < count)
-            nap(g, done && begun + LAST < count);
+            nap(g, done && begun + BCL_EXCHANGE_LAST < count);
     }
     if (g->remainders)
         bcl_remainders_put_rows(g->remainders);

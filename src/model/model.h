@@ -232,6 +232,9 @@ bcl_status bcl_model_exchange_none(bcl_model *model);
 /* After the backward pass: hands out the rest. slots (count): gradient rows of all words of the
  * step, here or elsewhere; must stay until give_back. */
 bcl_status bcl_model_exchange_take(bcl_model *model, const int32_t *slots, int count, int64_t step);
+/* The parts behind which there is little left to compute: the lowest layer's two, the embeddings'
+ * and the word rows. */
+enum { BCL_EXCHANGE_LAST = 4 };
 /* How many parts there are, and part i; the first are the first to be ready. */
 size_t bcl_model_exchange_parts(const bcl_model *model);
 bcl_gradient_part *bcl_model_exchange_part(const bcl_model *model, size_t i);
