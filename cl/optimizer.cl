@@ -3,24 +3,15 @@
  * ids[slot] is a slot's row in the table. A slot whose row_step is below 0 never had a gradient:
  * its moments are 0 and Adam's update is exactly 0. One whose row_step is not this step has
  * gradient 0.
- *   -DCOPY=n  16 bf16 or 17 fp16: the parameters are kept rounded, too, for products that read them
- *             so */
+ * With -DHALF the parameters are kept rounded, too, for products that read them so. */
 #include "common.h"
-#ifdef COPY
-#include "round.h"
-static inline void store_copy(fv x, __global ushort *copy, int n) {
-    float part[VW];
-    STORE_FULL(x, part);
-    for (int i = 0; i < VW; i++)
-        if (i < n)
-            copy[i] = COPY == 16 ? to_bf16(part[i]) : to_fp16(part[i]);
-}
-
+#include "half.h"
+#ifdef HALF
 /* copy (n) = p, rounded; each group has `chunk` of them. */
 __kernel void copy_dense(__global ushort *copy, __global const float *p, int n, int chunk) {
     const int first = get_group_id(0) * chunk, last = min(first + chunk, n);
     for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW)
-        store_copy(load(p + i, last - i), copy + i, last - i);
+        store_half(load(p + i, last - i), copy + i, last - i);
 }
 #endif
 
@@ -102,7 +93,7 @@ static inline fv adam_vector(__global float *p, fv g, __global float *m, __globa
 
 /* Where the step's loss, or a norm that is known, is not finite, nothing is updated: what went
  * wrong can still be looked for. Without clipping (has_clip 0) nothing waits for the norm, and this
- * reads the gradient for it: partial as norm_parts', to the bit. copy: of p, see COPY; without it
+ * reads the gradient for it: partial as norm_parts', to the bit. copy: of p, see HALF; without it
  * not looked at. */
 __kernel void adam_dense(__global float *restrict p, __global const float *restrict g,
                          __global float *restrict m, __global float *restrict v,
@@ -121,8 +112,8 @@ __kernel void adam_dense(__global float *restrict p, __global const float *restr
         sum += x * x;
         const fv updated = adam_vector(p + i, x * factor, m + i, v + i, last - i, step_size, root2,
                                        one_minus_beta1, beta2, one_minus_beta2, eps, decay, l2);
-#ifdef COPY
-        store_copy(updated, copy + i, last - i);
+#ifdef HALF
+        store_half(updated, copy + i, last - i);
 #else
         (void)updated;
 #endif

@@ -14,6 +14,14 @@ static inline uint32_t bcl_dropout_threshold(float p) {
     return p > 0 ? (uint32_t)((double)p * 4294967296.0) : 0;
 }
 
+/* The variant of a kernel that keeps `view` as cl/half.h says; "" where it is f32 or none. */
+static inline const char *bcl_half_words(bcl_view view) {
+    return !view.buffer                    ? ""
+           : view.type == BCL_ELEMENT_BF16 ? " -DHALF=16"
+           : view.type == BCL_ELEMENT_F16  ? " -DHALF=17"
+                                           : "";
+}
+
 /* Names the operation that is launched next: one bound by memory, with the bytes that it has to
  * read and write. */
 static inline void bcl_operation(const bcl_ops *ops, const char *name, double bytes) {

@@ -56,21 +56,15 @@ out:
     return status;
 }
 
-/* Variants of the kernels that round to this type. */
-static const char *copy_words(bcl_view copy) {
-    return !copy.buffer ? "" : copy.type == BCL_ELEMENT_BF16 ? " -DCOPY=16" : " -DCOPY=17";
-}
-
-enum { HALVES = BCL_TAKES_BF16 | BCL_TAKES_F16 };
-
 bcl_status bcl_adam_copy(bcl_ops *ops, bcl_view copy, bcl_view p, int N) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int chunk = chunk_of((size_t)N, DENSE_PIECES, 4096);
-    BCL_TRY(BCL_OPERANDS(ops, "adam_copy", {"copy", &copy, 1, N, HALVES | BCL_WRITES},
+    BCL_TRY(BCL_OPERANDS(ops, "adam_copy", {"copy", &copy, 1, N, BCL_TAKES_HALVES | BCL_WRITES},
                          BCL_IN(p, 1, N)));
     bcl_operation(ops, "parameters in 16 bits", bcl_view_traffic(copy) + bcl_view_traffic(p));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "copy_dense", copy_words(copy)));
+    BCL_TRY(
+        bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "copy_dense", bcl_half_words(copy)));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, (N + chunk - 1) / chunk), bcl_ptr(copy),
                        bcl_ptr(p), bcl_int(N), bcl_int(chunk)));
 out:
@@ -81,7 +75,8 @@ static bcl_status check_arenas(bcl_ops *ops, const bcl_adam_arenas *a) {
     const int N = (int)a->N, R = a->R, C = a->C;
     return BCL_OPERANDS(
         ops, "adam_step", BCL_OUT(a->p, 1, N), BCL_IN(a->g, 1, N), BCL_OUT(a->m, 1, N),
-        BCL_OUT(a->v, 1, N), {"copy", &a->copy, 1, N, HALVES | BCL_TAKES_NONE | BCL_WRITES},
+        BCL_OUT(a->v, 1, N),
+        {"copy", &a->copy, 1, N, BCL_TAKES_HALVES | BCL_TAKES_NONE | BCL_WRITES},
         BCL_OUT(a->table, BCL_ANY, C), BCL_IN(a->row_g, R, C), BCL_OUT(a->row_m, R, C),
         BCL_OUT(a->row_v, R, C), BCL_IN_INTS(a->row_ids, R, 1), BCL_IN_INTS(a->row_step, R, 1),
         BCL_OUT(a->partial, 1, BCL_ADAM_PARTIALS), BCL_OUT(a->clip, 1, 2), BCL_IN(a->loss, 1, 2));
@@ -123,8 +118,8 @@ static bcl_status update_dense(bcl_ops *ops, const bcl_adam_arenas *a, const bcl
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const numbers n = numbers_of(adam, r->rate, r->decays, step);
-    BCL_TRY(
-        bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense", copy_words(a->copy)));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense",
+                           bcl_half_words(a->copy)));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
                        bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
                        bcl_ptr(a->partial), bcl_ptr(a->copy.buffer ? a->copy : a->p),

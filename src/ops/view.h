@@ -59,6 +59,7 @@ enum {
     BCL_TAKES_F32 = 1 << BCL_ELEMENT_F32,
     BCL_TAKES_BF16 = 1 << BCL_ELEMENT_BF16,
     BCL_TAKES_F16 = 1 << BCL_ELEMENT_F16,
+    BCL_TAKES_HALVES = BCL_TAKES_BF16 | BCL_TAKES_F16,
     BCL_TAKES_I32 = 1 << BCL_ELEMENT_I32,
     BCL_TAKES_NONE = 1 << 8,   /* the operand may be missing */
     BCL_TAKES_STRIDE = 1 << 9, /* rows may lie further apart than they are long */

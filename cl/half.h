@@ -1,0 +1,29 @@
+/* fp32 numbers that lie in memory as 16 bits, behind common.h: -DHALF=16 bf16, 17 fp16; without it
+ * what the kernel has of them is fp32, and half_t float. */
+#ifdef HALF
+#include "round.h"
+typedef ushort half_t;
+static inline ushort to_half(float x) {
+    return HALF == 16 ? to_bf16(x) : to_fp16(x);
+}
+static inline float from_half(ushort x) {
+    return HALF == 16 ? as_float((uint)x << 16) : vload_half(0, (const half *)&x);
+}
+static inline void store_half(fv x, __global ushort *p, int n) {
+    float part[VW];
+    STORE_FULL(x, part);
+    for (int i = 0; i < VW; i++)
+        if (i < n)
+            p[i] = to_half(part[i]);
+}
+static inline fv load_half(__global const ushort *p, int n) {
+    float part[VW];
+    for (int i = 0; i < VW; i++)
+        part[i] = i < n ? from_half(p[i]) : 0;
+    return LOAD_FULL(part);
+}
+#else
+typedef float half_t;
+#define store_half store
+#define load_half  load
+#endif
