@@ -1,14 +1,15 @@
 /* r = word[id] + position[p] + type[0]; y = dropout(LayerNorm(r)).
  * Forward and backward: one group of LS items a token. r is not saved: backward gathers it again.
- */
+ * With -DHALF y has a copy in 16 bits. */
 #include "common.h"
+#include "half.h"
 
 static inline fv gather(__global const float *word, __global const float *position,
                         __global const float *type, int c, int n) {
     return load(word + c, n) + load(position + c, n) + load(type + c, n);
 }
 
-__kernel void embedding_forward(__global float *restrict y /* (T,C) */,
+__kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */,
                                 __global float *restrict mean, __global float *restrict rstd,
                                 __global const int *ids, __global const int *positions,
                                 __global const int *samples, __global const float *word,
@@ -35,11 +36,13 @@ __kernel void embedding_forward(__global float *restrict y /* (T,C) */,
         dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site, key0, key1);
         for (int w = 0; w < 4; w++) {
             const int c = UNIT_COLUMN(u, w), n = C - c;
-            if (n > 0)
-                store(((gather(word, position, type, c, n) - m) * r * load(gamma + c, n) +
-                       load(beta + c, n)) *
-                          factor[w],
-                      y + row + c, n);
+            if (n > 0) {
+                const fv v = ((gather(word, position, type, c, n) - m) * r * load(gamma + c, n) +
+                              load(beta + c, n)) *
+                             factor[w];
+                store(v, y + row + c, n);
+                STORE_COPY(v, row + c, n);
+            }
         }
     }
     if (lid == 0) {

@@ -1,5 +1,5 @@
 /* fp32 numbers that lie in memory as 16 bits, behind common.h: -DHALF=16 bf16, 17 fp16; without it
- * what the kernel has of them is fp32, and half_t float. */
+ * what the kernel has of them is fp32, and half_t float, and no output y has a copy in 16 bits. */
 #ifdef HALF
 #include "round.h"
 typedef ushort half_t;
@@ -22,8 +22,12 @@ static inline fv load_half(__global const ushort *p, int n) {
         part[i] = i < n ? from_half(p[i]) : 0;
     return LOAD_FULL(part);
 }
+#define COPY_PARAMETER       __global half_t *restrict copy /* of y */,
+#define STORE_COPY(x, at, n) store_half(x, copy + (at), n)
 #else
 typedef float half_t;
 #define store_half store
 #define load_half  load
+#define COPY_PARAMETER
+#define STORE_COPY(x, at, n)
 #endif

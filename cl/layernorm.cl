@@ -1,6 +1,8 @@
 /* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. With
- * -DREST h is still to be summed up, from the parts of the product that it is. */
+ * -DREST h is still to be summed up, from the parts of the product that it is. With -DHALF y has a
+ * copy in 16 bits, and dh is in 16 bits. */
 #include "common.h"
+#include "half.h"
 #include "rest.h"
 
 /* One expression for both kernels that compute y, so that they give the same bits. */
@@ -8,11 +10,14 @@ static inline fv normalize(fv r, float mean, float rstd, fv gamma, fv beta) {
     return fma((r - mean) * rstd, gamma, beta);
 }
 
-__kernel void residual_layernorm_forward(
-    __global float *restrict y /* (T,C) */, __global float *restrict r /* (T,C), saved; holds h */,
-    __global float *restrict mean, __global float *restrict rstd, __global const float *x,
-    __global const float *gamma, __global const float *beta, __global const int *positions,
-    __global const int *samples, int C, float eps, DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
+__kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */,
+                                         __global float *restrict r /* (T,C), saved; holds h */,
+                                         __global float *restrict mean,
+                                         __global float *restrict rstd, __global const float *x,
+                                         __global const float *gamma, __global const float *beta,
+                                         __global const int *positions, __global const int *samples,
+                                         int C, float eps,
+                                         DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
     __local float scratch[LS];
     const int t = get_group_id(0), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
@@ -51,9 +56,11 @@ __kernel void residual_layernorm_forward(
     for (int u = lid; u < ROW_UNITS(C); u += LS)
         for (int w = 0; w < 4; w++) {
             const int c = UNIT_COLUMN(u, w), n = C - c;
-            if (n > 0)
-                store(normalize(load(r + c, n), m, s, load(gamma + c, n), load(beta + c, n)), y + c,
-                      n);
+            if (n > 0) {
+                const fv v = normalize(load(r + c, n), m, s, load(gamma + c, n), load(beta + c, n));
+                store(v, y + c, n);
+                STORE_COPY(v, row + c, n);
+            }
         }
     if (lid == 0) {
         mean[t] = m;
@@ -61,23 +68,34 @@ __kernel void residual_layernorm_forward(
     }
 }
 
-/* y again, from what the forward pass saved. */
-__kernel void layernorm_recompute(__global float *restrict y /* (T,C) */,
+/* y again, from what the forward pass saved. Without write_y, y is not touched. */
+#ifdef HALF
+#define WRITE_Y           write_y
+#define WRITE_Y_PARAMETER , int write_y
+#else
+#define WRITE_Y 1
+#define WRITE_Y_PARAMETER
+#endif
+__kernel void layernorm_recompute(COPY_PARAMETER __global float *restrict y /* (T,C) */,
                                   __global const float *restrict r /* (T,C) */,
                                   __global const float *mean, __global const float *rstd,
-                                  __global const float *gamma, __global const float *beta, int C) {
+                                  __global const float *gamma, __global const float *beta,
+                                  int C WRITE_Y_PARAMETER) {
     const int t = get_group_id(0);
     const float m = mean[t], s = rstd[t];
-    r += (size_t)t * C, y += (size_t)t * C;
+    const size_t row = (size_t)t * C;
     for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW) {
         const int n = C - c;
-        store(normalize(load(r + c, n), m, s, load(gamma + c, n), load(beta + c, n)), y + c, n);
+        const fv v = normalize(load(r + row + c, n), m, s, load(gamma + c, n), load(beta + c, n));
+        if (WRITE_Y)
+            store(v, y + row + c, n);
+        STORE_COPY(v, row + c, n);
     }
 }
 
 /* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr).
  * dr may be dy. Without write_dh, dh is not touched. */
-__kernel void layernorm_backward(__global float *dr /* (T,C) */, __global float *dh /* (T,C) */,
+__kernel void layernorm_backward(__global float *dr /* (T,C) */, __global half_t *dh /* (T,C) */,
                                  __global const float *dy, __global const float *r,
                                  __global const float *mean, __global const float *rstd,
                                  __global const float *gamma, __global const int *positions,
@@ -112,7 +130,7 @@ __kernel void layernorm_backward(__global float *dr /* (T,C) */, __global float 
                 const fv d = s * (g - mean_g - (load(r + c, n) - m) * s * mean_gx);
                 store(d, dr + c, n);
                 if (write_dh)
-                    store(d * factor[w], dh + c, n);
+                    store_half(d * factor[w], dh + c, n);
             }
         }
     }

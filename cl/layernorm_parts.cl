@@ -1,7 +1,8 @@
 /* LayerNorm backward for devices with groups of many items, VW = 1: a group has `rows` rows, a
  * few at a time, and takes the sums over them for dgamma and dbeta on its way. With -DREST the
- * parts of a product are still to be added to dy. */
+ * parts of a product are still to be added to dy. With -DHALF dh is in 16 bits. */
 #include "common.h"
+#include "half.h"
 #include "rest.h"
 
 #define UNROLL _Pragma("unroll")
@@ -28,7 +29,7 @@ static inline void group_sums(const float x[2 * ROWS], __local float *scratch /*
  * the sums of dy xhat and of dy over the rows of group p. dr may be dy. Without write_dh, dh is not
  * touched. An item has the same columns of every row, so `sums` needs no barrier. */
 __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
-                                       __global float *dh /* (T,C) */,
+                                       __global half_t *dh /* (T,C) */,
                                        __global float *restrict part /* at `at`: (parts,2,C) */,
                                        int at, __global const float *dy, __global const float *r,
                                        __global const float *mean, __global const float *rstd,
@@ -101,7 +102,7 @@ __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
                         const float d = s * (g - mean_g - (r[e] - m) * s * mean_gx);
                         dr[e] = d;
                         if (write_dh)
-                            dh[e] = d * factor[w];
+                            store_half(d * factor[w], dh + e, 1);
                     }
                 }
             }

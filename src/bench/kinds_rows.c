@@ -63,9 +63,9 @@ out:
 
 bcl_status bcl_bench_embedding_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_embedding_forward(&o->ops, t[EY].view, t[EMEAN].view, t[ERSTD].view, &o->batch,
-                                 t[EWORD].view, t[EPOSITION].view, t[ETYPE].view, t[EGAMMA].view,
-                                 t[EBETA].view, embedding_shape(o),
+    return bcl_embedding_forward(&o->ops, t[EY].view, (bcl_view){0}, t[EMEAN].view, t[ERSTD].view,
+                                 &o->batch, t[EWORD].view, t[EPOSITION].view, t[ETYPE].view,
+                                 t[EGAMMA].view, t[EBETA].view, embedding_shape(o),
                                  (float)o->config->layer_norm_eps, o->dropout);
 }
 
@@ -229,9 +229,10 @@ out:
 
 bcl_status bcl_bench_norm_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_residual_layernorm_forward(
-        &o->ops, t[NY].view, t[NR].view, t[NMEAN].view, t[NRSTD].view, t[NX].view, t[NGAMMA].view,
-        t[NBETA].view, &o->batch, o->config->hidden, (float)o->config->layer_norm_eps, o->dropout);
+    return bcl_residual_layernorm_forward(&o->ops, t[NY].view, (bcl_view){0}, t[NR].view,
+                                          t[NMEAN].view, t[NRSTD].view, t[NX].view, t[NGAMMA].view,
+                                          t[NBETA].view, &o->batch, o->config->hidden,
+                                          (float)o->config->layer_norm_eps, o->dropout);
 }
 
 static double mask_at(const bcl_bench_operation *o, size_t i) {
@@ -338,8 +339,9 @@ out:
 
 bcl_status bcl_bench_norm_recompute_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_layernorm_recompute(&o->ops, t[NY].view, t[NR].view, t[NMEAN].view, t[NRSTD].view,
-                                   t[NGAMMA].view, t[NBETA].view, o->batch.T, o->config->hidden);
+    return bcl_layernorm_recompute(&o->ops, t[NY].view, (bcl_view){0}, t[NR].view, t[NMEAN].view,
+                                   t[NRSTD].view, t[NGAMMA].view, t[NBETA].view, o->batch.T,
+                                   o->config->hidden);
 }
 
 bcl_status bcl_bench_norm_recompute_expect(bcl_bench_operation *o) {

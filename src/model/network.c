@@ -9,6 +9,8 @@ static bcl_dropout dropout_of(const bcl_dropout_state *dropout, float p, int lay
     return (bcl_dropout){p, bcl_site(layer, place), {(uint32_t)key, (uint32_t)(key >> 32)}};
 }
 
+static const bcl_view none;
+
 static const bcl_parameter *layer_parameters(const bcl_model *m, int layer) {
     return m->layout.parameters + BCL_FIRST_LAYER + layer * BCL_LAYER_PARAMETERS;
 }
@@ -47,8 +49,8 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
     BCL_TRY(bcl_linear_layernorm_forward(
-        ops, l->y1, l->r1, l->mean1, l->rstd1, l->context, l->x, p[BCL_OUT_W].w, p[BCL_OUT_B].p,
-        p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C, C, (float)c->layer_norm_eps,
+        ops, l->y1, none, l->r1, l->mean1, l->rstd1, l->context, l->x, p[BCL_OUT_W].w,
+        p[BCL_OUT_B].p, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_FIRST)));
     BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].w, p[BCL_UP_B].p, T, C,
                                     F, c->activation == BCL_GELU_TANH));
@@ -65,8 +67,8 @@ static bcl_status layer_forward(bcl_model *m, int layer, const bcl_dropout_state
     bcl_ops *ops = &m->ops;
     BCL_TRY(layer_inner(m, layer, l, dropout));
     BCL_TRY(bcl_linear_layernorm_forward(
-        ops, l[1].x, l->r2, l->mean2, l->rstd2, l->gelu, l->y1, p[BCL_DOWN_W].w, p[BCL_DOWN_B].p,
-        p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, F, C, (float)c->layer_norm_eps,
+        ops, l[1].x, none, l->r2, l->mean2, l->rstd2, l->gelu, l->y1, p[BCL_DOWN_W].w,
+        p[BCL_DOWN_B].p, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, F, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_SECOND)));
 out:
     return status;
@@ -79,7 +81,7 @@ static bcl_status layer_recompute(bcl_model *m, int layer, const bcl_dropout_sta
     const bcl_layer_activations *l = &m->a.backward[layer];
     if (layer) {
         const bcl_parameter *below = layer_parameters(m, layer - 1);
-        BCL_TRY(bcl_layernorm_recompute(&m->ops, l->x, l[-1].r2, l[-1].mean2, l[-1].rstd2,
+        BCL_TRY(bcl_layernorm_recompute(&m->ops, l->x, none, l[-1].r2, l[-1].mean2, l[-1].rstd2,
                                         below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
                                         m->config.hidden));
     }
@@ -126,8 +128,8 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     BCL_TRY(upload(m, batch));
     BCL_TRY(copy_weights(m));
     BCL_TRY(bcl_embedding_forward(
-        &m->ops, m->a.forward->x, m->a.mean, m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p,
-        p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
+        &m->ops, m->a.forward->x, none, m->a.mean, m->a.rstd, &m->batch, m->words,
+        p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
         (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     BCL_TRY(watch(m, 0));
@@ -188,7 +190,6 @@ out:
 }
 
 bcl_status bcl_model_loss(bcl_model *m, float weight, bool gradients, bool accumulate) {
-    const bcl_view none = {0};
     m->ops.accumulate = accumulate;
     return bcl_cross_entropy(&m->ops, m->stats, m->a.row_loss, m->a.predicted,
                              gradients ? m->a.dlogits : none, m->a.logits, &m->batch,

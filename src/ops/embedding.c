@@ -1,24 +1,41 @@
 /* The sum of three embeddings, its LayerNorm and dropout. */
 #include "ops/sums.h"
 
-bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_view rstd,
-                                 const bcl_batch_layout *batch, bcl_view word, bcl_view position,
-                                 bcl_view type, bcl_view gamma, bcl_view beta,
+bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view mean,
+                                 bcl_view rstd, const bcl_batch_layout *batch, bcl_view word,
+                                 bcl_view position, bcl_view type, bcl_view gamma, bcl_view beta,
                                  bcl_embedding_shape shape, float eps, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const int T = batch->T, C = shape.C;
-    BCL_TRY(BCL_OPERANDS(ops, "embedding_forward", BCL_OUT(y, T, C), BCL_OUT(mean, T, 1),
+    BCL_TRY(BCL_OPERANDS(ops, "embedding_forward", BCL_OUT(y, T, C),
+                         BCL_OUT_HALVES_OR_NONE(copy, T, C), BCL_OUT(mean, T, 1),
                          BCL_OUT(rstd, T, 1), BCL_IN_INTS(batch->ids, T, 1),
                          BCL_IN_INTS(batch->positions, T, 1), BCL_IN_INTS(batch->samples, T, 1),
                          BCL_IN(word, shape.V, C), BCL_IN(position, shape.P, C),
                          BCL_IN(type, shape.N, C), BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C)));
-    bcl_operation(ops, "embedding", 3 * bcl_view_traffic(y)); /* with two rows that it gathers */
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(mean), bcl_ptr(rstd),
-                       bcl_ptr(batch->ids), bcl_ptr(batch->positions), bcl_ptr(batch->samples),
-                       bcl_ptr(word), bcl_ptr(position), bcl_ptr(type), bcl_ptr(gamma),
-                       bcl_ptr(beta), bcl_int(C), bcl_float(eps), BCL_DROPOUT_ARGS(dropout)));
+    bcl_operation(ops, "embedding", /* with two rows that it gathers */
+                  3 * bcl_view_traffic(y) + bcl_view_traffic(copy));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward",
+                           bcl_half_words(copy)));
+    const bcl_arg args[] = {bcl_ptr(copy),
+                            bcl_ptr(y),
+                            bcl_ptr(mean),
+                            bcl_ptr(rstd),
+                            bcl_ptr(batch->ids),
+                            bcl_ptr(batch->positions),
+                            bcl_ptr(batch->samples),
+                            bcl_ptr(word),
+                            bcl_ptr(position),
+                            bcl_ptr(type),
+                            bcl_ptr(gamma),
+                            bcl_ptr(beta),
+                            bcl_int(C),
+                            bcl_float(eps),
+                            BCL_DROPOUT_ARGS(dropout)};
+    const size_t skipped = !copy.buffer;
+    BCL_TRY(bcl_launch(kernel, bcl_grid_rows(kernel, T), args + skipped,
+                       sizeof args / sizeof *args - skipped));
 out:
     return status;
 }

@@ -7,66 +7,96 @@ typedef struct left {
     bcl_view bias;
 } left;
 
-static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean, bcl_view rstd,
-                          bcl_view x, bcl_view gamma, bcl_view beta, const bcl_batch_layout *batch,
-                          int C, float eps, bcl_dropout dropout, const left *h) {
+enum { OPTIONS = 32 };
+/* The options of a kernel with what is left of a product, and an output that may be in 16 bits. */
+static const char *variant(char out[OPTIONS], int rest, bcl_view half) {
+    snprintf(out, OPTIONS, "%s%s", rest ? "-DREST" : "", bcl_half_words(half));
+    return out;
+}
+
+static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r, bcl_view mean,
+                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
+                          const bcl_batch_layout *batch, int C, float eps, bcl_dropout dropout,
+                          const left *h) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    char options[OPTIONS];
     const int T = batch->T;
-    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_forward", BCL_OUT(y, T, C), BCL_OUT(r, T, C),
-                         BCL_OUT(mean, T, 1), BCL_OUT(rstd, T, 1), BCL_IN(x, T, C),
-                         BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C),
-                         BCL_IN_INTS(batch->positions, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
+    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_forward", BCL_OUT(y, T, C),
+                         BCL_OUT_HALVES_OR_NONE(copy, T, C), BCL_OUT(r, T, C), BCL_OUT(mean, T, 1),
+                         BCL_OUT(rstd, T, 1), BCL_IN(x, T, C), BCL_IN(gamma, 1, C),
+                         BCL_IN(beta, 1, C), BCL_IN_INTS(batch->positions, T, 1),
+                         BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "residual and LayerNorm",
-                  bcl_view_traffic(y) + 2 * bcl_view_traffic(r) + bcl_view_traffic(x));
+                  bcl_view_traffic(y) + bcl_view_traffic(copy) + 2 * bcl_view_traffic(r) +
+                      bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward",
-                           h->rest.count ? "-DREST" : ""));
-#define ARGS                                                                                       \
-    bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(x), bcl_ptr(gamma),              \
-        bcl_ptr(beta), bcl_ptr(batch->positions), bcl_ptr(batch->samples), bcl_int(C),             \
-        bcl_float(eps), BCL_DROPOUT_ARGS(dropout)
-    if (h->rest.count)
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), ARGS, bcl_mem(h->rest.parts),
-                           bcl_int(h->rest.count), bcl_ptr(h->bias)));
-    else
-        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), ARGS));
-#undef ARGS
+                           variant(options, h->rest.count, copy)));
+    /* in this order, of which what a variant does not have is left out */
+    const bcl_arg args[] = {bcl_ptr(copy),
+                            bcl_ptr(y),
+                            bcl_ptr(r),
+                            bcl_ptr(mean),
+                            bcl_ptr(rstd),
+                            bcl_ptr(x),
+                            bcl_ptr(gamma),
+                            bcl_ptr(beta),
+                            bcl_ptr(batch->positions),
+                            bcl_ptr(batch->samples),
+                            bcl_int(C),
+                            bcl_float(eps),
+                            BCL_DROPOUT_ARGS(dropout),
+                            bcl_mem(h->rest.parts),
+                            bcl_int(h->rest.count),
+                            bcl_ptr(h->bias)};
+    const size_t before = !copy.buffer, behind = h->rest.count ? 0 : 3;
+    BCL_TRY(bcl_launch(kernel, bcl_grid_rows(kernel, T), args + before,
+                       sizeof args / sizeof *args - before - behind));
 out:
     return status;
 }
 
-bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
-                                          const bcl_batch_layout *batch, int C, float eps,
-                                          bcl_dropout dropout) {
+bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                          bcl_view mean, bcl_view rstd, bcl_view x, bcl_view gamma,
+                                          bcl_view beta, const bcl_batch_layout *batch, int C,
+                                          float eps, bcl_dropout dropout) {
     const left none = {.rest = {0}};
-    return forward(ops, y, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &none);
+    return forward(ops, y, copy, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &none);
 }
 
-bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                        bcl_view rstd, bcl_view a, bcl_view x, bcl_view w,
-                                        bcl_view b, bcl_view gamma, bcl_view beta,
+bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                        bcl_view mean, bcl_view rstd, bcl_view a, bcl_view x,
+                                        bcl_view w, bcl_view b, bcl_view gamma, bcl_view beta,
                                         const bcl_batch_layout *batch, int M, int C, float eps,
                                         bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     left h = {.bias = b};
     BCL_TRY(bcl_linear_forward_rest(&h.rest, ops, r, a, w, b, batch->T, M, C));
-    BCL_TRY(forward(ops, y, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &h));
+    BCL_TRY(forward(ops, y, copy, r, mean, rstd, x, gamma, beta, batch, C, eps, dropout, &h));
 out:
     return status;
 }
 
-bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                   bcl_view rstd, bcl_view gamma, bcl_view beta, int T, int C) {
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                   bcl_view mean, bcl_view rstd, bcl_view gamma, bcl_view beta,
+                                   int T, int C) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    BCL_TRY(BCL_OPERANDS(ops, "layernorm_recompute", BCL_OUT(y, T, C), BCL_IN(r, T, C),
-                         BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1), BCL_IN(gamma, 1, C),
-                         BCL_IN(beta, 1, C)));
-    bcl_operation(ops, "LayerNorm again", bcl_view_traffic(y) + bcl_view_traffic(r));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute", ""));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), bcl_ptr(r), bcl_ptr(mean),
-                       bcl_ptr(rstd), bcl_ptr(gamma), bcl_ptr(beta), bcl_int(C)));
+    const unsigned y_takes = BCL_TAKES_F32 | BCL_WRITES | (copy.buffer ? BCL_TAKES_NONE : 0);
+    BCL_TRY(BCL_OPERANDS(ops, "layernorm_recompute", {"y", &y, T, C, y_takes},
+                         BCL_OUT_HALVES_OR_NONE(copy, T, C), BCL_IN(r, T, C), BCL_IN(mean, T, 1),
+                         BCL_IN(rstd, T, 1), BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C)));
+    bcl_operation(ops, "LayerNorm again",
+                  bcl_view_traffic(y) + bcl_view_traffic(copy) + bcl_view_traffic(r));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_recompute",
+                           bcl_half_words(copy)));
+#define ARGS bcl_ptr(r), bcl_ptr(mean), bcl_ptr(rstd), bcl_ptr(gamma), bcl_ptr(beta), bcl_int(C)
+    if (copy.buffer)
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(copy),
+                           bcl_ptr(y.buffer ? y : copy), ARGS, bcl_int(y.buffer != NULL)));
+    else
+        BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(y), ARGS));
+#undef ARGS
 out:
     return status;
 }
@@ -92,11 +122,12 @@ static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
     bcl_kernel *kernel;
     bcl_view parts;
     int at;
+    char options[OPTIONS];
     const int T = b->batch->T, C = b->C, rows = bcl_sums_part_rows(ops, T);
     const bcl_view outputs[] = {b->dgamma, b->dbeta};
     BCL_TRY(bcl_sums_reserve(&parts, &at, ops, outputs, 2, T, C));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts",
-                           b->rest.count ? "-DREST" : ""));
+                           variant(options, b->rest.count, b->dh)));
     const bcl_grid grid = bcl_grid_rows(kernel, bcl_sums_part_count(T, rows));
 #define ARGS                                                                                       \
     bcl_ptr(b->dr), bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),    \
@@ -121,7 +152,8 @@ static bcl_status launch_rows(bcl_ops *ops, const backward_call *b) {
     /* before dr overwrites dy */
     BCL_TRY(
         bcl_layernorm_parameters(ops, b->dgamma, b->dbeta, b->dy, b->r, b->mean, b->rstd, T, C));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward", ""));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "layernorm_backward",
+                           bcl_half_words(b->dh)));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, T), bcl_ptr(b->dr), bcl_ptr(b->dh),
                        bcl_ptr(b->dy), bcl_ptr(b->r), bcl_ptr(b->mean), bcl_ptr(b->rstd),
                        bcl_ptr(b->gamma), bcl_ptr(b->batch->positions), bcl_ptr(b->batch->samples),
@@ -137,9 +169,11 @@ static bcl_status backward(bcl_ops *ops, const backward_call *b) {
                    r = b->r, mean = b->mean, rstd = b->rstd, gamma = b->gamma;
     const bcl_batch_layout *batch = b->batch;
     const int T = batch->T, C = b->C;
-    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_backward", BCL_OUT(dr, T, C), BCL_OUT(dh, T, C),
-                         BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C), BCL_IN(dy, T, C),
-                         BCL_IN(r, T, C), BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1),
+    const unsigned dh_takes =
+        BCL_TAKES_F32 | BCL_WRITES | (dh.buffer != dr.buffer ? BCL_TAKES_HALVES : 0);
+    BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_backward", BCL_OUT(dr, T, C),
+                         {"dh", &dh, T, C, dh_takes}, BCL_OUT(dgamma, 1, C), BCL_OUT(dbeta, 1, C),
+                         BCL_IN(dy, T, C), BCL_IN(r, T, C), BCL_IN(mean, T, 1), BCL_IN(rstd, T, 1),
                          BCL_IN(gamma, 1, C), BCL_IN_INTS(batch->positions, T, 1),
                          BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "residual and LayerNorm backward",

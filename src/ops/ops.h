@@ -87,12 +87,13 @@ static inline uint32_t bcl_site(int layer, int place) {
 typedef struct bcl_embedding_shape {
     int V, P, N, C;
 } bcl_embedding_shape;
-/* y (T,C) = dropout(LayerNorm(word[id] + position + type[0])); mean, rstd (T,1) are saved. */
-bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view mean, bcl_view rstd,
-                                 const bcl_batch_layout *batch, bcl_view word /* (V,C) */,
-                                 bcl_view position /* (P,C) */, bcl_view type /* (N,C) */,
-                                 bcl_view gamma, bcl_view beta, bcl_embedding_shape shape,
-                                 float eps, bcl_dropout dropout);
+/* y (T,C) = dropout(LayerNorm(word[id] + position + type[0])); mean, rstd (T,1) are saved. copy
+ * (T,C), bf16 or f16, = y, to nearest even, or none: so wherever `copy` stands behind y. */
+bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view mean,
+                                 bcl_view rstd, const bcl_batch_layout *batch,
+                                 bcl_view word /* (V,C) */, bcl_view position /* (P,C) */,
+                                 bcl_view type /* (N,C) */, bcl_view gamma, bcl_view beta,
+                                 bcl_embedding_shape shape, float eps, bcl_dropout dropout);
 /* dy (T,C) is overwritten, r (T,C) is scratch. dword (R,C) is written by slots (see
  * cl/embedding.cl), with row_step (R,1) i32 and `step`. */
 bcl_status bcl_embedding_backward(bcl_ops *ops, bcl_view dy, bcl_view r, bcl_view dword,
@@ -135,14 +136,17 @@ bcl_status bcl_dropout_rows(bcl_ops *ops, bcl_view y, bcl_view x, const bcl_batc
                             int C, bcl_dropout dropout);
 
 /* r = x + dropout(h), y = LayerNorm(r); r holds h on entry. mean, rstd (T) are saved. */
-bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                          bcl_view rstd, bcl_view x, bcl_view gamma, bcl_view beta,
-                                          const bcl_batch_layout *batch, int C, float eps,
-                                          bcl_dropout dropout);
-/* y (T,C) again, to the same bits, from what the forward pass saved. */
-bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                   bcl_view rstd, bcl_view gamma, bcl_view beta, int T, int C);
-/* dr = gradient of x and, behind the dropout, dh. dr may be dy. */
+bcl_status bcl_residual_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                          bcl_view mean, bcl_view rstd, bcl_view x, bcl_view gamma,
+                                          bcl_view beta, const bcl_batch_layout *batch, int C,
+                                          float eps, bcl_dropout dropout);
+/* y (T,C) again, to the same bits, from what the forward pass saved; of y and copy one may be
+ * none. */
+bcl_status bcl_layernorm_recompute(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                   bcl_view mean, bcl_view rstd, bcl_view gamma, bcl_view beta,
+                                   int T, int C);
+/* dr = gradient of x and, behind the dropout, dh: f32, bf16 or f16. dr may be dy; dh may be dr
+ * where it is f32 and nothing is dropped. */
 bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view dh, bcl_view dgamma,
                                            bcl_view dbeta, bcl_view dy, bcl_view r, bcl_view mean,
                                            bcl_view rstd, bcl_view gamma,
@@ -151,9 +155,9 @@ bcl_status bcl_residual_layernorm_backward(bcl_ops *ops, bcl_view dr, bcl_view d
 
 /* The same behind a linear layer, r = x + dropout(a w + b) with a (T,M), w (M,C): to the bits of
  * bcl_linear_forward before it, with a launch less where the product was computed in parts. */
-bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view r, bcl_view mean,
-                                        bcl_view rstd, bcl_view a, bcl_view x, bcl_view w,
-                                        bcl_view b, bcl_view gamma, bcl_view beta,
+bcl_status bcl_linear_layernorm_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r,
+                                        bcl_view mean, bcl_view rstd, bcl_view a, bcl_view x,
+                                        bcl_view w, bcl_view b, bcl_view gamma, bcl_view beta,
                                         const bcl_batch_layout *batch, int M, int C, float eps,
                                         bcl_dropout dropout);
 /* Backward of a LayerNorm whose y (T,C) a linear layer u (T,N) = y w + b reads, and others, from

@@ -470,12 +470,12 @@ static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool j
                    r = guard_floats(T, C, NULL), mean = guard_floats(T, 1, NULL),
                    rstd = guard_floats(T, 1, NULL);
     if (joined) {
-        OK(bcl_linear_layernorm_forward(ops, y, r, mean, rstd, A, X, W, bias, gamma, beta,
-                                        &b->device, F, C, 1e-5f, dropout));
+        OK(bcl_linear_layernorm_forward(ops, y, (bcl_view){0}, r, mean, rstd, A, X, W, bias, gamma,
+                                        beta, &b->device, F, C, 1e-5f, dropout));
     } else {
         OK(bcl_linear_forward(ops, r, A, W, bias, T, F, C));
-        OK(bcl_residual_layernorm_forward(ops, y, r, mean, rstd, X, gamma, beta, &b->device, C,
-                                          1e-5f, dropout));
+        OK(bcl_residual_layernorm_forward(ops, y, (bcl_view){0}, r, mean, rstd, X, gamma, beta,
+                                          &b->device, C, 1e-5f, dropout));
     }
     const bcl_view views[] = {y, r, mean, rstd};
     for (int i = 0; i < 4; i++)

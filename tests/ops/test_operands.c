@@ -11,13 +11,19 @@ typedef struct operand {
     const char *name;
     int rows, columns;
     bool ints, optional;
+    bool halves; /* may be in 16 bits, or is in no other type */
+    bool copy;
 } operand;
 #define F(name, rows, columns)                                                                     \
-    { name, rows, columns, false, false }
+    { name, rows, columns, false, false, false, false }
 #define M(name, rows, columns)                                                                     \
-    { name, rows, columns, false, true } /* may be missing */
+    { name, rows, columns, false, true, false, false } /* may be missing */
 #define I(name, rows, columns)                                                                     \
-    { name, rows, columns, true, false }
+    { name, rows, columns, true, false, false, false }
+#define H(name, rows, columns)                                                                     \
+    { name, rows, columns, false, false, true, false } /* or in 16 bits */
+#define COPY                                                                                       \
+    { "copy", T, C, false, true, true, true } /* in 16 bits, or missing */
 
 static test_batch batch;
 static const bcl_dropout NONE;
@@ -46,19 +52,19 @@ static bcl_status gelu_linear_backward(const bcl_view *v) {
                                     false);
 }
 static bcl_status layernorm_forward(const bcl_view *v) {
-    return bcl_residual_layernorm_forward(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], v[6],
+    return bcl_residual_layernorm_forward(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
                                           &batch.device, C, 1e-5f, NONE);
 }
 static bcl_status layernorm_recompute(const bcl_view *v) {
-    return bcl_layernorm_recompute(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], T, C);
+    return bcl_layernorm_recompute(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], v[6], T, C);
 }
 static bcl_status layernorm_backward(const bcl_view *v) {
     return bcl_residual_layernorm_backward(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], v[6],
                                            v[7], v[8], &batch.device, C, NONE);
 }
 static bcl_status embedding_forward(const bcl_view *v) {
-    return bcl_embedding_forward(&test_ops, v[0], v[1], v[2], &batch.device, v[3], v[4], v[5], v[6],
-                                 v[7], SHAPE, 1e-5f, NONE);
+    return bcl_embedding_forward(&test_ops, v[0], v[1], v[2], v[3], &batch.device, v[4], v[5], v[6],
+                                 v[7], v[8], SHAPE, 1e-5f, NONE);
 }
 static bcl_status embedding_backward(const bcl_view *v) {
     return bcl_embedding_backward(&test_ops, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8],
@@ -120,19 +126,19 @@ static const struct {
       F("w", C, N)}},
     {"residual_layernorm_forward",
      layernorm_forward,
-     {F("y", T, C), F("r", T, C), F("mean", T, 1), F("rstd", T, 1), F("x", T, C), F("gamma", 1, C),
-      F("beta", 1, C)}},
+     {F("y", T, C), COPY, F("r", T, C), F("mean", T, 1), F("rstd", T, 1), F("x", T, C),
+      F("gamma", 1, C), F("beta", 1, C)}},
     {"layernorm_recompute",
      layernorm_recompute,
-     {F("y", T, C), F("r", T, C), F("mean", T, 1), F("rstd", T, 1), F("gamma", 1, C),
+     {M("y", T, C), COPY, F("r", T, C), F("mean", T, 1), F("rstd", T, 1), F("gamma", 1, C),
       F("beta", 1, C)}},
     {"residual_layernorm_backward",
      layernorm_backward,
-     {F("dr", T, C), F("dh", T, C), F("dgamma", 1, C), F("dbeta", 1, C), F("dy", T, C),
+     {F("dr", T, C), H("dh", T, C), F("dgamma", 1, C), F("dbeta", 1, C), F("dy", T, C),
       F("r", T, C), F("mean", T, 1), F("rstd", T, 1), F("gamma", 1, C)}},
     {"embedding_forward",
      embedding_forward,
-     {F("y", T, C), F("mean", T, 1), F("rstd", T, 1), F("word", V, C), F("position", P, C),
+     {F("y", T, C), COPY, F("mean", T, 1), F("rstd", T, 1), F("word", V, C), F("position", P, C),
       F("type", 2, C), F("gamma", 1, C), F("beta", 1, C)}},
     {"embedding_backward",
      embedding_backward,
@@ -190,8 +196,9 @@ static void check_operand(int i, bcl_view *views, int k) {
     views[k] = good;
     views[k].type = o->ints ? BCL_ELEMENT_F32 : BCL_ELEMENT_I32;
     refused(i, views, o->name, "of another type");
-    views[k].type = BCL_ELEMENT_BF16;
-    refused(i, views, o->name, "in bf16");
+    views[k].type = o->copy ? BCL_ELEMENT_F32 : BCL_ELEMENT_BF16;
+    if (o->copy || !o->halves)
+        refused(i, views, o->name, o->copy ? "in fp32" : "in bf16");
     views[k] = good;
     views[k].bytes--;
     refused(i, views, o->name, "in a short buffer");
@@ -201,7 +208,8 @@ static void check_operand(int i, bcl_view *views, int k) {
     views[k] = good;
     for (int other = 0; other < k; other++) {
         const operand *p = &operations[i].operands[other];
-        if (p->rows == o->rows && p->columns == o->columns && p->ints == o->ints)
+        if (p->rows == o->rows && p->columns == o->columns && p->ints == o->ints &&
+            p->copy == o->copy)
             continue;
         views[k] = views[other];
         views[other] = good;
@@ -224,8 +232,9 @@ static void test_operands(void **state) {
         for (; count < MOST && operations[i].operands[count].name; count++) {
             const operand *o = &operations[i].operands[count];
             float *zero = random_floats((size_t)(o->rows * o->columns), 0, 1);
-            views[count] = o->ints ? guard_ints(o->rows, o->columns, counting)
-                                   : guard_floats(o->rows, o->columns, zero);
+            views[count] = o->ints   ? guard_ints(o->rows, o->columns, counting)
+                           : o->copy ? guard_halves(BCL_ELEMENT_BF16, o->rows, o->columns, NULL)
+                                     : guard_floats(o->rows, o->columns, zero);
             free(zero);
         }
         OK(operations[i].call(views));

@@ -157,7 +157,8 @@ static void check_layernorm(int C, int rate, bool accumulate, bool parts) {
     }
     if (parts)
         OK(bcl_sums_create(&test_ops.sums, test_device, BCL_SUM_PARTS * 2 * W, 2));
-    OK(bcl_residual_layernorm_forward(&test_ops, by, br, bm, bs, bx, bg, bb, &b.device, C, eps, d));
+    OK(bcl_residual_layernorm_forward(&test_ops, by, (bcl_view){0}, br, bm, bs, bx, bg, bb,
+                                      &b.device, C, eps, d));
     compare("layernorm", read_floats(by), y, NULL, n, bcl_exact_limit.norm);
     compare("layernorm r", read_floats(br), r, NULL, n, bcl_exact_limit.norm);
     /* from here on the host's statistics, so that each step is compared by itself */

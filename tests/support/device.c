@@ -4,8 +4,12 @@ bcl_device *test_device;
 bcl_ops test_ops;
 bool test_small;
 
-static const float MARK = -12345.5f;
-enum { GUARD = 1024, MAX_GUARDS = 64 };
+enum {
+    GUARD = 4096, /* bytes */
+    MARK = 0xC6,
+    NANS = 0xFF, /* of every type */
+    MAX_GUARDS = 64
+};
 static struct {
     cl_mem whole;
     bcl_view view;
@@ -48,18 +52,19 @@ int test_device_close(int failed) {
 
 static bcl_view guard_new(bcl_element type, int rows, int columns, const void *init) {
     assert_true(guard_count < MAX_GUARDS);
-    const size_t count = (size_t)rows * (size_t)columns, all = count + 2 * GUARD;
-    float *host = calloc(all, sizeof *host);
+    const size_t bytes = (size_t)rows * (size_t)columns * bcl_element_bytes(type);
+    unsigned char *host = malloc(bytes + 2 * GUARD);
     assert_non_null(host);
-    for (size_t i = 0; i < all; i++)
-        host[i] = i < GUARD || i >= GUARD + count ? MARK : NAN;
+    memset(host, MARK, bytes + 2 * GUARD);
     if (init)
-        memcpy(host + GUARD, init, count * sizeof *host);
+        memcpy(host + GUARD, init, bytes);
+    else
+        memset(host + GUARD, NANS, bytes);
     cl_mem whole = NULL;
     bcl_view view;
-    OK(bcl_buffer_create(&whole, test_device, all * sizeof *host, "test"));
-    OK(bcl_buffer_write(test_device, whole, 0, host, all * sizeof *host, true));
-    OK(bcl_view_cut(&view, whole, GUARD * sizeof *host, type, rows, columns));
+    OK(bcl_buffer_create(&whole, test_device, bytes + 2 * GUARD, "test"));
+    OK(bcl_buffer_write(test_device, whole, 0, host, bytes + 2 * GUARD, true));
+    OK(bcl_view_cut(&view, whole, GUARD, type, rows, columns));
     free(host);
     guards[guard_count].whole = whole;
     guards[guard_count++].view = view;
@@ -74,21 +79,25 @@ bcl_view guard_ints(int rows, int columns, const int32_t *init) {
     return guard_new(BCL_ELEMENT_I32, rows, columns, init);
 }
 
-static float *read_buffer(cl_mem buffer, size_t count) {
-    float *host = calloc(count, sizeof *host);
+bcl_view guard_halves(bcl_element type, int rows, int columns, const uint16_t *init) {
+    return guard_new(type, rows, columns, init);
+}
+
+static void *read_buffer(cl_mem buffer, size_t bytes) {
+    void *host = malloc(bytes);
     assert_non_null(host);
-    OK(bcl_buffer_read(test_device, buffer, 0, host, count * sizeof *host, true));
+    OK(bcl_buffer_read(test_device, buffer, 0, host, bytes, true));
     return host;
 }
 
 void guards_end(void) {
     OK(bcl_device_finish(test_device));
     for (size_t g = 0; g < guard_count; g++) {
-        const size_t count = guards[g].view.bytes / sizeof(float), all = count + 2 * GUARD;
-        float *host = read_buffer(guards[g].whole, all);
-        for (size_t i = 0; i < all; i++)
-            if ((i < GUARD || i >= GUARD + count) && !(host[i] == MARK))
-                fail_msg("buffer %zu of %zu elements: element %zd was written", g, count,
+        const size_t bytes = guards[g].view.bytes;
+        unsigned char *host = read_buffer(guards[g].whole, bytes + 2 * GUARD);
+        for (size_t i = 0; i < bytes + 2 * GUARD; i++)
+            if ((i < GUARD || i >= GUARD + bytes) && host[i] != MARK)
+                fail_msg("buffer %zu of %zu bytes: byte %zd was written", g, bytes,
                          (ptrdiff_t)i - GUARD);
         free(host);
         bcl_buffer_free(test_device, &guards[g].view.buffer);
@@ -98,7 +107,45 @@ void guards_end(void) {
 }
 
 float *read_floats(bcl_view view) {
-    return read_buffer(view.buffer, (size_t)view.rows * (size_t)view.columns);
+    return read_buffer(view.buffer, (size_t)view.rows * (size_t)view.columns * sizeof(float));
+}
+
+uint16_t *read_halves(bcl_view view) {
+    return read_buffer(view.buffer, (size_t)view.rows * (size_t)view.columns * sizeof(uint16_t));
+}
+
+uint16_t rounded_half(float x, bcl_element type) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    if (type == BCL_ELEMENT_BF16) {
+        const uint32_t low = bits & 0xFFFF;
+        return (uint16_t)((bits >> 16) + (low > 0x8000 || (low == 0x8000 && bits >> 16 & 1)));
+    }
+    const double size = fabs((double)x), step = size < 0x1p-14 ? 0x1p-24 : 0;
+    int exponent;
+    if (step > 0)
+        return (uint16_t)(sign | (uint16_t)nearbyint(size / step));
+    const double mantissa = nearbyint(ldexp(frexp(size, &exponent), 11)); /* 1024 to 2048 */
+    const double value = ldexp(mantissa, exponent - 11);
+    if (value > 65504)
+        return sign | 0x7C00;
+    const double scaled = frexp(value, &exponent);
+    return (uint16_t)(sign | (uint16_t)((exponent + 14) << 10) |
+                      (uint16_t)(ldexp(scaled, 11) - 1024));
+}
+
+void compare_rounded(const char *what, bcl_view halves, bcl_view floats) {
+    uint16_t *got = read_halves(halves);
+    float *x = read_floats(floats);
+    assert_true(halves.rows == floats.rows && halves.columns == floats.columns);
+    for (size_t i = 0; i < (size_t)floats.rows * (size_t)floats.columns; i++)
+        if (isnan(x[i]) || got[i] != rounded_half(x[i], halves.type))
+            fail_msg("%s: element %zu: found 0x%04x, expected %.9g in %s, 0x%04x", what, i,
+                     (unsigned)got[i], (double)x[i], bcl_element_name(halves.type),
+                     (unsigned)rounded_half(x[i], halves.type));
+    free(got);
+    free(x);
 }
 
 float *random_floats(size_t count, float scale, uint64_t seed) {

@@ -28,13 +28,20 @@ int test_device_close(int failed);
 /* The same for a test that opens devices in processes of its own: this one makes no OpenCL call. */
 int test_device_find(bcl_device_info *about);
 
-/* A matrix (rows,columns) of floats or int32 in the middle of marked memory. init NULL: NaN.
+/* A matrix (rows,columns) of floats, int32, bf16 or f16 in the middle of marked memory. init NULL:
+ * NaN.
  * Freed by guards_end, which fails if anything wrote outside. */
 bcl_view guard_floats(int rows, int columns, const float *init);
 bcl_view guard_ints(int rows, int columns, const int32_t *init);
+bcl_view guard_halves(bcl_element type, int rows, int columns, const uint16_t *init);
 void guards_end(void);
 /* Blocking; the caller's to free. */
 float *read_floats(bcl_view view);
+uint16_t *read_halves(bcl_view view);
+/* As bf16 or f16, to nearest even, by the numbers' values. */
+uint16_t rounded_half(float x, bcl_element type);
+/* Fails the test unless each of `halves` is that of `floats`, rounded. */
+void compare_rounded(const char *what, bcl_view halves, bcl_view floats);
 
 /* Seeded N(0,1) * scale; the caller's to free. */
 float *random_floats(size_t count, float scale, uint64_t seed);
