@@ -11,6 +11,9 @@
  *             else AHEAD tiles ahead in registers. -DALIGNED: rows of A and B, and their starts,
  *             are multiples of PIECE elements
  *   epilogue  -DEPILOGUE, see gemm_epilogue.h; not with accumulate
+ *   result    -DHALF: what it ends in, E of GELU and else C (of gemm_mma_gradients dX), is kept in
+ *             the operands' 16 bits; not in parts, nor with accumulate. -DNO_C: GELU's C is not
+ *             kept at all
  *   split     in parts: C is (splits,M,N), a stretch of K each, and sums (splits,N);
  *             gemm_mma_finish adds them in order and does the rest. -DPARTIAL for gemm_mma
  *
@@ -93,6 +96,16 @@ typedef element source_b;
 #endif
 #ifndef EPILOGUE
 #define EPILOGUE PLAIN
+#endif
+#ifdef HALF
+#define KEEPS_HALF 1
+#else
+#define KEEPS_HALF 0
+#endif
+#ifdef NO_C
+#define KEEPS_C 0
+#else
+#define KEEPS_C 1
 #endif
 #ifdef PARTIAL
 #define IN_PARTS 1
@@ -387,7 +400,32 @@ INLINE void sum_tile(tile_sums *out, int layout, int rounds_a, int rounds_b, con
 #define COLUMN(j, e) (n0 + wn + FN * (j) + C_COLUMN(lane, e))
 #define WITHIN       (ROW(i, e) < M && COLUMN(j, e) < N)
 #define PLACE        ((size_t)ROW(i, e) * x->ldc + COLUMN(j, e))
-INLINE void store_tile(const tile_sums *s, int epilogue, int in_parts, const product *x) {
+#define STORE_ROWS(to, value)                                                                      \
+    EACH_OF_ROWS {                                                                                 \
+        if (WITHIN)                                                                                \
+            (to)[PLACE] = value;                                                                   \
+    }
+#if MATRIX == NVIDIA && OPERAND != 32 /* an item's elements are neighbours in twos */
+#define STORE_HALF_ROWS(to)                                                                        \
+    UNROLL                                                                                         \
+    for (int j = 0; j < TILES_N; j++)                                                              \
+        UNROLL                                                                                     \
+    for (int e = 0; e < C_COUNT; e += 2) {                                                         \
+        const uint two = to_elements(rows[j][e], rows[j][e + 1]);                                  \
+        __global element *at = (to) + PLACE;                                                       \
+        if (WITHIN && COLUMN(j, e) + 1 < N && x->ldc % 2 == 0) {                                   \
+            *(__global uint *)at = two;                                                            \
+        } else if (WITHIN) {                                                                       \
+            at[0] = (element)two;                                                                  \
+            if (COLUMN(j, e) + 1 < N)                                                              \
+                at[1] = (element)(two >> 16);                                                      \
+        }                                                                                          \
+    }
+#else
+#define STORE_HALF_ROWS(to) STORE_ROWS(to, to_element(rows[j][e]))
+#endif
+INLINE void store_tile(const tile_sums *s, int epilogue, int in_parts, int halves,
+                       const product *x) {
     const int M = x->M, N = x->N, n0 = x->column * BN, m0 = x->row * BM;
     const int lane = LANE, sub_group = get_local_id(0) / LANES;
     const int wm = sub_group / (BN / WN) * WM, wn = sub_group % (BN / WN) * WN;
@@ -402,17 +440,28 @@ INLINE void store_tile(const tile_sums *s, int epilogue, int in_parts, const pro
     } else {
         /* What the elements' ends read comes first: they wait for memory once, not one after
          * another. */
-        float biases[TILES_N][C_COUNT], begun[TILES_N][C_COUNT];
+        float biases[TILES_N][C_COUNT], rows[TILES_N][C_COUNT];
         EACH_OF_ROWS
         biases[j][e] = x->has_bias && COLUMN(j, e) < N ? x->bias[COLUMN(j, e)] : 0;
         UNROLL
         for (int i = 0; i < TILES_M; i++) {
             EACH_OF_ROWS
-            begun[j][e] = WITHIN ? begun_element(epilogue, x->C, x->E, x->accumulate, PLACE) : 0;
-            EACH_OF_ROWS {
-                if (WITHIN)
-                    x->C[PLACE] = finish_element(epilogue, s->c[i][j].x[e], biases[j][e],
-                                                 begun[j][e], x->E, x->tanh_form, PLACE);
+            rows[j][e] = WITHIN ? begun_element(epilogue, x->C, x->E, x->accumulate, PLACE) : 0;
+            EACH_OF_ROWS
+            rows[j][e] =
+                finish_element(epilogue, s->c[i][j].x[e], biases[j][e], rows[j][e], x->tanh_form);
+            if (epilogue == GELU) {
+                if (KEEPS_C) {
+                    STORE_ROWS(x->C, rows[j][e])
+                }
+                EACH_OF_ROWS
+                rows[j][e] = gelu(rows[j][e], x->tanh_form);
+            }
+            __global float *to = epilogue == GELU ? x->E : x->C;
+            if (halves) {
+                STORE_HALF_ROWS((__global element *)to)
+            } else {
+                STORE_ROWS(to, rows[j][e])
             }
         }
     }
@@ -476,7 +525,7 @@ KERNEL gemm_mma(__global float *C, __global const source_a *A, __global const so
                        .part = get_group_id(2)};
     tile_sums s;
     sum_tile(&s, LAYOUT, ROUNDS_A, ROUNDS_B, &x, tiles EXCHANGE_ARG);
-    store_tile(&s, EPILOGUE, IN_PARTS, &x);
+    store_tile(&s, EPILOGUE, IN_PARTS, KEEPS_HALF, &x);
 }
 #else
 #define GROUPS(n, tile) (((n) + (tile)-1) / (tile))
@@ -516,6 +565,7 @@ KERNEL gemm_mma_gradients(__global float *dX, __global const source_a *dY,
         sum_tile(&s, TN, ROUNDS_A, ROUNDS_A, &x, tiles EXCHANGE_ARG);
     else
         sum_tile(&s, NT, ROUNDS_A, ROUNDS_B, &x, tiles EXCHANGE_ARG);
-    store_tile(&s, of_dw ? PLAIN : EPILOGUE, of_dw ? dw_in_parts : dx_in_parts, &x);
+    store_tile(&s, of_dw ? PLAIN : EPILOGUE, of_dw ? dw_in_parts : dx_in_parts,
+               !of_dw && KEEPS_HALF, &x);
 }
 #endif

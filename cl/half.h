@@ -1,5 +1,6 @@
-/* fp32 numbers that lie in memory as 16 bits, behind common.h: -DHALF=16 bf16, 17 fp16; without it
- * what the kernel has of them is fp32, and half_t float, and no output y has a copy in 16 bits. */
+/* fp32 numbers that lie in memory as 16 bits: -DHALF=16 bf16, 17 fp16; without it what the kernel
+ * has of them is fp32, and half_t float, and no output y has a copy in 16 bits. Behind common.h
+ * also for its vectors. */
 #ifdef HALF
 #include "round.h"
 typedef ushort half_t;
@@ -9,6 +10,7 @@ static inline ushort to_half(float x) {
 static inline float from_half(ushort x) {
     return HALF == 16 ? as_float((uint)x << 16) : vload_half(0, (const half *)&x);
 }
+#ifdef STORE_FULL
 static inline void store_half(fv x, __global ushort *p, int n) {
     float part[VW];
     STORE_FULL(x, part);
@@ -24,10 +26,13 @@ static inline fv load_half(__global const ushort *p, int n) {
 }
 #define COPY_PARAMETER       __global half_t *restrict copy /* of y */,
 #define STORE_COPY(x, at, n) store_half(x, copy + (at), n)
+#endif
 #else
 typedef float half_t;
-#define store_half store
-#define load_half  load
+#define to_half(x)   (x)
+#define from_half(x) (x)
+#define store_half   store
+#define load_half    load
 #define COPY_PARAMETER
 #define STORE_COPY(x, at, n)
 #endif

@@ -7,7 +7,7 @@
  * multiples of BCL_VIEW_UNIT / 2 bytes, which is still all that known devices want. */
 static bcl_status create_copy(bcl_model *m) {
     bcl_status status = BCL_OK;
-    const bcl_element type = bcl_gemm_weights(m->ops.gemm);
+    const bcl_element type = bcl_gemm_operands(m->ops.gemm);
     const int count = BCL_LAYER_WEIGHTS * m->config.layers + 1;
     if (type != BCL_ELEMENT_F32) {
         BCL_TRY(bcl_view_create(&m->copy, m->device, type, 1, (int)m->layout.dense,

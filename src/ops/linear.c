@@ -7,13 +7,16 @@
     bcl_operands_check(operation, (const bcl_operand[]){__VA_ARGS__},                              \
                        sizeof((const bcl_operand[]){__VA_ARGS__}) / sizeof(bcl_operand))
 
-#define WEIGHTS(view, rows, columns)                                                               \
-    { #view, &(view), rows, columns, BCL_TAKES_F32 | 1u << bcl_gemm_weights(ops->gemm) }
+/* What products read, x, w and dy, and what becomes the next one's. */
+#define FACTOR_TYPES (BCL_TAKES_F32 | 1u << bcl_gemm_operands(ops->gemm))
+#define FACTOR(view, rows, columns)                                                                \
+    { #view, &(view), rows, columns, FACTOR_TYPES }
 
 static bcl_status forward(bcl_ops *ops, const char *operation, bcl_gemm_call *call, bcl_view y,
                           bcl_view x, bcl_view w, bcl_view b, int T, int M, int N) {
     bcl_status status = BCL_OK;
-    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N), BCL_IN(b, 1, N)));
+    BCL_TRY(SHAPES(operation, {"y", &y, T, N, FACTOR_TYPES | (call->epilogue ? BCL_TAKES_NONE : 0)},
+                   FACTOR(x, T, M), FACTOR(w, M, N), BCL_IN(b, 1, N)));
     call->layout = BCL_GEMM_NN;
     call->M = T;
     call->N = N;
@@ -46,7 +49,9 @@ bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_v
     bcl_status status = BCL_OK;
     bcl_gemm_call call = {0};
     const bool fuse = bcl_gemm_fuses(ops->gemm);
-    BCL_TRY(SHAPES(operation, BCL_IN(y, T, N), BCL_IN(pre, T, N)));
+    if (!pre.buffer && y.type == BCL_ELEMENT_F32)
+        pre = y;
+    BCL_TRY(SHAPES(operation, FACTOR(y, T, N), BCL_IN_OR_NONE(pre, T, N)));
     if (fuse) {
         call.epilogue = BCL_GEMM_GELU;
         call.tanh_form = tanh_form;
@@ -113,8 +118,9 @@ bcl_status bcl_linear_backward_rest(bcl_gemm_rest *rest, bcl_ops *ops, bcl_view 
     gradients g = gradients_of(ops, dx, dw, db, dy, x, w, T, M, N);
     g.dx.accumulate = add_dx;
     g.dx.rest = rest;
-    BCL_TRY(SHAPES("linear_backward", BCL_OUT_OR_NONE(dx, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
-                   BCL_IN(dy, T, N), BCL_IN(x, T, M), WEIGHTS(w, M, N)));
+    BCL_TRY(SHAPES("linear_backward", {"dx", &dx, T, M, FACTOR_TYPES | BCL_TAKES_NONE},
+                   BCL_IN(dw, M, N), BCL_IN(db, 1, N), FACTOR(dy, T, N), FACTOR(x, T, M),
+                   FACTOR(w, M, N)));
     if (dx.buffer && bcl_gemm_joins_gradients(ops->gemm))
         return bcl_gemm_run_gradients(ops->gemm, &g.dx, &g.dw);
     if (dx.buffer)
@@ -130,8 +136,8 @@ bcl_status bcl_gelu_linear_backward(bcl_ops *ops, bcl_view dpre, bcl_view dw, bc
     bcl_status status = BCL_OK;
     gradients g = gradients_of(ops, dpre, dw, db, dy, x, w, T, M, N);
     const bool fuse = bcl_gemm_fuses(ops->gemm);
-    BCL_TRY(SHAPES("gelu_linear_backward", BCL_IN(dpre, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
-                   BCL_IN(dy, T, N), BCL_IN(x, T, M), BCL_IN(pre, T, M), WEIGHTS(w, M, N)));
+    BCL_TRY(SHAPES("gelu_linear_backward", FACTOR(dpre, T, M), BCL_IN(dw, M, N), BCL_IN(db, 1, N),
+                   FACTOR(dy, T, N), FACTOR(x, T, M), BCL_IN(pre, T, M), FACTOR(w, M, N)));
     if (fuse) {
         g.dx.epilogue = BCL_GEMM_GELU_BACKWARD;
         g.dx.tanh_form = tanh_form;

@@ -110,14 +110,16 @@ bcl_status bcl_embedding_rows_gather(bcl_ops *ops, bcl_view block, bcl_view dwor
 bcl_status bcl_embedding_rows_scatter(bcl_ops *ops, bcl_view dword, bcl_view row_step,
                                       bcl_view block, bcl_view slots, int count, int C, int step);
 
-/* y (T,N) = x (T,M) w (M,N) + b (N) */
+/* Linear layers: what products read, x, w and dy, and what the next one reads, y, dx and dpre, may
+ * be of bcl_gemm_operands' type or f32 each; what is added to, and r and dy of the LayerNorms
+ * below, is f32. y (T,N) = x (T,M) w (M,N) + b (N) */
 bcl_status bcl_linear_forward(bcl_ops *ops, bcl_view y, bcl_view x, bcl_view w, bcl_view b, int T,
                               int M, int N);
 /* dx (T,M) = dy w' (or += with add_dx); dw = x' dy; db = column sums of dy. dx may be none. */
 bcl_status bcl_linear_backward(bcl_ops *ops, bcl_view dx, bcl_view dw, bcl_view db, bcl_view dy,
                                bcl_view x, bcl_view w, int T, int M, int N, bool add_dx);
 
-/* y (T,N) = gelu(pre), pre = x w + b; pre may be y where it is not kept. */
+/* y (T,N) = gelu(pre), pre = x w + b, f32; it may be y, or none, where it is not kept. */
 bcl_status bcl_linear_gelu_forward(bcl_ops *ops, bcl_view y, bcl_view pre, bcl_view x, bcl_view w,
                                    bcl_view b, int T, int M, int N, bool tanh_form);
 /* Backward of y = x w + b with x = gelu(pre): as bcl_linear_backward, with dpre (T,M) instead of

@@ -69,7 +69,7 @@ void bcl_tune_operands_free(bcl_tune_operands *operands);
 /* The call of a shape as training makes it: with a bias forward (NN), added to C for weights (TN).
  * gemm NULL: all of it in fp32. */
 bcl_gemm_call bcl_tune_call(const bcl_tune_operands *operands, const bcl_gemm *gemm, int shape);
-/* Before the others are called with a product: weights as it reads them best, see bcl_gemm_weights.
+/* Before the others are called with a product: weights as it reads them, see bcl_gemm_operands.
  * All of a session that read 16 bits read the same. */
 bcl_status bcl_tune_operands_suit(bcl_tune_operands *operands, const bcl_gemm *gemm);
 /* Runs it once, and once more joined with its layer's other gradient where the provider does that,

@@ -103,7 +103,7 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
 bcl_status bcl_tune_operands_suit(bcl_tune_operands *o, const bcl_gemm *gemm) {
     bcl_status status = BCL_OK;
     bcl_ops ops = {.device = o->device};
-    const bcl_element type = bcl_gemm_weights(gemm);
+    const bcl_element type = bcl_gemm_operands(gemm);
     if (type == BCL_ELEMENT_F32 || o->weights.buffer)
         return BCL_OK;
     BCL_TRY(bcl_view_create(&o->weights, o->device, type, 1, o->B.columns, "tuning"));
@@ -115,7 +115,7 @@ out:
 bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, const bcl_gemm *gemm, int shape) {
     const bcl_tune_shape *x = &o->session->shapes[shape];
     const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
-    const bool halves = !tn && gemm && bcl_gemm_weights(gemm) != BCL_ELEMENT_F32;
+    const bool halves = !tn && gemm && bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
     bcl_gemm_call call = {
         .layout = x->layout,
         .M = x->M,
@@ -233,7 +233,7 @@ static bcl_status run_joined(bcl_tune_operands *o, bcl_gemm *gemm, const bcl_gem
     const bcl_view dy = is_dx ? call->A : call->B;
     const int T = is_dx ? call->M : call->K, M = is_dx ? call->N : call->M;
     const int N = is_dx ? call->K : call->N;
-    const bool halves = bcl_gemm_weights(gemm) != BCL_ELEMENT_F32;
+    const bool halves = bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
     bcl_gemm_call dx = {.layout = BCL_GEMM_NT, .M = T, .N = M, .K = N, .A = dy};
     bcl_gemm_call dw = {.layout = BCL_GEMM_TN, .M = M, .N = N, .K = T, .B = dy};
     if (!o->other.buffer)

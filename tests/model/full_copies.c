@@ -1,15 +1,15 @@
 /* Products that read the weights' copy in 16 bits give the bits of products that round the weights
  * themselves: logits, gradients, steps of Adam, and after other weights are loaded. On an emulated
- * matrix unit, whose kernels compile for a minute. Linked with bcl_gemm_weights wrapped. */
+ * matrix unit, whose kernels compile for a minute. Linked with bcl_gemm_operands wrapped. */
 #include "model/internal.h"
 #include "support/subject.h"
 
-bcl_element __real_bcl_gemm_weights(const bcl_gemm *gemm);
-bcl_element __wrap_bcl_gemm_weights(const bcl_gemm *gemm);
+bcl_element __real_bcl_gemm_operands(const bcl_gemm *gemm);
+bcl_element __wrap_bcl_gemm_operands(const bcl_gemm *gemm);
 
 static bool copies;
-bcl_element __wrap_bcl_gemm_weights(const bcl_gemm *gemm) {
-    return copies ? __real_bcl_gemm_weights(gemm) : BCL_ELEMENT_F32;
+bcl_element __wrap_bcl_gemm_operands(const bcl_gemm *gemm) {
+    return copies ? __real_bcl_gemm_operands(gemm) : BCL_ELEMENT_F32;
 }
 
 static void load(subject *s, const char *folder) {

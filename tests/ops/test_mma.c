@@ -96,6 +96,21 @@ static uint16_t half_bits(double x, bcl_precision precision) {
            (uint16_t)(bits >> 13 & 0x3FF);
 }
 
+static bool is_half(bcl_precision precision) {
+    return precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
+}
+
+/* A float rounded to the precision's bits, whatever its size. */
+static uint16_t rounded_bits(float x, bcl_precision precision) {
+    const double size = fabs((double)x);
+    const uint16_t sign = signbit(x) ? 0x8000 : 0;
+    if (precision == BCL_PRECISION_FP16 && size < ldexp(1, -14))
+        return sign | (uint16_t)nearbyint(ldexp(size, 24));
+    if (precision == BCL_PRECISION_FP16 && size >= 65520)
+        return sign | 0x7C00;
+    return half_bits(operand(x, precision), precision);
+}
+
 /* A matrix as fp32, or `raw`: as the unit takes it. */
 static bcl_view operands(const float *x, int rows, int columns, int ld, bcl_precision precision,
                          bool raw) {
@@ -261,6 +276,55 @@ static void need_groups(int i) {
     OK(status);
 }
 
+static void compare_half(const buffers *x, bcl_view got, const float *want, shape s,
+                         bcl_precision precision) {
+    const int count = s.M * x->ldc;
+    got.type = BCL_ELEMENT_F32;
+    float *words = read_floats(bcl_view_as(got, 1, count / 2 + 1));
+    for (int i = 0; i < count; i++) {
+        const float right = i % x->ldc < s.N ? want[i] : MARK; /* between the rows */
+        uint16_t bits;
+        memcpy(&bits, (const char *)words + 2 * i, sizeof bits);
+        assert_int_equal(bits, rounded_bits(right, precision));
+    }
+    free(words);
+}
+
+/* The same product with its result in 16 bits, which is the fp32 result's, rounded. */
+static void run_half(const buffers *x, bcl_gemm *gemm, shape s, bcl_gemm_call call,
+                     bcl_precision precision, const float *c, const float *e) {
+    float *nothing = calloc(x->c_size, sizeof *nothing);
+    assert_non_null(nothing);
+    for (size_t i = 0; i < x->c_size; i++)
+        nothing[i] = MARK;
+    bcl_view half = operands(nothing, s.M, s.N, x->ldc, precision, true);
+    const bool gelu = call.epilogue == BCL_GEMM_GELU;
+    *(gelu ? &call.E : &call.C) = half;
+    if (call.accumulate) {
+        assert_int_equal(bcl_gemm_run(gemm, &call), BCL_ERROR_ARGUMENT);
+        assert_non_null(strstr(bcl_message(), "C: found "));
+    } else {
+        OK(bcl_gemm_run(gemm, &call));
+        compare_half(x, half, gelu ? e : c, s, precision);
+    }
+    if (gelu) { /* alone */
+        call.E = half = operands(nothing, s.M, s.N, x->ldc, precision, true);
+        call.C = (bcl_view){0};
+        OK(bcl_gemm_run(gemm, &call));
+        compare_half(x, half, e, s, precision);
+    }
+    free(nothing);
+}
+
+/* GELU over what it is taken of. */
+static void run_in_place(const buffers *x, bcl_gemm *gemm, bcl_gemm_call call, const float *e) {
+    call.C = call.E = x->C;
+    OK(bcl_gemm_run(gemm, &call));
+    float *got = read_whole(x->C);
+    assert_memory_equal(got, e, x->c_size * sizeof *got);
+    free(got);
+}
+
 static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_precision precision,
                 raws raw) {
     buffers x = {0};
@@ -304,6 +368,10 @@ static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_pre
         assert_memory_equal(again, out, x.c_size * sizeof *again);
         free(again);
     }
+    if (raw == BOTH && is_half(precision) && layout != BCL_GEMM_TN)
+        run_half(&x, gemm, s, call, precision, out, e);
+    if (fused && layout == BCL_GEMM_NN)
+        run_in_place(&x, gemm, call, e);
     free(out);
     free(e);
     free(got);
@@ -334,9 +402,7 @@ static void test_units(void **state) {
                     if (!only && !test_all() && layout == BCL_GEMM_NT)
                         continue;
                     const bcl_precision precision = subjects[i].precision;
-                    const bool half =
-                        precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
-                    for (int raw = 0; raw < (half ? RAWS : BOTH); raw++) {
+                    for (int raw = 0; raw < (is_half(precision) ? RAWS : BOTH); raw++) {
                         if (raw == WEIGHTS && layout == BCL_GEMM_TN)
                             continue; /* has none */
                         run(gemm, shapes[k], (bcl_gemm_layout)layout, (mode)m, precision,

@@ -119,7 +119,7 @@ static const struct {
      {M("dx", T, C), F("dw", C, N), F("db", 1, N), F("dy", T, N), F("x", T, C), F("w", C, N)}},
     {"linear_gelu_forward",
      linear_gelu_forward,
-     {F("y", T, N), F("pre", T, N), F("x", T, C), F("w", C, N), F("b", 1, N)}},
+     {F("y", T, N), M("pre", T, N), F("x", T, C), F("w", C, N), F("b", 1, N)}},
     {"gelu_linear_backward",
      gelu_linear_backward,
      {F("dpre", T, C), F("dw", C, N), F("db", 1, N), F("dy", T, N), F("x", T, C), F("pre", T, C),

@@ -110,7 +110,7 @@ bool bcl_gemm_fuses(const bcl_gemm *g) {
     return g->provider->fuses;
 }
 
-bcl_element bcl_gemm_weights(const bcl_gemm *g) {
+bcl_element bcl_gemm_operands(const bcl_gemm *g) {
     return g->provider->B & BCL_TAKES_BF16  ? BCL_ELEMENT_BF16
            : g->provider->B & BCL_TAKES_F16 ? BCL_ELEMENT_F16
                                             : BCL_ELEMENT_F32;
@@ -136,19 +136,22 @@ static bcl_status check_operands(const bcl_gemm *g, const bcl_gemm_call *c) {
     const bool tn = c->layout == BCL_GEMM_TN, nt = c->layout == BCL_GEMM_NT;
     const int M = c->M, N = c->N, K = c->K;
     const unsigned strided = c->packed ? 0 : BCL_TAKES_STRIDE;
-    const unsigned gelu = c->epilogue == BCL_GEMM_GELU ? BCL_WRITES : 0;
+    const bool gelu = c->epilogue == BCL_GEMM_GELU, adds = c->accumulate || c->rest;
+    const bool alone = gelu && c->E.buffer && c->E.type != BCL_ELEMENT_F32;
+    const unsigned result = p->C | BCL_TAKES_STRIDE | BCL_WRITES;
+    const unsigned full = BCL_TAKES_F32 | BCL_TAKES_STRIDE | (alone ? BCL_TAKES_NONE : 0);
     const bcl_operand operands[] = {
-        {"C", &c->C, M, N, p->C | BCL_TAKES_STRIDE | BCL_WRITES},
+        {"C", &c->C, M, N, gelu || adds ? full | BCL_WRITES : result},
         {"A", &c->A, tn ? K : M, tn ? M : K, p->A | BCL_TAKES_STRIDE},
         {"B", &c->B, nt ? N : K, nt ? K : N, p->B | strided},
         {"bias", &c->bias, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE},
         {"sums", &c->sums, 1, N, BCL_TAKES_F32 | BCL_TAKES_NONE | BCL_WRITES},
-        {"E", &c->E, M, N, p->C | BCL_TAKES_STRIDE | gelu},
+        {"E", &c->E, M, N, gelu ? result : BCL_TAKES_F32 | BCL_TAKES_STRIDE},
     };
     enum { ALWAYS = sizeof operands / sizeof *operands - 1 };
     BCL_TRY(
         bcl_operands_use(g->device, p->name, operands, ALWAYS + (c->epilogue != BCL_GEMM_PLAIN)));
-    if (c->epilogue && c->E.ld != c->C.ld)
+    if (c->epilogue && c->C.buffer && c->E.ld != c->C.ld)
         BCL_FAIL(BCL_ERROR_ARGUMENT, "%s: E: rows %d elements apart, those of C %d", p->name,
                  c->E.ld, c->C.ld);
 out:

@@ -30,7 +30,7 @@ bcl_status bcl_precision_find(bcl_precision *out, const char *name);
 /* What is done with C while it is near, with another matrix E whose rows lie as C's. */
 typedef enum bcl_gemm_epilogue {
     BCL_GEMM_PLAIN,
-    BCL_GEMM_GELU,         /* NN: E = gelu(C); E may be C */
+    BCL_GEMM_GELU,         /* NN: E = gelu(C); E may be C, and in 16 bits C may be none */
     BCL_GEMM_GELU_BACKWARD /* NT: C = product * gelu'(E) */
 } bcl_gemm_epilogue;
 
@@ -45,13 +45,14 @@ typedef struct bcl_gemm_call {
     bcl_gemm_layout layout;
     int M, N, K;
     bool accumulate;  /* C += product instead of C = product */
-    bcl_view C, A, B; /* see layout; rows may lie further apart than they are long */
+    bcl_view C, A, B; /* see layout; rows may lie further apart than they are long. Types: see
+                       * bcl_gemm_operands; C in 16 bits has no accumulate and no rest */
     bool packed;      /* NN: B is as bcl_gemm_pack left it, its rows end to end */
     bcl_view bias;    /* (1,N), added to every row; may be none; not with accumulate */
     /* only where bcl_gemm_fuses */
     bcl_gemm_epilogue epilogue; /* not with accumulate */
     bool tanh_form;             /* of GELU */
-    bcl_view E;                 /* (M,N), see epilogue; its rows lie as C's */
+    bcl_view E;    /* (M,N), see epilogue; its rows lie as C's; of GELU in 16 bits, too */
     bcl_view sums; /* TN: (1,N), sums of B's columns, += with accumulate, else =; may be none */
     /* NULL, or where a provider may leave the product in parts, and a bias for whoever reads C
      * next; not with an epilogue or sums. Set by bcl_gemm_run and bcl_gemm_run_gradients. */
@@ -77,9 +78,10 @@ bool bcl_gemm_packs(const bcl_gemm *gemm, int N);
 bcl_status bcl_gemm_pack(bcl_gemm *gemm, bcl_view to, bcl_view from, int K, int N, bool back);
 /* Whether calls may have an epilogue and sums. */
 bool bcl_gemm_fuses(const bcl_gemm *gemm);
-/* How B of NN and NT is read with least effort and the same result: in the 16 bits to which it
- * would be rounded, or f32. */
-bcl_element bcl_gemm_weights(const bcl_gemm *gemm);
+/* How X, W and dY are read with least effort and the same result: in the 16 bits to which they
+ * would be rounded, or f32. A and B may each be f32 all the same; and so that C, or GELU's E, can
+ * be the next product's operand, they may be of this type. */
+bcl_element bcl_gemm_operands(const bcl_gemm *gemm);
 /* Whether a product may go between bcl_auxiliary_begin and bcl_auxiliary_end. */
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
 /* Queues one product. Operands of other types than the provider computes with, of other shapes than

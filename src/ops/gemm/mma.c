@@ -13,6 +13,7 @@ enum {
     FINISH_ITEMS = 128,
     LAYOUTS = BCL_GEMM_LAYOUTS,
     EPILOGUES = 3,
+    RESULTS = 3,
     PRODUCTS = 2 /* in a launch */
 };
 
@@ -49,11 +50,12 @@ typedef struct mma_state {
     int BM, BN, WM, WN, stages, items;
     int BK, piece; /* elements */
     size_t groups; /* wanted */
-    /* [aligned][in parts][A][B, 1: operands as the unit takes them]; compiled at first use */
-    bcl_kernel *kernels[LAYOUTS][EPILOGUES][2][2][2][2];
-    bcl_kernel *gradients[EPILOGUES][2][2][2]; /* without [in parts] */
-    bool gradients_fail;                       /* to build, or in groups of the tile's size */
-    bcl_kernel *finish[EPILOGUES];
+    /* [aligned][in parts][A][B, 1: operands as the unit takes them][result]; compiled at first use
+     */
+    bcl_kernel *kernels[LAYOUTS][EPILOGUES][2][2][2][2][RESULTS];
+    bcl_kernel *gradients[EPILOGUES][2][2][2][RESULTS]; /* without [in parts] */
+    bool gradients_fail;                                /* to build, or in groups of such size */
+    bcl_kernel *finish[EPILOGUES][RESULTS];
     grown parts[PRODUCTS], sum_parts[PRODUCTS];
 } mma_state;
 
@@ -81,6 +83,27 @@ static const char *provider_name(const mma_state *s) {
         [BCL_PRECISION_FP16] = "mma-fp16",
     };
     return names[s->precision];
+}
+
+/* What a product ends in: E of GELU, and else C. */
+typedef enum result { RESULT_F32, RESULT_HALF, RESULT_HALF_ALONE /* without C */ } result;
+
+static result result_of(const bcl_gemm_call *c) {
+    const bcl_view *end = c->epilogue == BCL_GEMM_GELU ? &c->E : &c->C;
+    return end->type == BCL_ELEMENT_F32 ? RESULT_F32
+           : c->C.buffer                ? RESULT_HALF
+                                        : RESULT_HALF_ALONE;
+}
+
+/* Options of the kernels that end a product, see gemm_mma.cl. */
+static void result_words(char *out, size_t size, const mma_state *s, bcl_gemm_epilogue epilogue,
+                         result r) {
+    const int half = s->precision == BCL_PRECISION_BF16 ? 16 : 17;
+    int n = snprintf(out, size, "-DEPILOGUE=%d", (int)epilogue);
+    if (r != RESULT_F32)
+        n += snprintf(out + n, size - (size_t)n, " -DHALF=%d", half);
+    if (r == RESULT_HALF_ALONE)
+        snprintf(out + n, size - (size_t)n, " -DNO_C");
 }
 
 /* Tiles that the kernel's placing of pieces and the unit's fragments allow. */
@@ -179,10 +202,12 @@ static bcl_status find_kernel(bcl_kernel **out, mma_state *s, const bcl_gemm_cal
                               bool in_parts) {
     bcl_status status = BCL_OK;
     const bcl_gemm_epilogue epilogue = in_parts ? BCL_GEMM_PLAIN : c->epilogue;
+    const result r = in_parts ? RESULT_F32 : result_of(c);
     const bool raw_a = is_raw(s, &c->A), raw_b = is_raw(s, &c->B);
-    bcl_kernel **kernel = &s->kernels[c->layout][epilogue][aligned][in_parts][raw_a][raw_b];
-    char more[64];
-    snprintf(more, sizeof more, "-DLAYOUT=%d -DEPILOGUE=%d%s", (int)c->layout, (int)epilogue,
+    bcl_kernel **kernel = &s->kernels[c->layout][epilogue][aligned][in_parts][raw_a][raw_b][r];
+    char words[48], more[96];
+    result_words(words, sizeof words, s, epilogue, r);
+    snprintf(more, sizeof more, "-DLAYOUT=%d %s%s", (int)c->layout, words,
              in_parts ? " -DPARTIAL" : "");
     if (!*kernel)
         BCL_TRY(compile(kernel, s, "gemm_mma", aligned, raw_a, raw_b, more));
@@ -286,7 +311,8 @@ out:
 typedef struct cut {
     size_t rows, columns, splits, depth;
     bool aligned, in_parts;
-    cl_mem C, sums;
+    cl_mem C, sums; /* C: some buffer where none is kept */
+    int ldc;
 } cut;
 
 /* `number`: of the product in its launch. */
@@ -303,8 +329,9 @@ static bcl_status cut_product(cut *out, mma_state *s, const bcl_gemm_call *c, in
     out->depth = bcl_gemm_ceil(bcl_gemm_ceil(K, (size_t)s->BK), wanted) * (size_t)s->BK;
     out->splits = bcl_gemm_ceil(K, out->depth);
     out->in_parts = out->splits > 1;
-    out->C = c->C.buffer;
-    out->sums = c->sums.buffer ? c->sums.buffer : c->C.buffer;
+    out->C = c->C.buffer ? c->C.buffer : c->E.buffer;
+    out->ldc = c->C.buffer ? c->C.ld : c->E.ld;
+    out->sums = c->sums.buffer ? c->sums.buffer : out->C;
     if (out->in_parts) {
         BCL_TRY(grow(s, &s->parts[number], out->splits * M * N));
         BCL_TRY(grow(s, &s->sum_parts[number], out->splits * N));
@@ -318,27 +345,28 @@ out:
 /* Behind the launch that wrote the parts, if there are any: adds them up, or leaves it. */
 static bcl_status finish(mma_state *s, const bcl_gemm_call *c, const cut *p) {
     bcl_status status = BCL_OK;
-    bcl_kernel **kernel = &s->finish[c->epilogue];
+    const result r = result_of(c);
+    bcl_kernel **kernel = &s->finish[c->epilogue][r];
     const bool has_bias = c->bias.buffer != NULL, has_sums = c->sums.buffer != NULL;
-    const bcl_view none = c->C;
-    char words[32];
+    const bcl_view C = c->C.buffer ? c->C : c->E, none = C;
+    char words[48];
     if (!p->in_parts)
         return BCL_OK;
     if (c->rest) {
         *c->rest = (bcl_gemm_rest){p->C, (int)p->splits};
         return BCL_OK;
     }
-    snprintf(words, sizeof words, "-DEPILOGUE=%d", (int)c->epilogue);
+    result_words(words, sizeof words, s, c->epilogue, r);
     if (!*kernel)
         BCL_TRY(bcl_kernel_get(kernel, s->device, "gemm_mma_finish.cl", "gemm_mma_finish", words));
     const size_t most = bcl_kernel_limit(*kernel);
     const size_t items = most < FINISH_ITEMS ? most : FINISH_ITEMS;
     const bcl_grid all = {{bcl_gemm_ceil((size_t)c->M * (size_t)c->N, items)}, {items}};
-    BCL_TRY(BCL_LAUNCH(*kernel, all, bcl_ptr(c->C), bcl_mem(p->C), bcl_int((int)p->splits),
+    BCL_TRY(BCL_LAUNCH(*kernel, all, bcl_ptr(C), bcl_mem(p->C), bcl_int((int)p->splits),
                        bcl_ptr(has_bias ? c->bias : none), bcl_int(has_bias),
                        bcl_ptr(c->epilogue ? c->E : none), bcl_ptr(has_sums ? c->sums : none),
                        bcl_mem(p->sums), bcl_int(has_sums), bcl_int(c->tanh_form),
-                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(c->C.ld)));
+                       bcl_int(c->accumulate), bcl_int(c->M), bcl_int(c->N), bcl_int(C.ld)));
 out:
     return status;
 }
@@ -351,14 +379,14 @@ static bcl_status mma_run(void *state, const bcl_gemm_call *c) {
     BCL_TRY(cut_product(&p, s, c, 0));
     BCL_TRY(find_kernel(&kernel, s, c, p.aligned, p.in_parts));
     const bool has_bias = c->bias.buffer != NULL;
-    const bcl_view bias = has_bias ? c->bias : c->C;
+    const cl_mem bias = has_bias ? c->bias.buffer : p.C;
     const cl_mem E = p.in_parts || !c->epilogue ? p.C : c->E.buffer;
     const bcl_grid grid = {{p.columns, p.rows, p.splits}, {(size_t)s->items}};
-    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(p.C), bcl_ptr(c->A), bcl_ptr(c->B), bcl_ptr(bias),
+    BCL_TRY(BCL_LAUNCH(kernel, grid, bcl_mem(p.C), bcl_ptr(c->A), bcl_ptr(c->B), bcl_mem(bias),
                        bcl_int(has_bias && !p.in_parts), bcl_mem(E), bcl_mem(p.sums),
                        bcl_int(c->sums.buffer != NULL), bcl_int(c->tanh_form),
                        bcl_int(c->accumulate && !p.in_parts), bcl_int(c->M), bcl_int(c->N),
-                       bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(c->C.ld),
+                       bcl_int(c->K), bcl_int(c->A.ld), bcl_int(c->B.ld), bcl_int(p.ldc),
                        bcl_int((int)p.depth)));
     BCL_TRY(finish(s, c, &p));
 out:
@@ -368,9 +396,11 @@ out:
 /* NULL where the device does not take it: it has the registers of two products. */
 static bcl_kernel *find_gradients(mma_state *s, const bcl_gemm_call *dx, bool aligned) {
     const bool raw_a = is_raw(s, &dx->A), raw_b = is_raw(s, &dx->B);
-    bcl_kernel **kernel = &s->gradients[dx->epilogue][aligned][raw_a][raw_b];
-    char more[64];
-    snprintf(more, sizeof more, "-DGRADIENTS -DEPILOGUE=%d", (int)dx->epilogue);
+    const result r = result_of(dx);
+    bcl_kernel **kernel = &s->gradients[dx->epilogue][aligned][raw_a][raw_b][r];
+    char words[48], more[64];
+    result_words(words, sizeof words, s, dx->epilogue, r);
+    snprintf(more, sizeof more, "-DGRADIENTS %s", words);
     if (!*kernel && !s->gradients_fail)
         s->gradients_fail =
             compile(kernel, s, "gemm_mma_gradients", aligned, raw_a, raw_b, more) != BCL_OK ||
@@ -445,7 +475,7 @@ out:
                                         .precision = kind,                                         \
                                         .A = taken,                                                \
                                         .B = taken,                                                \
-                                        .C = BCL_TAKES_F32,                                        \
+                                        .C = taken,                                                \
                                         .suits = mma_suits,                                        \
                                         .candidates = variable##_candidates,                       \
                                         .create = creator,                                         \

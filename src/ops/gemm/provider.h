@@ -18,7 +18,8 @@ void bcl_gemm_names_free(bcl_gemm_names *names);
 typedef struct bcl_gemm_provider {
     const char *name;
     bcl_precision precision;
-    /* BCL_TAKES_ of the operands' elements; E is as C, bias and sums are f32 */
+    /* BCL_TAKES_ of the operands' elements; C in others than f32 where nothing is added to it, and
+     * so E of GELU; E is f32 elsewhere, bias and sums always */
     unsigned A, B, C;
     /* True where it may be taken unasked. Only one that is right on such devices. */
     bool (*suits)(const bcl_device *device);
