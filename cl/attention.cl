@@ -3,6 +3,7 @@
  * head, scores of a row in local memory; any head size. tokens' sentences: starts (B+1),
  * sentence_of (T). lse (T,NH) = log sum exp of the scaled scores, saved; delta (T,NH) = dO . O. */
 #include "attention_mask.h"
+#include "grid.h"
 
 static inline float attention_factor(uint key, uint query, uint sample, uint head,
                                      DROPOUT_PARAMETERS) {
@@ -39,7 +40,7 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
                                 __global const int *samples, int NH, int HS, float softmax_scale,
                                 DROPOUT_PARAMETERS, __local float *p /* longest sentence */,
                                 __local float *scratch /* items */) {
-    const int t = get_group_id(0), h = get_group_id(1);
+    const int t = GROUP_ID(0, get_local_size(0)), h = GROUP_ID(1, 1);
     const int lid = get_local_id(0), size = get_local_size(0);
     const int b = sentence_of[t], t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
     const size_t stride = 3 * (size_t)C;
@@ -77,7 +78,7 @@ __kernel void attention_backward_query(__global float *restrict dqkv,
                                        __global const int *sentence_of, __global const int *samples,
                                        int NH, int HS, float softmax_scale, DROPOUT_PARAMETERS,
                                        __local float *ds, __local float *scratch) {
-    const int t = get_group_id(0), h = get_group_id(1);
+    const int t = GROUP_ID(0, get_local_size(0)), h = GROUP_ID(1, 1);
     const int lid = get_local_id(0), size = get_local_size(0);
     const int b = sentence_of[t], t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
     const size_t stride = 3 * (size_t)C, row = ((size_t)t * NH + h) * HS;
@@ -112,7 +113,7 @@ __kernel void attention_backward_key(__global float *restrict dqkv, __global con
                                      __global const int *sentence_of, __global const int *samples,
                                      int NH, int HS, float softmax_scale, DROPOUT_PARAMETERS,
                                      __local float *ds, __local float *pd) {
-    const int t = get_group_id(0), h = get_group_id(1);
+    const int t = GROUP_ID(0, get_local_size(0)), h = GROUP_ID(1, 1);
     const int lid = get_local_id(0), size = get_local_size(0);
     const int b = sentence_of[t], t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
     const size_t stride = 3 * (size_t)C;

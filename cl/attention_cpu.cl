@@ -153,7 +153,7 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
                                 __global const float *qkv, __global const int *starts,
                                 __global const int *samples, int NH, float softmax_scale, int QB,
                                 int LD, DROPOUT_PARAMETERS, __local float *p /* (QB,LD) */) {
-    const int h = get_group_id(0), b = get_group_id(1), i0 = get_group_id(2) * QB;
+    const int h = GROUP_ID(0, 1), b = GROUP_ID(1, 1), i0 = GROUP_ID(2, 1) * QB;
     const int t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
     if (i0 >= S)
         return;
@@ -208,7 +208,7 @@ __kernel void attention_backward(__global float *restrict dqkv /* (T,3,NH,HS) */
                                  __global const int *starts, __global const int *samples, int NH,
                                  float softmax_scale, int QB, int LD, DROPOUT_PARAMETERS,
                                  __local float *p /* (QB,LD) */, __local float *ds /* (QB,LD) */) {
-    const int h = get_group_id(0), b = get_group_id(1);
+    const int h = GROUP_ID(0, 1), b = GROUP_ID(1, 1);
     const int t0 = starts[b], S = starts[b + 1] - t0, C = NH * HS;
     const size_t stride = 3 * (size_t)C, row = (size_t)t0 * C + h * HS;
     __global const float *q = qkv + t0 * stride + h * HS, *k = q + C, *v = k + C;

@@ -5,6 +5,7 @@
  * 128; -DBLOCK 32 or 16; -DITEMS 128 or 256, so that registers hold an item's part. All sums have a
  * fixed order. */
 #include "attention_mask.h"
+#include "grid.h"
 
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1") /* all would take too many registers */
@@ -47,7 +48,7 @@ typedef struct place {
 } place;
 
 static inline place find_place(__global const int4 *blocks) {
-    const int per = 32 / BLOCK, g = get_group_id(0);
+    const int per = 32 / BLOCK, g = GROUP_ID(0, ITEMS);
     const int4 b = blocks[g / per];
     const int token = b.x + g % per * BLOCK;
     return (place){token, b.y, token - b.y, b.z, (uint)b.w};
@@ -247,7 +248,7 @@ KERNEL void attention_tiled_forward(__global float *restrict out, __global float
                                     float softmax_scale, DROPOUT_PARAMETERS) {
     __local float4 q[BLOCK * LD], k[BLOCK * LD], v[BLOCK * LD], p[BLOCK * PD];
     __local float parts[ITEMS], fade[BLOCK];
-    const int lid = get_local_id(0), h = get_group_id(1), C = NH * HS, stride = 3 * C;
+    const int lid = get_local_id(0), h = GROUP_ID(1, 1), C = NH * HS, stride = 3 * C;
     const int row = lid / PARTS, part = lid % PARTS;
     const place at = find_place(blocks);
     __local float *mine = (__local float *)p + row * 4 * PD + part;
@@ -375,7 +376,7 @@ attention_tiled_backward(__global float *restrict dqkv, __global const float *re
     __local float4 q[BLOCK * LD], g[BLOCK * LD], k[BLOCK * LD], v[BLOCK * LD];
     __local float4 ds[BLOCK * PD], p[BLOCK * PD];
     __local float parts[ITEMS], L[BLOCK];
-    const int h = get_group_id(1), of_queries = get_group_id(2);
+    const int h = GROUP_ID(1, 1), of_queries = GROUP_ID(2, 1);
     const int C = NH * HS, stride = 3 * C;
     const place at = find_place(blocks);
     const int own = at.S - at.at, one = at.S <= BLOCK;

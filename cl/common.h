@@ -1,5 +1,7 @@
 /* Types and helpers of all kernels. The host defines VW, the vector width, and LS, the work-items
  * of a group that has a row for itself: 16 and 1 on a CPU with AVX-512, 1 and 128 on a GPU. */
+#include "grid.h"
+
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 

@@ -21,7 +21,7 @@ __kernel void gelu_backward(__global float *dx, __global const float *dy, __glob
 __kernel void dropout_rows(__global float *y, __global const float *x,
                            __global const int *positions, __global const int *samples, int C,
                            DROPOUT_PARAMETERS) {
-    const int t = get_group_id(0), lid = get_local_id(0);
+    const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     for (int u = lid; u < ROW_UNITS(C); u += LS) {
         fv factor[4];

@@ -17,7 +17,7 @@ __kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,
                                 __global const float *gamma, __global const float *beta, int C,
                                 float eps, DROPOUT_PARAMETERS) {
     __local float scratch[LS];
-    const int t = get_group_id(0), lid = get_local_id(0);
+    const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     word += (size_t)ids[t] * C;
     position += (size_t)positions[t] * C;
@@ -57,7 +57,7 @@ __kernel void embedding_backward_input(__global float *restrict r, __global floa
                                        __global const int *samples, __global const float *word,
                                        __global const float *position, __global const float *type,
                                        int C, DROPOUT_PARAMETERS) {
-    const int t = get_group_id(0), lid = get_local_id(0);
+    const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     word += (size_t)ids[t] * C;
     position += (size_t)positions[t] * C;
@@ -117,7 +117,7 @@ __kernel void embedding_backward_tables(__global float *restrict dword,
                                         __global const int *word_starts, __global const int *slots,
                                         __global const int *starts, int U, int B, int C, int step,
                                         int accumulate) {
-    const int group = get_group_id(0);
+    const int group = GROUP_ID(0, LS);
     if (group < U)
         add_word(dword, row_step, dr, order, word_starts, slots, group, step, C);
     else
@@ -130,7 +130,7 @@ __kernel void embedding_rows_gather(__global float *restrict block /* (U,C) */,
                                     __global const float *restrict dword /* (R,C) */,
                                     __global const int *row_step, __global const int *slots,
                                     int step, int C) {
-    const int u = get_group_id(0), slot = slots[u];
+    const int u = GROUP_ID(0, LS), slot = slots[u];
     const bool has = row_step[slot] == step;
     for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW)
         store(has ? load(dword + (size_t)slot * C + c, C - c) : (fv)(0), block + (size_t)u * C + c,
@@ -141,7 +141,7 @@ __kernel void embedding_rows_scatter(__global float *restrict dword /* (R,C) */,
                                      __global int *restrict row_step,
                                      __global const float *restrict block /* (U,C) */,
                                      __global const int *slots, int step, int C) {
-    const int u = get_group_id(0), lid = get_local_id(0), slot = slots[u];
+    const int u = GROUP_ID(0, LS), lid = get_local_id(0), slot = slots[u];
     for (int c = lid * VW; c < C; c += LS * VW)
         store(load(block + (size_t)u * C + c, C - c), dword + (size_t)slot * C + c, C - c);
     if (lid == 0)

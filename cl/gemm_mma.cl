@@ -60,6 +60,7 @@ static inline int tile_b(int along_k, int n, int k) {
 #endif
 
 #include "matrix.h"
+#include "grid.h"
 typedef float fv;
 #include "gelu.h"
 #include "gemm_epilogue.h"
@@ -520,9 +521,9 @@ KERNEL gemm_mma(__global float *C, __global const source_a *A, __global const so
                        .ldb = ldb,
                        .ldc = ldc,
                        .depth = depth,
-                       .row = get_group_id(1),
-                       .column = get_group_id(0),
-                       .part = get_group_id(2)};
+                       .row = GROUP_ID(1, 1),
+                       .column = GROUP_ID(0, ITEMS),
+                       .part = GROUP_ID(2, 1)};
     tile_sums s;
     sum_tile(&s, LAYOUT, ROUNDS_A, ROUNDS_B, &x, tiles EXCHANGE_ARG);
     store_tile(&s, EPILOGUE, IN_PARTS, KEEPS_HALF, &x);
@@ -539,8 +540,8 @@ KERNEL gemm_mma_gradients(__global float *dX, __global const source_a *dY,
                           int ld_dy, int ld_w, int ld_dw, int ld_x, int dx_depth, int dw_depth,
                           int dx_groups, int dx_in_parts, int dw_in_parts) {
     LOCAL_MEMORY
-    const int of_dw = (int)get_group_id(0) >= dx_groups;
-    const int group = (int)get_group_id(0) - (of_dw ? dx_groups : 0);
+    const int of_dw = GROUP_ID(0, ITEMS) >= dx_groups;
+    const int group = GROUP_ID(0, ITEMS) - (of_dw ? dx_groups : 0);
     const int columns = GROUPS(of_dw ? N : M, BN), rows = GROUPS(of_dw ? M : T, BM);
     const product x = {.C = of_dw ? dW : dX,
                        .A = (__global const uchar *)(of_dw ? X : dY),

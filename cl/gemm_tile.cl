@@ -21,6 +21,7 @@
  * gemm_tile.h's epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
 
 #include "gemm_tile.h"
+#include "grid.h"
 
 #ifdef TILE_A_TRANSPOSED
 #define A_SPACE  __local
@@ -216,8 +217,8 @@ gemm_tile(__global float *C0, __global const float *restrict A, __global const f
 #endif
     __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
-    const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
-    const int left = get_group_id(0) * group_panels * PANEL;
+    const int first = GROUP_ID(1, 1) * group_rows, end = min(first + group_rows, M);
+    const int left = GROUP_ID(0, 1) * group_panels * PANEL;
     const int right = min(left + group_panels * PANEL, N);
 #ifdef TILE_A_TRANSPOSED
     __local float block[TILE_BLOCK * TILE_DEPTH + BLOCK_WIDTH] __attribute__((aligned(64)));

@@ -15,6 +15,7 @@
  * TILE_DOT_AVX512: the CPU's bf16 instructions, TILE_WIDTH 16 then; and one of gemm_tile.h's
  * epilogues. With TN, sums (N) += or = the sums over the rows of B, if has_sums. */
 #include "gemm_tile.h"
+#include "grid.h"
 
 #define uvec    CAT(uint, TILE_WIDTH)
 #define as_vec  CAT(as_float, TILE_WIDTH)
@@ -64,7 +65,7 @@ static inline uvec pairs_along(vec x, vec y) {
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_bf16_pairs(__global uint *restrict to, __global const float *restrict A, int M, int K, int lda,
                 int to_ld, int group_rows) {
-    const int first = get_group_id(0) * group_rows;
+    const int first = GROUP_ID(0, 1) * group_rows;
 #ifdef TILE_A_TRANSPOSED
     for (int k = first; k < min(first + group_rows, (K + 1) / 2); k++) {
         __global const float *low = A + (size_t)2 * k * lda, *high = low + lda;
@@ -228,8 +229,8 @@ gemm_bf16(__global float *C0, __global const uint *restrict A, __global const fl
     __local uint panel[TILE_STEPS * PANEL] __attribute__((aligned(64)));
     __local float scratch[TILE_ROWS * PANEL] __attribute__((aligned(64)));
     __local float bias[PANEL] __attribute__((aligned(64)));
-    const int n0 = get_group_id(0) * PANEL, columns = min(PANEL, N - n0);
-    const int first = get_group_id(1) * group_rows, end = min(first + group_rows, M);
+    const int n0 = GROUP_ID(0, 1) * PANEL, columns = min(PANEL, N - n0);
+    const int first = GROUP_ID(1, 1) * group_rows, end = min(first + group_rows, M);
     for (int n = 0; n < PANEL; n++)
         bias[n] = has_bias && n < columns ? bias0[n0 + n] : 0;
     for (int k0 = 0; k0 < K0; k0 += 2 * depth) {

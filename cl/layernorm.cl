@@ -19,7 +19,7 @@ __kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict
                                          int C, float eps,
                                          DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
     __local float scratch[LS];
-    const int t = get_group_id(0), lid = get_local_id(0);
+    const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     x += row, r += row, y += row;
     fv sum = 0;
@@ -81,7 +81,7 @@ __kernel void layernorm_recompute(COPY_PARAMETER __global float *restrict y /* (
                                   __global const float *mean, __global const float *rstd,
                                   __global const float *gamma, __global const float *beta,
                                   int C WRITE_Y_PARAMETER) {
-    const int t = get_group_id(0);
+    const int t = GROUP_ID(0, LS);
     const float m = mean[t], s = rstd[t];
     const size_t row = (size_t)t * C;
     for (int c = (int)get_local_id(0) * VW; c < C; c += LS * VW) {
@@ -102,7 +102,7 @@ __kernel void layernorm_backward(__global float *dr /* (T,C) */, __global half_t
                                  __global const int *samples, int C, int write_dh,
                                  DROPOUT_PARAMETERS) {
     __local float scratch[LS];
-    const int t = get_group_id(0), lid = get_local_id(0);
+    const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     const float m = mean[t], s = rstd[t];
     dr += row, dh += row, dy += row, r += row;

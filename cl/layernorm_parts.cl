@@ -39,7 +39,7 @@ __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
                                        __local float *sums /* (2,C) */
                                            REST_PARAMETERS) {
     __local float scratch[2 * ROWS * LS];
-    const int p = get_group_id(0), lid = get_local_id(0), last = min((p + 1) * rows, T);
+    const int p = GROUP_ID(0, LS), lid = get_local_id(0), last = min((p + 1) * rows, T);
     for (int u = lid; u < ROW_UNITS(C); u += LS)
         for (int w = 0; w < 4; w++) {
             const int c = UNIT_COLUMN(u, w);

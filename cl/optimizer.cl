@@ -9,7 +9,7 @@
 #ifdef HALF
 /* copy (n) = p, rounded; each group has `chunk` of them. */
 __kernel void copy_dense(__global ushort *copy, __global const float *p, int n, int chunk) {
-    const int first = get_group_id(0) * chunk, last = min(first + chunk, n);
+    const int first = GROUP_ID(0, LS) * chunk, last = min(first + chunk, n);
     for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW)
         store_half(load(p + i, last - i), copy + i, last - i);
 }
@@ -26,7 +26,7 @@ static inline float sum_squares(__global const float *x, int first, int last) {
 
 /* Group i writes zeros to x[ranges[i][0]] .. x[ranges[i][1] - 1]. */
 __kernel void zero_ranges(__global float *x, __global const int *ranges) {
-    const int first = ranges[2 * get_group_id(0)], last = ranges[2 * get_group_id(0) + 1];
+    const int first = ranges[2 * GROUP_ID(0, LS)], last = ranges[2 * GROUP_ID(0, LS) + 1];
     for (int i = first + (int)get_local_id(0); i < last; i += LS)
         x[i] = 0;
 }
@@ -38,7 +38,7 @@ __kernel void norm_parts(__global float *partial, __global const float *g, int b
                          __global const float *row_g /* (R,C) */, __global const int *row_step,
                          int R, int C, int rows, int step) {
     __local float scratch[LS];
-    const int group = get_group_id(0), of_rows = group - dense_groups;
+    const int group = GROUP_ID(0, LS), of_rows = group - dense_groups;
     float sum = 0;
     if (of_rows < 0) {
         const int from = begin + group * chunk;
@@ -103,7 +103,7 @@ __kernel void adam_dense(__global float *restrict p, __global const float *restr
     __local float scratch[LS];
     if (!isfinite(loss[0]) || (has_clip && !isfinite(clip[1])))
         return;
-    const int group = get_group_id(0), first = begin + group * chunk,
+    const int group = GROUP_ID(0, LS), first = begin + group * chunk,
               last = min(first + chunk, end);
     const float factor = has_clip ? clip[0] : 1.0f;
     fv sum = 0;
@@ -130,7 +130,7 @@ __kernel void adam_rows(__global float *restrict table /* (V,C) */,
                         __global float *restrict v, __global const int *ids,
                         __global const int *row_step, __global const float *loss,
                         __global const float *clip, int C, int step, int dense, ADAM_PARAMETERS) {
-    const int r = get_group_id(0);
+    const int r = GROUP_ID(0, LS);
     if ((row_step[r] < 0 && !dense) || !isfinite(loss[0]) || !isfinite(clip[1]))
         return;
     const size_t row = (size_t)r * C;

@@ -6,7 +6,7 @@
 /* part[p] = sum of x over the rows of part p. */
 __kernel void sum_rows_parts(__global float *restrict part /* at `at`: (parts,N) */, int at,
                              __global const float *x /* (T,N) */, int T, int N, int chunk) {
-    const int c = get_global_id(0) * VW, n = N - c, p = get_group_id(1);
+    const int c = get_global_id(0) * VW, n = N - c, p = GROUP_ID(1, 1);
     if (n <= 0)
         return;
     fv sum = 0;
@@ -15,12 +15,12 @@ __kernel void sum_rows_parts(__global float *restrict part /* at `at`: (parts,N)
     store(sum, part + at + (size_t)p * N + c, n);
 }
 
-/* Sum s = first + get_group_id(1): y[table[s][0]] .. (+)= the parts of table[s][3] columns, the
- * first at part[table[s][1]], table[s][2] apart. */
+/* Sum s = first + the group's number in the second dimension: y[table[s][0]] .. (+)= the parts of
+ * table[s][3] columns, the first at part[table[s][1]], table[s][2] apart. */
 __kernel void sum_parts(__global float *y, __global const float *restrict part,
                         __global const int *table, int first, int parts, int accumulate) {
     const int c = get_global_id(0) * VW;
-    table += 4 * (first + get_group_id(1));
+    table += 4 * (first + GROUP_ID(1, 1));
     const int n = table[3] - c;
     if (n <= 0)
         return;
