@@ -1,9 +1,11 @@
 /* Attention within each sentence of a packed batch: P = softmax(scale Q K'), O = dropout(P) V.
  * qkv and dqkv are (T,3,NH,HS). The general kernels: a group of ITEMS work-items for one token and
  * head, scores of a row in local memory; any head size. tokens' sentences: starts (B+1),
- * sentence_of (T). lse (T,NH) = log sum exp of the scaled scores, saved; delta (T,NH) = dO . O. */
+ * sentence_of (T). lse (T,NH) = log sum exp of the scaled scores, saved; delta (T,NH) = dO . O.
+ * With -DHALF out and dqkv are in 16 bits. */
 #include "attention_mask.h"
 #include "grid.h"
+#include "half.h"
 
 static inline float attention_factor(uint key, uint query, uint sample, uint head,
                                      DROPOUT_PARAMETERS) {
@@ -34,7 +36,7 @@ static inline float dot_rows(__global const float *a, __global const float *b, i
     return sum;
 }
 
-__kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
+__kernel void attention_forward(__global half_t *restrict out /* (T,NH,HS) */,
                                 __global float *restrict lse, __global const float *qkv,
                                 __global const int *starts, __global const int *sentence_of,
                                 __global const int *samples, int NH, int HS, float softmax_scale,
@@ -64,16 +66,16 @@ __kernel void attention_forward(__global float *restrict out /* (T,NH,HS) */,
         float o = 0;
         for (int j = 0; j < S; j++)
             o += p[j] * v[j * stride + d];
-        out[((size_t)t * NH + h) * HS + d] = o;
+        out[((size_t)t * NH + h) * HS + d] = to_half(o);
     }
     if (lid == 0)
         lse[(size_t)t * NH + h] = m + log(sum);
 }
 
 /* dQ of one token and head, and delta. */
-__kernel void attention_backward_query(__global float *restrict dqkv,
+__kernel void attention_backward_query(__global half_t *restrict dqkv,
                                        __global float *restrict delta, __global const float *dout,
-                                       __global const float *out, __global const float *qkv,
+                                       __global const half_t *out, __global const float *qkv,
                                        __global const float *lse, __global const int *starts,
                                        __global const int *sentence_of, __global const int *samples,
                                        int NH, int HS, float softmax_scale, DROPOUT_PARAMETERS,
@@ -86,7 +88,7 @@ __kernel void attention_backward_query(__global float *restrict dqkv,
     __global const float *k = qkv + t0 * stride + C + h * HS, *v = k + C;
     float dot_sum = 0;
     for (int d = lid; d < HS; d += size)
-        dot_sum += dout[row + d] * out[row + d];
+        dot_sum += dout[row + d] * from_half(out[row + d]);
     const float D = reduce(dot_sum, scratch, 0), L = lse[(size_t)t * NH + h];
     for (int j = lid; j < S; j += size) {
         const float p = exp(softmax_scale * dot_rows(q, k + j * stride, HS) - L);
@@ -100,14 +102,14 @@ __kernel void attention_backward_query(__global float *restrict dqkv,
         float sum = 0;
         for (int j = 0; j < S; j++)
             sum += ds[j] * k[j * stride + d];
-        dqkv[t * stride + h * HS + d] = sum;
+        dqkv[t * stride + h * HS + d] = to_half(sum);
     }
     if (lid == 0)
         delta[(size_t)t * NH + h] = D;
 }
 
 /* dK and dV of one token and head; runs behind attention_backward_query. */
-__kernel void attention_backward_key(__global float *restrict dqkv, __global const float *dout,
+__kernel void attention_backward_key(__global half_t *restrict dqkv, __global const float *dout,
                                      __global const float *qkv, __global const float *lse,
                                      __global const float *delta, __global const int *starts,
                                      __global const int *sentence_of, __global const int *samples,
@@ -135,7 +137,7 @@ __kernel void attention_backward_key(__global float *restrict dqkv, __global con
             dk += ds[i] * q[i * stride + d];
             dv += pd[i] * dout[(size_t)i * C + d];
         }
-        dqkv[t * stride + C + h * HS + d] = dk;
-        dqkv[t * stride + 2 * C + h * HS + d] = dv;
+        dqkv[t * stride + C + h * HS + d] = to_half(dk);
+        dqkv[t * stride + 2 * C + h * HS + d] = to_half(dv);
     }
 }

@@ -3,9 +3,10 @@
  * block by block; rows of Q, K, V and dO come to local memory by coalesced reads. `blocks` lists
  * blocks of 32 tokens, see ops.h, so that next to no group is empty. -DHS is the head size, at most
  * 128; -DBLOCK 32 or 16; -DITEMS 128 or 256, so that registers hold an item's part. All sums have a
- * fixed order. */
+ * fixed order. With -DHALF out and dqkv are in 16 bits. */
 #include "attention_mask.h"
 #include "grid.h"
+#include "half.h"
 
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1") /* all would take too many registers */
@@ -64,7 +65,31 @@ static inline float4 read_vector(__global const float *row, int c) {
 #endif
 }
 
-static inline void write_vector(__global float *row, int c, float4 x) {
+/* The same of what may be in 16 bits. */
+#ifdef HALF
+typedef ushort4 half4_t;
+static inline half4_t to_halves(float4 x) {
+    return (half4_t)(to_half(x.x), to_half(x.y), to_half(x.z), to_half(x.w));
+}
+static inline float4 read_output(__global const half_t *row, int c) {
+#if HS % 4
+    const int d = 4 * c;
+    return (float4)(from_half(row[d]), d + 1 < HS ? from_half(row[d + 1]) : 0.0f,
+                    d + 2 < HS ? from_half(row[d + 2]) : 0.0f,
+                    d + 3 < HS ? from_half(row[d + 3]) : 0.0f);
+#else
+    const half4_t x = ((__global const half4_t *)row)[c];
+    return (float4)(from_half(x.x), from_half(x.y), from_half(x.z), from_half(x.w));
+#endif
+}
+#else
+typedef float4 half4_t;
+#define to_halves(x) (x)
+#define read_output  read_vector
+#endif
+
+static inline void write_vector(__global half_t *row, int c, float4 vector) {
+    const half4_t x = to_halves(vector);
 #if HS % 4
     const int d = 4 * c;
     row[d] = x.x;
@@ -75,7 +100,7 @@ static inline void write_vector(__global float *row, int c, float4 x) {
     if (d + 3 < HS)
         row[d + 3] = x.w;
 #else
-    ((__global float4 *)row)[c] = x;
+    ((__global half4_t *)row)[c] = x;
 #endif
 }
 
@@ -90,7 +115,7 @@ static inline void load_rows(__local float4 *to, __global const float *from, int
                 ROW(i) < count ? read_vector(from + ROW(i) * stride, COL(i)) : (float4)(0);
 }
 
-static inline void store_rows(__global float *to, int stride, int count, const float4 *x) {
+static inline void store_rows(__global half_t *to, int stride, int count, const float4 *x) {
     const int lid = get_local_id(0);
     UNROLL
     for (int i = 0; i < TILES; i++)
@@ -242,7 +267,7 @@ static inline float weigh(__local float *row, float m, uint kept, float scale) {
     return sum;
 }
 
-KERNEL void attention_tiled_forward(__global float *restrict out, __global float *restrict lse,
+KERNEL void attention_tiled_forward(__global half_t *restrict out, __global float *restrict lse,
                                     __global const float *restrict qkv,
                                     __global const int4 *restrict blocks, int NH,
                                     float softmax_scale, DROPOUT_PARAMETERS) {
@@ -298,7 +323,7 @@ KERNEL void attention_tiled_forward(__global float *restrict out, __global float
 /* Rows of Q and dO, `count` in the sentence, their log sum exp, and D = dO . O in PARTS parts. */
 static inline void load_queries(__local float4 *q, __local float4 *g, __local float *L,
                                 __local float *parts, __global const float *qkv,
-                                __global const float *dout, __global const float *out,
+                                __global const float *dout, __global const half_t *out,
                                 __global const float *lse, int token, int count, int NH) {
     const int lid = get_local_id(0), C = NH * HS;
     const int row = lid / PARTS;
@@ -310,7 +335,7 @@ static inline void load_queries(__local float4 *q, __local float4 *g, __local fl
     if (row < count) {
         ROLLED
         for (int c = lid % PARTS; c < COLS; c += PARTS) {
-            const float4 x = read_vector(dout + row * C, c) * read_vector(out + row * C, c);
+            const float4 x = read_vector(dout + row * C, c) * read_output(out + row * C, c);
             sum += (x.x + x.y) + (x.z + x.w);
         }
     }
@@ -369,8 +394,8 @@ static inline void write_gradients(__local float4 *ds, __local float4 *p, __loca
 /* Of groups 0 of the last dimension dK and dV of a block of keys; of groups 1 dQ of a block of
  * queries. A sentence of one block has its dQ from the first, with the same weights. */
 KERNEL void
-attention_tiled_backward(__global float *restrict dqkv, __global const float *restrict dout,
-                         __global const float *restrict out, __global const float *restrict qkv,
+attention_tiled_backward(__global half_t *restrict dqkv, __global const float *restrict dout,
+                         __global const half_t *restrict out, __global const float *restrict qkv,
                          __global const float *restrict lse, __global const int4 *restrict blocks,
                          int NH, float softmax_scale, DROPOUT_PARAMETERS) {
     __local float4 q[BLOCK * LD], g[BLOCK * LD], k[BLOCK * LD], v[BLOCK * LD];

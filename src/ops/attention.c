@@ -30,8 +30,9 @@ bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_v
                                .HS = HS,
                                .scale = score_scale(HS),
                                .dropout = dropout};
-    BCL_TRY(BCL_OPERANDS(ops, "attention_forward", BCL_OUT(out, T, C), BCL_OUT(lse, T, NH),
-                         BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
+    BCL_TRY(BCL_OPERANDS(ops, "attention_forward", BCL_OUT_MAY_BE_HALVES(out, T, C),
+                         BCL_OUT(lse, T, NH), BCL_IN(qkv, T, 3 * C),
+                         BCL_IN_INTS(batch->starts, batch->B + 1, 1),
                          BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
     bcl_operation(ops, "attention", bcl_view_traffic(out) + bcl_view_traffic(qkv));
@@ -58,8 +59,9 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
                                .HS = HS,
                                .scale = score_scale(HS),
                                .dropout = dropout};
-    BCL_TRY(BCL_OPERANDS(ops, "attention_backward", BCL_OUT(dqkv, T, 3 * C), BCL_OUT(delta, T, NH),
-                         BCL_IN(dout, T, C), BCL_IN(out, T, C), BCL_IN(lse, T, NH),
+    BCL_TRY(BCL_OPERANDS(ops, "attention_backward", BCL_OUT_MAY_BE_HALVES(dqkv, T, 3 * C),
+                         BCL_OUT(delta, T, NH), BCL_IN(dout, T, C),
+                         {"out", &out, T, C, 1u << dqkv.type}, BCL_IN(lse, T, NH),
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
                          BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));

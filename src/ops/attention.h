@@ -8,7 +8,7 @@
 typedef struct bcl_attention_call {
     bcl_ops *ops;
     bcl_view out, lse, qkv;     /* backward reads them */
-    bcl_view dqkv, delta, dout; /* backward only */
+    bcl_view dqkv, delta, dout; /* backward only; dqkv has the type of out */
     const bcl_batch_layout *batch;
     int NH, HS;
     float scale; /* of the scores: 1 / sqrt(HS) */

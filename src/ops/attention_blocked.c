@@ -46,8 +46,7 @@ static bcl_status choose_blocking(blocking *out, const bcl_attention_call *c, in
 }
 
 static bool suits(const bcl_device *device, bcl_attention_call *call) {
-    (void)call;
-    return bcl_device_wide(device);
+    return bcl_device_wide(device) && call->out.type == BCL_ELEMENT_F32;
 }
 
 static bcl_status forward(const bcl_attention_call *c) {

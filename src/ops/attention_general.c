@@ -23,7 +23,8 @@ static bcl_status forward(const bcl_attention_call *c) {
     bcl_kernel *kernel;
     const bcl_batch_layout *batch = c->batch;
     const size_t row = (size_t)batch->longest * sizeof(cl_float);
-    BCL_TRY(bcl_kernel_get(&kernel, c->ops->device, "attention.cl", "attention_forward", ""));
+    BCL_TRY(bcl_kernel_get(&kernel, c->ops->device, "attention.cl", "attention_forward",
+                           bcl_half_words(c->out)));
     BCL_TRY(BCL_LAUNCH(kernel, grid_of(c, kernel), bcl_ptr(c->out), bcl_ptr(c->lse),
                        bcl_ptr(c->qkv), bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of),
                        bcl_ptr(batch->samples), bcl_int(c->NH), bcl_int(c->HS), bcl_float(c->scale),
@@ -38,8 +39,10 @@ static bcl_status backward(const bcl_attention_call *c) {
     bcl_kernel *query, *key;
     const bcl_batch_layout *batch = c->batch;
     const size_t row = (size_t)batch->longest * sizeof(cl_float);
-    BCL_TRY(bcl_kernel_get(&query, c->ops->device, "attention.cl", "attention_backward_query", ""));
-    BCL_TRY(bcl_kernel_get(&key, c->ops->device, "attention.cl", "attention_backward_key", ""));
+    BCL_TRY(bcl_kernel_get(&query, c->ops->device, "attention.cl", "attention_backward_query",
+                           bcl_half_words(c->out)));
+    BCL_TRY(bcl_kernel_get(&key, c->ops->device, "attention.cl", "attention_backward_key",
+                           bcl_half_words(c->out)));
     BCL_TRY(BCL_LAUNCH(query, grid_of(c, query), bcl_ptr(c->dqkv), bcl_ptr(c->delta),
                        bcl_ptr(c->dout), bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse),
                        bcl_ptr(batch->starts), bcl_ptr(batch->sentence_of), bcl_ptr(batch->samples),

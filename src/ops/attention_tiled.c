@@ -31,8 +31,8 @@ static bcl_status find_kernel_of(bcl_kernel **out, const bcl_attention_call *c, 
     const size_t sub_group = bcl_device_about(device)->sub_group;
     const bool backward = c->dqkv.buffer != NULL;
     char options[128];
-    const int at = snprintf(options, sizeof options, "-DHS=%d -DBLOCK=%d -DITEMS=%d", c->HS,
-                            block_of(device, c->HS), items);
+    const int at = snprintf(options, sizeof options, "-DHS=%d -DBLOCK=%d -DITEMS=%d%s", c->HS,
+                            block_of(device, c->HS), items, bcl_half_words(c->out));
     if (sub_group)
         snprintf(options + at, sizeof options - (size_t)at, " -DSUB_GROUP=%zu", sub_group);
     return bcl_kernel_get(out, c->ops->device, "attention_tiled.cl",

@@ -171,11 +171,12 @@ bcl_status bcl_layernorm_linear_backward(bcl_ops *ops, bcl_view dr, bcl_view dh,
                                          const bcl_batch_layout *batch, int C, int N,
                                          bcl_dropout dropout);
 
-/* out (T,NH,HS) = dropout(softmax(Q K' / sqrt(HS))) V within each sentence; lse (T,NH) is saved. */
+/* out (T,NH,HS), f32, bf16 or f16, = dropout(softmax(Q K' / sqrt(HS))) V within each sentence; lse
+ * (T,NH) is saved. */
 bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse,
                                  bcl_view qkv /* (T,3,NH,HS) */, const bcl_batch_layout *batch,
                                  int NH, int HS, bcl_dropout dropout);
-/* delta (T,NH) is scratch. */
+/* delta (T,NH) is scratch. dqkv has the type of out. */
 bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, bcl_view dout,
                                   bcl_view out, bcl_view lse, bcl_view qkv,
                                   const bcl_batch_layout *batch, int NH, int HS,

@@ -84,6 +84,8 @@ typedef struct bcl_operand {
     { #view, &(view), rows, columns, BCL_TAKES_I32 }
 #define BCL_OUT_INTS(view, rows, columns)                                                          \
     { #view, &(view), rows, columns, BCL_TAKES_I32 | BCL_WRITES }
+#define BCL_OUT_MAY_BE_HALVES(view, rows, columns)                                                 \
+    { #view, &(view), rows, columns, BCL_TAKES_F32 | BCL_TAKES_HALVES | BCL_WRITES }
 #define BCL_OUT_HALVES_OR_NONE(view, rows, columns)                                                \
     { #view, &(view), rows, columns, BCL_TAKES_HALVES | BCL_TAKES_NONE | BCL_WRITES }
 #define BCL_OUT_OR_NONE(view, rows, columns)                                                       \

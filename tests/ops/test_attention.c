@@ -1,5 +1,7 @@
 /* Attention, forward and backward, against double precision: every head size (two without
- * test_all), sentences of 1 to 512 tokens packed together, dropout on and off. */
+ * test_all), sentences of 1 to 512 tokens packed together, dropout on and off; and its outputs in
+ * 16 bits against those in fp32. */
+#include "ops/attention.h"
 #include "support/device.h"
 
 /* The limits are for operands of size 1; the scores' rounding grows with the square of their size.
@@ -133,10 +135,193 @@ static void test_spread(void **state) {
     check(lengths, test_small ? 2 : 3, 2, test_all() ? 16 : 32, 0.1f, 3);
 }
 
+/* ---- outputs in 16 bits ---- */
+
+typedef struct subject {
+    test_batch b;
+    int NH, HS;
+    bcl_dropout dropout;
+    bcl_view qkv, dout;
+} subject;
+
+/* Forward, and backward from `from`, or else from what forward gave. */
+typedef struct outputs {
+    bcl_view out, lse, dqkv;
+} outputs;
+
+/* CPUs have a variant for fp32 alone: there it is the general one's outputs that are rounded. */
+static outputs compute(subject *s, bcl_element type, const bcl_view *from) {
+    const int T = s->b.host.T, C = s->NH * s->HS;
+    const bool half = type != BCL_ELEMENT_F32;
+    const outputs o = {.out = half ? guard_halves(type, T, C, NULL) : guard_floats(T, C, NULL),
+                       .lse = guard_floats(T, s->NH, NULL),
+                       .dqkv = half ? guard_halves(type, T, 3 * C, NULL)
+                                    : guard_floats(T, 3 * C, NULL)};
+    const bcl_view delta = guard_floats(T, s->NH, NULL), out = from ? *from : o.out;
+    bcl_attention_call call = {.ops = &test_ops,
+                               .out = o.out,
+                               .lse = o.lse,
+                               .qkv = s->qkv,
+                               .batch = &s->b.device,
+                               .NH = s->NH,
+                               .HS = s->HS,
+                               .scale = (float)(1 / sqrt(s->HS)),
+                               .dropout = s->dropout};
+    if (!half && bcl_device_wide(test_device)) {
+        OK(bcl_attention_general.forward(&call));
+        call.out = out;
+        call.dqkv = o.dqkv;
+        call.delta = delta;
+        call.dout = s->dout;
+        OK(bcl_attention_general.backward(&call));
+    } else {
+        OK(bcl_attention_forward(&test_ops, o.out, o.lse, s->qkv, &s->b.device, s->NH, s->HS,
+                                 s->dropout));
+        OK(bcl_attention_backward(&test_ops, o.dqkv, delta, s->dout, out, o.lse, s->qkv,
+                                  &s->b.device, s->NH, s->HS, s->dropout));
+    }
+    return o;
+}
+
+/* By how much dqkv may differ, before it is rounded itself, where each element of out is within
+ * `unit` times itself of what it was: D = dO . O by unit |dO| . |O|, so that a score's gradient,
+ * P (dP - D) scale, by P scale times that; dQ and dK sum these up over rows of K and Q, and dV has
+ * none of it. */
+static double *spread_of_rounding(const subject *s, const outputs *o, double unit) {
+    const int NH = s->NH, HS = s->HS, C = NH * HS, T = s->b.host.T;
+    float *qkv = read_floats(s->qkv), *dout = read_floats(s->dout), *out = read_floats(o->out),
+          *lse = read_floats(o->lse);
+    double *spread = zeros((size_t)(3 * T * C));
+    const double scale = 1 / sqrt(HS);
+    for (int b = 0; b < s->b.host.B; b++)
+        for (int i = s->b.host.starts[b]; i < s->b.host.starts[b + 1]; i++)
+            for (int h = 0; h < NH; h++) {
+                const float *q = qkv + 3 * i * C + h * HS;
+                double D = 0;
+                for (int d = 0; d < HS; d++)
+                    D += fabs((double)dout[i * C + h * HS + d] * (double)out[i * C + h * HS + d]);
+                for (int j = s->b.host.starts[b]; j < s->b.host.starts[b + 1]; j++) {
+                    const float *k = qkv + 3 * j * C + C + h * HS;
+                    double score = 0;
+                    for (int d = 0; d < HS; d++)
+                        score += (double)q[d] * (double)k[d];
+                    const double ds =
+                        exp(scale * score - (double)lse[i * NH + h]) * scale * unit * D;
+                    for (int d = 0; d < HS; d++) {
+                        spread[3 * i * C + h * HS + d] += ds * fabs((double)k[d]);
+                        spread[3 * j * C + C + h * HS + d] += ds * fabs((double)q[d]);
+                    }
+                }
+            }
+    free(qkv);
+    free(dout);
+    free(out);
+    free(lse);
+    return spread;
+}
+
+static float widened_half(uint16_t x, bcl_element type) {
+    const uint32_t bits = (uint32_t)x << 16;
+    const int exponent = x >> 10 & 31;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    if (type == BCL_ELEMENT_BF16)
+        return wide;
+    wide = ldexpf((float)((x & 1023) + (exponent ? 1024 : 0)), (exponent ? exponent : 1) - 25);
+    return x & 0x8000 ? -wide : wide;
+}
+
+static float *widened_halves(bcl_view halves) {
+    const size_t count = (size_t)halves.rows * (size_t)halves.columns;
+    uint16_t *x = read_halves(halves);
+    float *wide = calloc(count, sizeof *wide);
+    assert_non_null(wide);
+    for (size_t i = 0; i < count; i++)
+        wide[i] = widened_half(x[i], halves.type);
+    free(x);
+    return wide;
+}
+
+/* Within the spread, and that of rounding dqkv; both with the rounding of fp32 sums beside. */
+static void check_spread(const subject *s, const outputs *half, const outputs *plain) {
+    /* half of the last place of 8 bits, of 11 bits; numbers too small for that are within atol */
+    const double unit = half->out.type == BCL_ELEMENT_BF16 ? 0x1p-8 : 0x1p-11;
+    const size_t count = (size_t)plain->dqkv.rows * (size_t)plain->dqkv.columns;
+    double *spread = spread_of_rounding(s, plain, unit);
+    float *got = widened_halves(half->dqkv), *x = read_floats(plain->dqkv);
+    for (size_t i = 0; i < count; i++) {
+        const test_limit fp32 = bcl_exact_limit.attention_gradient;
+        const double want = (double)x[i], off = fabs((double)got[i] - want);
+        const double limit =
+            (1 + unit) * spread[i] + unit * fabs(want) + fp32.atol + fp32.rtol * fabs(want);
+        if (!(off <= limit))
+            fail_msg("dqkv: element %zu: %.9g, and %.9g from out in fp32: beyond %.3g", i,
+                     (double)got[i], want, limit);
+    }
+    free(spread);
+    free(got);
+    free(x);
+}
+
+static void check_halves(const int *lengths, int count, int NH, int HS, float p, bcl_element type) {
+    subject s = {
+        .NH = NH, .HS = HS, .dropout = {p, bcl_site(3, BCL_SITE_ATTENTION), {0x1234, 0xabcdef01}}};
+    batch_begin(&s.b, lengths, count, 50, 2, 5);
+    const int T = s.b.host.T, C = NH * HS;
+    float *x = random_floats((size_t)(3 * T * C), 1, 1), *dy = random_floats((size_t)(T * C), 1, 2);
+    s.qkv = guard_floats(T, 3 * C, x);
+    s.dout = guard_floats(T, C, dy);
+    const outputs plain = compute(&s, BCL_ELEMENT_F32, NULL), half = compute(&s, type, NULL);
+    compare_rounded("out", half.out, plain.out);
+    same("lse", plain.lse, half.lse);
+    float *wide = widened_halves(half.out);
+    const bcl_view rounded = guard_floats(T, C, wide);
+    const outputs from_rounded = compute(&s, BCL_ELEMENT_F32, &rounded);
+    compare_rounded("dqkv", half.dqkv, from_rounded.dqkv);
+    check_spread(&s, &half, &plain);
+    free(wide);
+    free(x);
+    free(dy);
+    guards_end();
+    batch_end(&s.b);
+}
+
+static void test_halves(void **state) {
+    static const int all[] = {25, 32, 132, 1, 7, 64, 93, 128};
+    static const int lengths[] = {1, 7, 33, 16, 70};
+    (void)state;
+    for (size_t i = 0; i < (test_all() && !test_small ? sizeof all / sizeof *all : 3); i++)
+        for (int k = 0; k < 4; k++)
+            check_halves(lengths, test_small ? 3 : 5, i % 2 || test_small ? 1 : 3, all[i],
+                         k & 1 ? 0.1f : 0, k & 2 ? BCL_ELEMENT_F16 : BCL_ELEMENT_BF16);
+}
+
+/* out and dqkv are of one type. */
+static void test_halves_refused(void **state) {
+    static const int length = 3;
+    (void)state;
+    test_batch b;
+    batch_begin(&b, &length, 1, 50, 2, 5);
+    const bcl_view out = guard_floats(3, 8, NULL), lse = guard_floats(3, 2, NULL),
+                   delta = guard_floats(3, 2, NULL), dout = guard_floats(3, 8, NULL),
+                   qkv = guard_floats(3, 24, NULL),
+                   dqkv = guard_halves(BCL_ELEMENT_BF16, 3, 24, NULL),
+                   f16 = guard_halves(BCL_ELEMENT_F16, 3, 8, NULL);
+    FAILS(bcl_attention_backward(&test_ops, dqkv, delta, dout, out, lse, qkv, &b.device, 2, 4,
+                                 (bcl_dropout){0}),
+          BCL_ERROR_ARGUMENT, "attention_backward: out: found (3,8) f32, expected (3,8) bf16");
+    FAILS(bcl_attention_backward(&test_ops, dqkv, delta, dout, f16, lse, qkv, &b.device, 2, 4,
+                                 (bcl_dropout){0}),
+          BCL_ERROR_ARGUMENT, "attention_backward: out: found (3,8) f16, expected (3,8) bf16");
+    guards_end();
+    batch_end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_head_sizes), cmocka_unit_test(test_long_sentences),
-        cmocka_unit_test(test_lengths), cmocka_unit_test(test_block_edges),
-        cmocka_unit_test(test_spread)};
+        cmocka_unit_test(test_head_sizes),    cmocka_unit_test(test_long_sentences),
+        cmocka_unit_test(test_lengths),       cmocka_unit_test(test_block_edges),
+        cmocka_unit_test(test_spread),        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_halves_refused)};
     return TEST_RUN_ON_DEVICE(tests);
 }
