@@ -70,6 +70,8 @@ void bcl_buffer_free(bcl_device *d, cl_mem *buffer) {
 bcl_status bcl_buffer_write(bcl_device *d, cl_mem buffer, size_t offset, const void *host,
                             size_t bytes, bool wait) {
     bcl_status status = BCL_OK;
+    if (bcl_staging_takes(d, bytes, wait))
+        return bcl_staging_write(d, buffer, offset, host, bytes, wait);
     if (bytes)
         BCL_CL(clEnqueueWriteBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
                                     NULL),
@@ -81,6 +83,8 @@ out:
 bcl_status bcl_buffer_read(bcl_device *d, cl_mem buffer, size_t offset, void *host, size_t bytes,
                            bool wait) {
     bcl_status status = BCL_OK;
+    if (wait && bcl_staging_takes(d, bytes, wait))
+        return bcl_staging_read(d, buffer, offset, host, bytes);
     if (bytes)
         BCL_CL(clEnqueueReadBuffer(bcl_device_queue(d), buffer, wait, offset, bytes, host, 0, NULL,
                                    NULL),
@@ -147,16 +151,4 @@ bcl_status bcl_buffer_read_later(bcl_device *d, cl_mem buffer, void *host, size_
     BCL_CL(clFlush(queue), "%s: sending commands to the device", d->info.id);
 out:
     return status;
-}
-
-bcl_status bcl_event_finish(cl_event *event) {
-    if (!*event)
-        return BCL_OK;
-    bcl_call_enter("clWaitForEvents");
-    cl_int code = clWaitForEvents(1, event);
-    bcl_call_leave();
-    bcl_call_answered();
-    clReleaseEvent(*event);
-    *event = NULL;
-    return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");
 }

@@ -50,6 +50,7 @@ void bcl_device_free(bcl_device *d) {
         clFinish(d->auxiliary);
     bcl_call_leave();
     bcl_auxiliary_release(d);
+    bcl_staging_free(d);
     for (size_t i = 0; i < d->pending_count; i++)
         clReleaseEvent(d->pending[i].event);
     for (size_t i = 0; i < d->kernel_count; i++)

@@ -1,6 +1,6 @@
 /* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
- * selftest, program, launch, profile, wait, buffer, auxiliary, and at the bottom watch, cache,
- * traits, vendors and error. */
+ * selftest, program, launch, profile, buffer, staging, wait, auxiliary, and at the bottom watch,
+ * cache, traits, vendors and error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
@@ -57,6 +57,18 @@ double bcl_waits_sleep(const bcl_waits *waits);
 /* overslept: the event was over when the sleep was. */
 void bcl_waits_note(bcl_waits *waits, double seconds, bool overslept);
 
+/* The ring of pinned pieces that large transfers go through. Of a size that stays in a cache
+ * between the copy and the transfer, and of which most transfers have several. */
+enum { BCL_PIECES = 4, BCL_PIECE = 1 << 20 /* bytes */ };
+typedef struct bcl_staging {
+    bool tried; /* to make it: then there is one or none */
+    cl_mem ring;
+    char *host;                /* (BCL_PIECES,BCL_PIECE), mapped; NULL: none */
+    cl_event busy[BCL_PIECES]; /* the last transfer of each; NULL: none, or it has passed */
+    int next;
+    uint64_t bytes; /* that went through it so far */
+} bcl_staging;
+
 struct bcl_device {
     bcl_device_info info;
     cl_device_id id;
@@ -75,6 +87,7 @@ struct bcl_device {
     uint64_t buffers_freed;
     bool wide; /* takes the kernels of CPUs */
     bcl_waits waits;
+    bcl_staging staging;
     bool profile;
     bool gives_up; /* see bcl_device_give_up */
     bcl_pending *pending;
@@ -117,6 +130,16 @@ cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *gl
                           const size_t *local, cl_event *event);
 /* Before a command on the first queue that is no kernel: it waits for what is awaited. */
 bcl_status bcl_device_join(bcl_device *device);
+/* Whether a transfer goes through pinned pieces; else by one call. The ring is made for the first
+ * that may wait. One that may not is taken where it fits a piece and the next is free. */
+bool bcl_staging_takes(bcl_device *device, size_t bytes, bool wait);
+/* As bcl_buffer_write, but `host` need not stay, and bcl_buffer_read, which waits. */
+bcl_status bcl_staging_write(bcl_device *device, cl_mem buffer, size_t offset, const void *host,
+                             size_t bytes, bool wait);
+bcl_status bcl_staging_read(bcl_device *device, cl_mem buffer, size_t offset, void *host,
+                            size_t bytes);
+/* Before the queue is released. */
+void bcl_staging_free(bcl_device *device);
 /* Waits for both queues. */
 bcl_status bcl_queues_finish(bcl_device *device);
 void bcl_auxiliary_release(bcl_device *device);

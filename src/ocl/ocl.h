@@ -173,7 +173,9 @@ bcl_status bcl_buffer_create(cl_mem *out, bcl_device *device, size_t bytes, cons
 bcl_status bcl_buffer_view(cl_mem *out, cl_mem buffer, size_t offset, size_t bytes);
 /* Takes NULL and a NULL buffer; sets it to NULL. */
 void bcl_buffer_free(bcl_device *device, cl_mem *buffer);
-/* Blocking when `wait`; otherwise `host` must stay until the queue has passed. */
+/* Blocking when `wait`; otherwise `host` must stay until the queue has passed. On GPUs large ones
+ * go through pinned memory, which takes a write's bytes at once; a read or write that does not wait
+ * never waits for that. */
 bcl_status bcl_buffer_write(bcl_device *device, cl_mem buffer, size_t offset, const void *host,
                             size_t bytes, bool wait);
 bcl_status bcl_buffer_read(bcl_device *device, cl_mem buffer, size_t offset, void *host,

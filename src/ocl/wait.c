@@ -1,4 +1,4 @@
-/* Waiting for GPUs. Their drivers look for an event's end in a loop that takes a whole core: so
+/* Waiting for events. GPUs' drivers look for an event's end in a loop that takes a whole core: so
  * most of the time that the last waits took is slept through first. */
 #include "ocl/internal.h"
 
@@ -26,6 +26,18 @@ static bool is_over(cl_event event) {
     const cl_int code =
         clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     return code != CL_SUCCESS || state <= CL_COMPLETE; /* what failed is told by who waits */
+}
+
+bcl_status bcl_event_finish(cl_event *event) {
+    if (!*event)
+        return BCL_OK;
+    bcl_call_enter("clWaitForEvents");
+    cl_int code = clWaitForEvents(1, event);
+    bcl_call_leave();
+    bcl_call_answered();
+    clReleaseEvent(*event);
+    *event = NULL;
+    return code == CL_SUCCESS ? BCL_OK : bcl_cl_fail(code, "waiting for the device");
 }
 
 bcl_status bcl_event_await(bcl_device *d, cl_event *event) {
