@@ -90,6 +90,8 @@ __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
                 if (write_dh)
                     dropout_factors(factor, u, positions[t], samples[t], threshold, scale, site,
                                     key0, key1);
+                /* so that factor needs no memory */
+                UNROLL
                 for (int w = 0; w < 4; w++) {
                     const int c = UNIT_COLUMN(u, w);
                     if (c < C) {
