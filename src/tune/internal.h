@@ -69,12 +69,16 @@ void bcl_tune_operands_free(bcl_tune_operands *operands);
 /* The call of a shape as training makes it: with a bias forward (NN), added to C for weights (TN).
  * gemm NULL: all of it in fp32. */
 bcl_gemm_call bcl_tune_call(const bcl_tune_operands *operands, const bcl_gemm *gemm, int shape);
-/* Before the others are called with a product: weights as it reads them, see bcl_gemm_operands.
- * All of a session that read 16 bits read the same. */
+/* Before the others are called with a product: A and B as it reads them, see bcl_gemm_operands. All
+ * of a session that read 16 bits read the same. */
 bcl_status bcl_tune_operands_suit(bcl_tune_operands *operands, const bcl_gemm *gemm);
-/* Runs it once, and once more joined with its layer's other gradient where the provider does that,
- * and compares rows and columns with double precision. *share of the limit: above 1 is wrong,
- * infinite where C holds a NaN or was not written. *error: relative L2. */
+/* Whether training has this gradient in one launch with its layer's other one. */
+bool bcl_tune_joins(const bcl_tune_operands *operands, const bcl_gemm *gemm, int shape);
+/* Queues the call of a shape, alone or joined with its layer's other gradient. */
+bcl_status bcl_tune_run(bcl_tune_operands *operands, bcl_gemm *gemm, int shape, bool joined);
+/* Runs it once, and once more joined where it is, and compares rows and columns with double
+ * precision: of both the larger *share of the limit, above 1 is wrong, infinite where C holds a NaN
+ * or was not written, and *error, relative L2. */
 bcl_status bcl_tune_check(bcl_tune_operands *operands, bcl_gemm *gemm, int shape, double *share,
                           double *error);
 

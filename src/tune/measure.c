@@ -105,21 +105,26 @@ out:
 
 /* ---- one candidate ---- */
 
+/* Gradients that training has in one launch are timed so, at dX; each counts half, as both are as
+ * many operations. */
 static bcl_status time_shape(measure *w, int c, int shape) {
     bcl_status status = BCL_OK;
-    const bcl_gemm_call call = bcl_tune_call(w->operands, w->gemms[c], shape);
-    const double known = w->session->candidates[c].seconds[shape];
+    const bool joined = bcl_tune_joins(w->operands, w->gemms[c], shape);
+    const int products = joined ? 2 : 1;
+    const double known = products * w->session->candidates[c].seconds[shape];
     int repeats = known > 0 ? (int)(SAMPLE_S / known) + 1 : 1;
+    if (joined && w->session->shapes[shape].layout == BCL_GEMM_TN)
+        return BCL_OK;
     if (repeats > MOST_REPEATS)
         repeats = MOST_REPEATS;
     const double start = bcl_seconds();
     for (int i = 0; i < repeats; i++)
-        BCL_TRY(bcl_gemm_run(w->gemms[c], &call));
+        BCL_TRY(bcl_tune_run(w->operands, w->gemms[c], shape, joined));
     BCL_TRY(bcl_device_finish(w->device));
-    tell(w, (bcl_tune_message){.kind = BCL_TUNE_TIMED,
-                               .candidate = c,
-                               .shape = shape,
-                               .value = (bcl_seconds() - start) / repeats});
+    const double seconds = (bcl_seconds() - start) / repeats / products;
+    for (int i = 0; i < products; i++)
+        tell(w, (bcl_tune_message){
+                    .kind = BCL_TUNE_TIMED, .candidate = c, .shape = shape + i, .value = seconds});
 out:
     return status;
 }

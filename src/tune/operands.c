@@ -29,7 +29,7 @@ struct bcl_tune_operands {
     bcl_device *device;
     float *a, *b, *c0, *c;
     bcl_view A, B, C, bias; /* of the largest shape of each */
-    bcl_view weights;       /* B in 16 bits; or none */
+    bcl_view a16, b16;      /* A and B in 16 bits; or none */
     bcl_view other;         /* as large as C, for a gradient that is not looked at; or none */
     reference references[BCL_TUNE_SHAPES];
 };
@@ -87,7 +87,8 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
     bcl_buffer_free(o->device, &o->B.buffer);
     bcl_buffer_free(o->device, &o->C.buffer);
     bcl_buffer_free(o->device, &o->bias.buffer);
-    bcl_buffer_free(o->device, &o->weights.buffer);
+    bcl_buffer_free(o->device, &o->a16.buffer);
+    bcl_buffer_free(o->device, &o->b16.buffer);
     bcl_buffer_free(o->device, &o->other.buffer);
     for (int i = 0; i < BCL_TUNE_SHAPES; i++) {
         free(o->references[i].want);
@@ -100,14 +101,22 @@ void bcl_tune_operands_free(bcl_tune_operands *o) {
     free(o);
 }
 
-bcl_status bcl_tune_operands_suit(bcl_tune_operands *o, const bcl_gemm *gemm) {
+static bcl_status round_to(bcl_view *out, bcl_tune_operands *o, bcl_view x, bcl_element type) {
     bcl_status status = BCL_OK;
     bcl_ops ops = {.device = o->device};
+    BCL_TRY(bcl_view_create(out, o->device, type, 1, x.columns, "tuning"));
+    BCL_TRY(bcl_adam_copy(&ops, *out, x, x.columns));
+out:
+    return status;
+}
+
+bcl_status bcl_tune_operands_suit(bcl_tune_operands *o, const bcl_gemm *gemm) {
+    bcl_status status = BCL_OK;
     const bcl_element type = bcl_gemm_operands(gemm);
-    if (type == BCL_ELEMENT_F32 || o->weights.buffer)
+    if (type == BCL_ELEMENT_F32 || o->b16.buffer)
         return BCL_OK;
-    BCL_TRY(bcl_view_create(&o->weights, o->device, type, 1, o->B.columns, "tuning"));
-    BCL_TRY(bcl_adam_copy(&ops, o->weights, o->B, o->B.columns));
+    BCL_TRY(round_to(&o->a16, o, o->A, type));
+    BCL_TRY(round_to(&o->b16, o, o->B, type));
 out:
     return status;
 }
@@ -115,15 +124,15 @@ out:
 bcl_gemm_call bcl_tune_call(const bcl_tune_operands *o, const bcl_gemm *gemm, int shape) {
     const bcl_tune_shape *x = &o->session->shapes[shape];
     const bool tn = x->layout == BCL_GEMM_TN, nt = x->layout == BCL_GEMM_NT;
-    const bool halves = !tn && gemm && bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
+    const bool halves = gemm && bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
     bcl_gemm_call call = {
         .layout = x->layout,
         .M = x->M,
         .N = x->N,
         .K = x->K,
         .accumulate = tn,
-        .A = bcl_view_as(o->A, tn ? x->K : x->M, tn ? x->M : x->K),
-        .B = bcl_view_as(halves ? o->weights : o->B, nt ? x->N : x->K, nt ? x->K : x->N),
+        .A = bcl_view_as(halves ? o->a16 : o->A, tn ? x->K : x->M, tn ? x->M : x->K),
+        .B = bcl_view_as(halves ? o->b16 : o->B, nt ? x->N : x->K, nt ? x->K : x->N),
         .C = bcl_view_as(o->C, x->M, x->N)};
     if (x->layout == BCL_GEMM_NN)
         call.bias = bcl_view_as(o->bias, 1, x->N);
@@ -226,25 +235,36 @@ static bcl_status prepare(bcl_tune_operands *o, const bcl_gemm_call *call) {
     return bcl_buffer_fill(o->device, o->C.buffer, &unwritten, sizeof unwritten, 0, bytes);
 }
 
-/* A gradient together with its layer's other one, of other numbers. */
-static bcl_status run_joined(bcl_tune_operands *o, bcl_gemm *gemm, const bcl_gemm_call *call) {
+bool bcl_tune_joins(const bcl_tune_operands *o, const bcl_gemm *gemm, int shape) {
+    return o->session->shapes[shape].layout != BCL_GEMM_NN && bcl_gemm_joins_gradients(gemm);
+}
+
+/* The gradient of the shape goes to C, and its layer's other one, of the same dY, elsewhere. */
+static bcl_status run_joined(bcl_tune_operands *o, bcl_gemm *gemm, int shape) {
     bcl_status status = BCL_OK;
-    const bool is_dx = call->layout == BCL_GEMM_NT;
-    const bcl_view dy = is_dx ? call->A : call->B;
-    const int T = is_dx ? call->M : call->K, M = is_dx ? call->N : call->M;
-    const int N = is_dx ? call->K : call->N;
-    const bool halves = bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
-    bcl_gemm_call dx = {.layout = BCL_GEMM_NT, .M = T, .N = M, .K = N, .A = dy};
-    bcl_gemm_call dw = {.layout = BCL_GEMM_TN, .M = M, .N = N, .K = T, .B = dy};
-    if (!o->other.buffer)
+    const bool is_dx = o->session->shapes[shape].layout == BCL_GEMM_NT;
+    const int first = is_dx ? shape : shape - 1;
+    bcl_gemm_call dx = bcl_tune_call(o, gemm, first), dw = bcl_tune_call(o, gemm, first + 1);
+    bcl_gemm_call *other = is_dx ? &dw : &dx;
+    if (!o->other.buffer) {
         BCL_TRY(bcl_view_create(&o->other, o->device, BCL_ELEMENT_F32, 1, o->C.columns, "tuning"));
-    dx.B = bcl_view_as(halves ? o->weights : o->B, M, N);
-    dx.C = bcl_view_as(o->other, T, M);
-    dw.A = bcl_view_as(o->A, T, M);
-    dw.C = bcl_view_as(o->other, M, N);
-    BCL_TRY(bcl_gemm_run_gradients(gemm, is_dx ? call : &dx, is_dx ? &dw : call));
+        BCL_TRY(bcl_buffer_zero(o->device, o->other.buffer, 0, o->other.bytes));
+    }
+    other->C = bcl_view_as(o->other, other->M, other->N);
+    if (is_dx)
+        dw.B = dx.A;
+    else
+        dx.A = dw.B;
+    BCL_TRY(bcl_gemm_run_gradients(gemm, &dx, &dw));
 out:
     return status;
+}
+
+bcl_status bcl_tune_run(bcl_tune_operands *o, bcl_gemm *gemm, int shape, bool joined) {
+    if (joined)
+        return run_joined(o, gemm, shape);
+    const bcl_gemm_call call = bcl_tune_call(o, gemm, shape);
+    return bcl_gemm_run(gemm, &call);
 }
 
 bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, double *share,
@@ -252,15 +272,18 @@ bcl_status bcl_tune_check(bcl_tune_operands *o, bcl_gemm *gemm, int shape, doubl
     bcl_status status = BCL_OK;
     const bcl_gemm_call call = bcl_tune_call(o, gemm, shape);
     const size_t bytes = (size_t)bcl_view_traffic(call.C);
-    const bool joins = call.layout != BCL_GEMM_NN && bcl_gemm_joins_gradients(gemm);
+    const bool joins = bcl_tune_joins(o, gemm, shape);
     *share = *error = 0;
     if (!o->references[shape].want)
         BCL_TRY(make_reference(o, shape));
     for (int joined = 0; joined <= joins && *share <= 1; joined++) {
+        double now, norm;
         BCL_TRY(prepare(o, &call));
-        BCL_TRY(joined ? run_joined(o, gemm, &call) : bcl_gemm_run(gemm, &call));
+        BCL_TRY(bcl_tune_run(o, gemm, shape, joined));
         BCL_TRY(bcl_buffer_read(o->device, o->C.buffer, 0, o->c, bytes, true));
-        compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, share, error);
+        compare(o, shape, limits[bcl_gemm_precision(gemm)].operand, &now, &norm);
+        *share = now > *share ? now : *share;
+        *error = norm > *error || isnan(norm) ? norm : *error;
     }
 out:
     return status;

@@ -6,7 +6,7 @@
 static const double LAST_BUDGETS = 3; /* more than the budget, for the first candidate alone */
 
 /* The matrix products of training: forward, backward to the input, backward to the weights, of each
- * linear layer of a BERT layer. */
+ * linear layer of a BERT layer. A layer's dX stands before its dW. */
 static void add_layer(bcl_tune_session *s, const bcl_tune_layer *layer, int T) {
     const int C = layer->hidden, F = layer->intermediate;
     const int linears[4][2] = {{C, 3 * C}, {C, C}, {C, F}, {F, C}}; /* in, out */

@@ -1,5 +1,5 @@
-/* The tuner's check of products that read weights in 16 bits: right within its limit, on an
- * emulated matrix unit, and with weights as the product reads them. */
+/* The tuner's check of products that read 16 bits: right within its limit, on an emulated matrix
+ * unit, and with operands as the product reads them. */
 #include "support/device.h"
 #include "tune/internal.h"
 
@@ -20,8 +20,8 @@ static void check(const char *name, bcl_precision precision, bcl_element type) {
     OK(bcl_tune_operands_suit(operands, gemm));
     for (int i = 0; i < s.shape_count; i++) {
         double share, error;
-        const bool weights = s.shapes[i].layout != BCL_GEMM_TN;
-        assert_int_equal(bcl_tune_call(operands, gemm, i).B.type, weights ? type : BCL_ELEMENT_F32);
+        const bcl_gemm_call call = bcl_tune_call(operands, gemm, i);
+        assert_true(call.A.type == type && call.B.type == type && call.C.type == BCL_ELEMENT_F32);
         OK(bcl_tune_check(operands, gemm, i, &share, &error));
         if (!(share > 0 && share <= 1))
             fail_msg("%s, shape %d: %.3g of the limit", name, i, share);
@@ -31,7 +31,7 @@ static void check(const char *name, bcl_precision precision, bcl_element type) {
     free(s.candidates);
 }
 
-static void test_weights(void **state) {
+static void test_operands(void **state) {
     (void)state;
     check("reference", BCL_PRECISION_FP32, BCL_ELEMENT_F32);
     check("mma-bf16:emulated-nvidia:32x32x16x16x2", BCL_PRECISION_BF16, BCL_ELEMENT_BF16);
@@ -39,6 +39,6 @@ static void test_weights(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_weights)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_operands)};
     return TEST_RUN_ON_DEVICE(tests);
 }
