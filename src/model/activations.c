@@ -75,6 +75,11 @@ out:
     return status;
 }
 
+/* See bcl_gemm_operands. */
+static bcl_element factors_of(const bcl_model *m) {
+    return m->copy.buffer ? m->copy.type : BCL_ELEMENT_F32;
+}
+
 /* Memory for the plan: what there is if it is enough. */
 static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
@@ -83,8 +88,8 @@ static bcl_status reserve_slabs(bcl_model *m, const bcl_plan *plan, const bcl_ca
     if (plan->bytes <= m->slab_bytes)
         return BCL_OK;
     release_slabs(m);
-    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, m->copy.buffer != NULL,
-                       capacity, plan);
+    bcl_memory_measure(&memory, &m->config, &m->layout, (size_t)m->rows, factors_of(m), capacity,
+                       plan);
     BCL_TRY(bcl_memory_check(&memory, capacity, m->device));
     bcl_memory_text(what, sizeof what, &memory, capacity);
     BCL_NEW(m->slabs, plan->bytes / plan->slab + 1);
@@ -154,7 +159,7 @@ bcl_status bcl_model_reserve(bcl_model *m, const bcl_capacity *capacity) {
     release_views(m);
     BCL_NEW(m->a.forward, layers);
     BCL_NEW(m->a.backward, layers);
-    BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, capacity,
+    BCL_TRY(bcl_plan_create(&plan, &m->a, &m->config, &m->layout, capacity, factors_of(m),
                             bcl_device_about(m->device)->max_allocation));
     BCL_TRY(reserve_block(m, capacity));
     BCL_TRY(reserve_slabs(m, &plan, capacity));

@@ -12,12 +12,14 @@ enum { BCL_VIEW_UNIT = 1024 };
  * is computed again may lie elsewhere. memory.c says from when to when each is needed. */
 typedef struct bcl_layer_activations {
     bcl_view x;            /* (T,C) input: the embeddings' output or the y2 of the layer before */
+    bcl_view x_copy;       /* x as products read it, where that is not f32; else none */
     bcl_view qkv;          /* (T,3,NH,HS) */
     bcl_view context;      /* (T,C) */
     bcl_view lse;          /* (T,NH) */
     bcl_view r1, y1;       /* (T,C) before and behind the first LayerNorm */
+    bcl_view y1_copy;      /* as x_copy */
     bcl_view mean1, rstd1; /* (T,1) */
-    bcl_view up, gelu;     /* (T,F) */
+    bcl_view up, gelu;     /* (T,F); up may be none without training */
     bcl_view r2;           /* (T,C) before the second LayerNorm */
     bcl_view mean2, rstd2; /* (T,1) */
     /* of backward only: gradients of up (T,F) and of qkv (T,3,NH,HS) */
@@ -31,6 +33,7 @@ typedef struct bcl_activations {
     bcl_view logits, dlogits;                  /* (T,K) */
     bcl_view row_loss, predicted;              /* (T,1) */
     bcl_view dx, dh;                           /* (T,C) gradients on their way down */
+    bcl_view scratch;                          /* (T,C); none where dh is f32 and can be it */
     bcl_view delta;                            /* (T,NH) */
     bcl_view g;                                /* (1,layout.dense) gradients of the parameters */
 } bcl_activations;
@@ -59,10 +62,11 @@ typedef struct bcl_plan {
 /* Plans the buffers of `a`, whose forward and backward have room for L + 1 layers each. slab: bytes
  * of one allocation at most. The plan is freed by the caller, after errors too. */
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
-                           const bcl_layout *layout, const bcl_capacity *capacity, size_t slab);
+                           const bcl_layout *layout, const bcl_capacity *capacity,
+                           bcl_element factors, size_t slab);
 void bcl_plan_free(bcl_plan *plan);
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, bool copies, const bcl_capacity *capacity,
+                        size_t words, bcl_element factors, const bcl_capacity *capacity,
                         const bcl_plan *plan);
 /* "weights 87 MiB, moments 130 MiB, gradients and activations of up to 1024 tokens 95 MiB; less
  * with ..." */

@@ -48,30 +48,36 @@ typedef enum keeping {
     KEEP_OR_NOT /* the same, but not with bcl_capacity.recompute */
 } keeping;
 
+typedef enum role {
+    PLAIN,   /* f32 */
+    FACTOR,  /* what only products read, as they read it: bcl_gemm_operands' type */
+    ROUNDED, /* the copy of another in that type, where it is not f32 */
+    COPIED   /* f32; backward reads the copy of it, where there is one */
+} role;
+
 /* A layer's tensors: when the forward pass writes and last reads each, and backward last reads it.
  */
 static const struct {
     size_t member;
-    bcl_element type;
+    role role;
     width width;
     int written, read, backward, passed; /* passed: see above; 0: no weight's gradient reads it */
     keeping keeping;
 } tensors[] = {
 #define MEMBER(name) offsetof(bcl_layer_activations, name)
-    {MEMBER(r2), BCL_ELEMENT_F32, WIDTH_C, F_DOWN, F_NORM2, B_NORM2, 0, KEEP},
-    {MEMBER(mean2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
-    {MEMBER(rstd2), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
-    {MEMBER(up), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, 0, KEEP_OR_NOT},
-    {MEMBER(qkv), BCL_ELEMENT_F32, WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, 0, KEEP_OR_NOT},
-    {MEMBER(context), BCL_ELEMENT_F32, WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, PASSED_OUT,
-     KEEP_OR_NOT},
-    {MEMBER(r1), BCL_ELEMENT_F32, WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, 0, KEEP_OR_NOT},
-    {MEMBER(lse), BCL_ELEMENT_F32, WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, 0,
-     KEEP_OR_NOT},
-    {MEMBER(mean1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
-    {MEMBER(rstd1), BCL_ELEMENT_F32, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
-    {MEMBER(gelu), BCL_ELEMENT_F32, WIDTH_F, F_UP, F_DOWN, B_DOWN, PASSED_DOWN, KEEP_OR_NOT},
-    {MEMBER(y1), BCL_ELEMENT_F32, WIDTH_C, F_NORM1, F_NORM2, B_UP, PASSED_UP, KEEP_OR_NOT},
+    {MEMBER(r2), PLAIN, WIDTH_C, F_DOWN, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(mean2), PLAIN, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(rstd2), PLAIN, WIDTH_ONE, F_NORM2, F_NORM2, B_NORM2, 0, KEEP},
+    {MEMBER(up), PLAIN, WIDTH_F, F_UP, F_DOWN, B_DOWN, 0, KEEP_OR_NOT},
+    {MEMBER(qkv), PLAIN, WIDTH_3C, F_QKV, F_ATTENTION, B_ATTENTION, 0, KEEP_OR_NOT},
+    {MEMBER(context), FACTOR, WIDTH_C, F_ATTENTION, F_OUT, B_ATTENTION, PASSED_OUT, KEEP_OR_NOT},
+    {MEMBER(r1), PLAIN, WIDTH_C, F_OUT, F_NORM1, B_ATTENTION, 0, KEEP_OR_NOT},
+    {MEMBER(lse), PLAIN, WIDTH_HEADS, F_ATTENTION, F_ATTENTION, B_ATTENTION, 0, KEEP_OR_NOT},
+    {MEMBER(mean1), PLAIN, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
+    {MEMBER(rstd1), PLAIN, WIDTH_ONE, F_NORM1, F_NORM1, B_NORM1, 0, KEEP_OR_NOT},
+    {MEMBER(gelu), FACTOR, WIDTH_F, F_UP, F_DOWN, B_DOWN, PASSED_DOWN, KEEP_OR_NOT},
+    {MEMBER(y1), COPIED, WIDTH_C, F_NORM1, F_NORM2, B_UP, PASSED_UP, KEEP_OR_NOT},
+    {MEMBER(y1_copy), ROUNDED, WIDTH_C, F_NORM1, F_UP, B_UP, PASSED_UP, KEEP_OR_NOT},
 #undef MEMBER
 };
 enum { TENSORS = sizeof tensors / sizeof *tensors };
@@ -82,7 +88,8 @@ typedef struct planner {
     const bcl_config *config;
     const bcl_layout *layout;
     const bcl_capacity *capacity;
-    bcl_places places; /* what the buffers so far take */
+    bcl_element factors; /* what products read */
+    bcl_places places;   /* what the buffers so far take */
 } planner;
 
 static int forward_time(int layer, int operation) {
@@ -196,27 +203,58 @@ out:
     return status;
 }
 
+static bool has_copies(const planner *p) {
+    return p->factors != BCL_ELEMENT_F32;
+}
+
 /* A tensor of the table, or a layer's input. */
 static bcl_status add_tensor(planner *p, bcl_view *out, bcl_view *also, size_t tensor, int born,
                              int dies) {
-    return add(p, out, also, tensors[tensor].type, columns_of(p->config, tensors[tensor].width),
-               born, dies);
+    const role r = tensors[tensor].role;
+    return add(p, out, also, r == FACTOR || r == ROUNDED ? p->factors : BCL_ELEMENT_F32,
+               columns_of(p->config, tensors[tensor].width), born, dies);
 }
 static bcl_status add_input(planner *p, bcl_view *out, bcl_view *also, int born, int dies) {
     return add(p, out, also, BCL_ELEMENT_F32, p->config->hidden, born, dies);
 }
+static bcl_status add_input_copy(planner *p, bcl_view *out, bcl_view *also, int born, int dies) {
+    return has_copies(p) ? add(p, out, also, p->factors, p->config->hidden, born, dies) : BCL_OK;
+}
 
 /* ---- what there is ---- */
 
-/* The last layer's tensors are still there when its backward step begins. */
+/* Without a backward pass GELU is all that is left of up: in place, or alone as a copy. */
+static bool exists(const planner *p, size_t tensor) {
+    const bool of_gelu = tensors[tensor].member == offsetof(bcl_layer_activations, gelu);
+    const bool of_up = tensors[tensor].member == offsetof(bcl_layer_activations, up);
+    if (!p->capacity->training && (of_gelu || of_up))
+        return has_copies(p) == of_gelu;
+    return tensors[tensor].role != ROUNDED || has_copies(p);
+}
+
+/* Whether the forward pass of a layer is computed again: the last one's tensors are still there
+ * when its backward step begins. */
+static bool comes_again(const planner *p, int layer) {
+    return p->capacity->recompute && layer < p->config->layers - 1;
+}
+
 static bool is_kept(const planner *p, size_t tensor, int layer) {
-    const bool all = !p->capacity->recompute || layer == p->config->layers - 1;
-    return p->capacity->training && (tensors[tensor].keeping == KEEP || all);
+    if (!p->capacity->training || (tensors[tensor].role == COPIED && has_copies(p)))
+        return false;
+    return tensors[tensor].keeping == KEEP || !comes_again(p, layer);
 }
 
 /* A layer's input is an output of LayerNorm: cheap to compute again from r2 of the layer below. */
 static bool keeps_input(const planner *p, int layer) {
     return p->capacity->training && (!layer || !p->capacity->recompute);
+}
+/* Where products read its copy, only the residual of a layer that comes again reads it itself. */
+static bool keeps_full_input(const planner *p, int layer) {
+    return keeps_input(p, layer) && (!has_copies(p) || comes_again(p, layer));
+}
+static int full_input_dies(const planner *p, int layer) {
+    return has_copies(p) ? backward_time(p, layer, B_AGAIN)
+                         : last_read(p, layer, B_QKV, PASSED_QKV);
 }
 
 static int input_time(int layer) {
@@ -231,11 +269,14 @@ static bcl_view *member(bcl_layer_activations *layer, size_t tensor) {
 static bcl_status plan_kept(planner *p) {
     bcl_status status = BCL_OK;
     for (int l = 0; l < p->config->layers; l++) {
-        if (keeps_input(p, l))
+        if (keeps_full_input(p, l))
             BCL_TRY(add_input(p, &p->a->forward[l].x, &p->a->backward[l].x, input_time(l),
-                              last_read(p, l, B_QKV, PASSED_QKV)));
+                              full_input_dies(p, l)));
+        if (keeps_input(p, l))
+            BCL_TRY(add_input_copy(p, &p->a->forward[l].x_copy, &p->a->backward[l].x_copy,
+                                   input_time(l), last_read(p, l, B_QKV, PASSED_QKV)));
         for (size_t i = 0; i < TENSORS; i++)
-            if (is_kept(p, i, l))
+            if (exists(p, i) && is_kept(p, i, l))
                 BCL_TRY(add_tensor(p, member(&p->a->forward[l], i), member(&p->a->backward[l], i),
                                    i, forward_time(l, tensors[i].written),
                                    last_read(p, l, tensors[i].backward, tensors[i].passed)));
@@ -273,41 +314,65 @@ out:
     return status;
 }
 
-/* What one pass alone needs. */
-static bcl_status plan_layers(planner *p) {
+/* What the forward pass alone needs, or needs first. */
+static bcl_status plan_forward(planner *p) {
     bcl_status status = BCL_OK;
     const int layers = p->config->layers;
-    const bool training = p->capacity->training;
-    for (int l = 0; l <= layers; l++)
-        if (l == layers || !keeps_input(p, l))
-            BCL_TRY(add_input(p, &p->a->forward[l].x, NULL, input_time(l),
-                              l < layers ? forward_time(l, F_NORM1)
-                              : training ? head_passed(p)
-                                         : head_time(p)));
     for (int l = 0; l < layers; l++)
         for (size_t i = 0; i < TENSORS; i++) {
-            bcl_view *gelu = &p->a->forward[l].gelu, *out = member(&p->a->forward[l], i);
-            if (is_kept(p, i, l) || (!training && out == gelu))
-                continue; /* without a backward pass GELU works in place, on up */
-            BCL_TRY(add_tensor(p, out, !training && out == &p->a->forward[l].up ? gelu : NULL, i,
-                               forward_time(l, tensors[i].written),
-                               forward_time(l, tensors[i].read)));
-            if (training)
-                BCL_TRY(add_tensor(p, member(&p->a->backward[l], i), NULL, i,
-                                   backward_time(p, l, B_AGAIN),
-                                   last_read(p, l, tensors[i].backward, tensors[i].passed)));
+            bcl_view *out = member(&p->a->forward[l], i), *gelu = &p->a->forward[l].gelu;
+            if (!exists(p, i) || is_kept(p, i, l))
+                continue;
+            BCL_TRY(add_tensor(
+                p, out, !p->capacity->training && out == &p->a->forward[l].up ? gelu : NULL, i,
+                forward_time(l, tensors[i].written), forward_time(l, tensors[i].read)));
         }
-    for (int l = layers; training && l-- > 0;) {
+    for (int l = 0; l <= layers; l++) {
+        if (l == layers || !keeps_full_input(p, l))
+            BCL_TRY(add_input(p, &p->a->forward[l].x, NULL, input_time(l),
+                              l < layers              ? forward_time(l, F_NORM1)
+                              : p->capacity->training ? head_passed(p)
+                                                      : head_time(p)));
+        if (l < layers && !keeps_input(p, l))
+            BCL_TRY(add_input_copy(p, &p->a->forward[l].x_copy, NULL, input_time(l),
+                                   forward_time(l, F_QKV)));
+    }
+out:
+    return status;
+}
+
+/* What backward computes again. */
+static bcl_status plan_again(planner *p) {
+    bcl_status status = BCL_OK;
+    for (int l = 0; l < p->config->layers; l++) {
         bcl_layer_activations *b = &p->a->backward[l];
-        BCL_TRY(add(p, &b->dup, NULL, BCL_ELEMENT_F32, columns_of(p->config, WIDTH_F),
+        const int again = backward_time(p, l, B_AGAIN);
+        if (!keeps_input(p, l) && (!has_copies(p) || comes_again(p, l)))
+            BCL_TRY(add_input(p, &b->x, NULL, again, full_input_dies(p, l)));
+        if (!keeps_input(p, l))
+            BCL_TRY(add_input_copy(p, &b->x_copy, NULL, again, last_read(p, l, B_QKV, PASSED_QKV)));
+        for (size_t i = 0; comes_again(p, l) && i < TENSORS; i++) {
+            const bool copied = tensors[i].role == COPIED && has_copies(p);
+            if (exists(p, i) && !is_kept(p, i, l))
+                BCL_TRY(add_tensor(
+                    p, member(b, i), NULL, i, again,
+                    copied ? again : last_read(p, l, tensors[i].backward, tensors[i].passed)));
+        }
+    }
+out:
+    return status;
+}
+
+/* The gradients that only products read. */
+static bcl_status plan_backward(planner *p) {
+    bcl_status status = BCL_OK;
+    for (int l = p->config->layers; l-- > 0;) {
+        bcl_layer_activations *b = &p->a->backward[l];
+        BCL_TRY(add(p, &b->dup, NULL, p->factors, columns_of(p->config, WIDTH_F),
                     backward_time(p, l, B_DOWN), last_read(p, l, B_UP, PASSED_UP)));
-        BCL_TRY(add(p, &b->dqkv, NULL, BCL_ELEMENT_F32, columns_of(p->config, WIDTH_3C),
+        BCL_TRY(add(p, &b->dqkv, NULL, p->factors, columns_of(p->config, WIDTH_3C),
                     backward_time(p, l, B_ATTENTION), last_read(p, l, B_QKV, PASSED_QKV)));
     }
-    for (int l = 0; training && l < layers; l++)
-        if (!keeps_input(p, l))
-            BCL_TRY(add_input(p, &p->a->backward[l].x, NULL, backward_time(p, l, B_AGAIN),
-                              last_read(p, l, B_QKV, PASSED_QKV)));
 out:
     return status;
 }
@@ -333,21 +398,24 @@ static bcl_status plan_rest(planner *p) {
         {&a->head, BCL_ELEMENT_F32, c->hidden, head, passed},
         {&a->dlogits, BCL_ELEMENT_F32, c->labels, head, passed},
         {&a->dx, BCL_ELEMENT_F32, c->hidden, head, end},
-        {&a->dh, BCL_ELEMENT_F32, c->hidden, head + 1, end},
+        {&a->dh, p->factors, c->hidden, head + 1, end},
         {&a->delta, BCL_ELEMENT_F32, c->heads, head + 1, end},
     };
     enum { ALWAYS = 5, ALL = sizeof views / sizeof *views };
     for (int i = 0; i < (p->capacity->training ? ALL : ALWAYS); i++)
         BCL_TRY(add(p, views[i].out, NULL, views[i].type, views[i].columns, views[i].born,
                     views[i].dies));
+    if (p->capacity->training && has_copies(p))
+        BCL_TRY(add_input(p, &a->scratch, NULL, end - 1, end));
 out:
     return status;
 }
 
 bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config *config,
-                           const bcl_layout *layout, const bcl_capacity *capacity, size_t slab) {
+                           const bcl_layout *layout, const bcl_capacity *capacity,
+                           bcl_element factors, size_t slab) {
     bcl_status status = BCL_OK;
-    planner p = {plan, a, config, layout, capacity, {0}};
+    planner p = {plan, a, config, layout, capacity, factors, {0}};
     p.places.noon = head_time(&p);
     *plan = (bcl_plan){.slab = slab / BCL_VIEW_UNIT * BCL_VIEW_UNIT,
                        .tokens = capacity->tokens,
@@ -356,7 +424,11 @@ bcl_status bcl_plan_create(bcl_plan *plan, bcl_activations *a, const bcl_config 
     if (capacity->training)
         BCL_TRY(plan_gradients(&p));
     BCL_TRY(plan_rest(&p));
-    BCL_TRY(plan_layers(&p));
+    BCL_TRY(plan_forward(&p));
+    if (capacity->training) {
+        BCL_TRY(plan_again(&p));
+        BCL_TRY(plan_backward(&p));
+    }
 out:
     plan->steps = p.places.steps;
     bcl_places_free(&p.places);
@@ -371,15 +443,15 @@ void bcl_plan_free(bcl_plan *plan) {
 /* ---- what it takes ---- */
 
 void bcl_memory_measure(bcl_memory *out, const bcl_config *config, const bcl_layout *layout,
-                        size_t words, bool copies, const bcl_capacity *capacity,
+                        size_t words, bcl_element factors, const bcl_capacity *capacity,
                         const bcl_plan *plan) {
     const size_t C = (size_t)config->hidden, V = (size_t)config->vocabulary;
     const size_t element = bcl_element_bytes(layout->type);
+    const size_t copy = factors == BCL_ELEMENT_F32 ? 0 : bcl_element_bytes(factors);
     bcl_batch_place places[BCL_BATCH_LIST_COUNT];
-    *out = (bcl_memory){
-        .weights =
-            (layout->dense + V * C) * element + (copies ? layout->dense * sizeof(uint16_t) : 0),
-        .step = plan->bytes + bcl_batch_places(places, capacity->tokens, capacity->sentences)};
+    *out = (bcl_memory){.weights = (layout->dense + V * C) * element + layout->dense * copy,
+                        .step = plan->bytes +
+                                bcl_batch_places(places, capacity->tokens, capacity->sentences)};
     if (capacity->training)
         out->moments = (2 * layout->dense + 3 * words * C) * element +
                        2 * words * bcl_element_bytes(BCL_ELEMENT_I32);
@@ -417,8 +489,10 @@ bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config
                            size_t words, bcl_precision precision, const bcl_capacity *capacity) {
     bcl_status status = BCL_OK;
     const size_t piece = bcl_device_about(device)->max_allocation;
-    const bool copies = bcl_device_about(device)->gpu &&
-                        (precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16);
+    const bcl_element factors = !bcl_device_about(device)->gpu    ? BCL_ELEMENT_F32
+                                : precision == BCL_PRECISION_BF16 ? BCL_ELEMENT_BF16
+                                : precision == BCL_PRECISION_FP16 ? BCL_ELEMENT_F16
+                                                                  : BCL_ELEMENT_F32;
     bcl_layout layout = {0};
     bcl_activations a = {0};
     bcl_plan plan = {0};
@@ -426,12 +500,12 @@ bcl_status bcl_memory_plan(bcl_memory *out, bcl_device *device, const bcl_config
     BCL_NEW(a.forward, (size_t)config->layers + 1);
     BCL_NEW(a.backward, (size_t)config->layers + 1);
     /* the sum first: it says more than that one piece is too large */
-    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, SIZE_MAX));
-    bcl_memory_measure(out, config, &layout, words, copies, capacity, &plan);
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, factors, SIZE_MAX));
+    bcl_memory_measure(out, config, &layout, words, factors, capacity, &plan);
     BCL_TRY(bcl_memory_check(out, capacity, device));
     bcl_plan_free(&plan);
-    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, piece));
-    bcl_memory_measure(out, config, &layout, words, copies, capacity, &plan);
+    BCL_TRY(bcl_plan_create(&plan, &a, config, &layout, capacity, factors, piece));
+    bcl_memory_measure(out, config, &layout, words, factors, capacity, &plan);
     BCL_TRY(bcl_memory_check(out, capacity, device));
 out:
     bcl_plan_free(&plan);

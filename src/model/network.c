@@ -36,6 +36,14 @@ out:
     return status;
 }
 
+/* As products read it. */
+static bcl_view factor(bcl_view full, bcl_view copy) {
+    return copy.buffer ? copy : full;
+}
+static bcl_view input_of(const bcl_layer_activations *l) {
+    return factor(l->x, l->x_copy);
+}
+
 /* A layer up to GELU, into the forward pass's tensors or, once more, into backward's. */
 static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activations *l,
                               const bcl_dropout_state *dropout) {
@@ -44,16 +52,17 @@ static bcl_status layer_inner(bcl_model *m, int layer, const bcl_layer_activatio
     const bcl_parameter *p = layer_parameters(m, layer);
     const int T = m->batch.T, C = c->hidden, F = c->intermediate;
     bcl_ops *ops = &m->ops;
-    BCL_TRY(bcl_linear_forward(ops, l->qkv, l->x, p[BCL_QKV_W].w, p[BCL_QKV_B].p, T, C, 3 * C));
+    BCL_TRY(
+        bcl_linear_forward(ops, l->qkv, input_of(l), p[BCL_QKV_W].w, p[BCL_QKV_B].p, T, C, 3 * C));
     BCL_TRY(bcl_attention_forward(
         ops, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
     BCL_TRY(bcl_linear_layernorm_forward(
-        ops, l->y1, none, l->r1, l->mean1, l->rstd1, l->context, l->x, p[BCL_OUT_W].w,
+        ops, l->y1, l->y1_copy, l->r1, l->mean1, l->rstd1, l->context, l->x, p[BCL_OUT_W].w,
         p[BCL_OUT_B].p, p[BCL_LN1_G].p, p[BCL_LN1_B].p, &m->batch, C, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_FIRST)));
-    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, l->y1, p[BCL_UP_W].w, p[BCL_UP_B].p, T, C,
-                                    F, c->activation == BCL_GELU_TANH));
+    BCL_TRY(bcl_linear_gelu_forward(ops, l->gelu, l->up, factor(l->y1, l->y1_copy), p[BCL_UP_W].w,
+                                    p[BCL_UP_B].p, T, C, F, c->activation == BCL_GELU_TANH));
 out:
     return status;
 }
@@ -67,7 +76,7 @@ static bcl_status layer_forward(bcl_model *m, int layer, const bcl_dropout_state
     bcl_ops *ops = &m->ops;
     BCL_TRY(layer_inner(m, layer, l, dropout));
     BCL_TRY(bcl_linear_layernorm_forward(
-        ops, l[1].x, none, l->r2, l->mean2, l->rstd2, l->gelu, l->y1, p[BCL_DOWN_W].w,
+        ops, l[1].x, l[1].x_copy, l->r2, l->mean2, l->rstd2, l->gelu, l->y1, p[BCL_DOWN_W].w,
         p[BCL_DOWN_B].p, p[BCL_LN2_G].p, p[BCL_LN2_B].p, &m->batch, F, C, (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, layer + 1, BCL_SITE_SECOND)));
 out:
@@ -81,9 +90,9 @@ static bcl_status layer_recompute(bcl_model *m, int layer, const bcl_dropout_sta
     const bcl_layer_activations *l = &m->a.backward[layer];
     if (layer) {
         const bcl_parameter *below = layer_parameters(m, layer - 1);
-        BCL_TRY(bcl_layernorm_recompute(&m->ops, l->x, none, l[-1].r2, l[-1].mean2, l[-1].rstd2,
-                                        below[BCL_LN2_G].p, below[BCL_LN2_B].p, m->batch.T,
-                                        m->config.hidden));
+        BCL_TRY(bcl_layernorm_recompute(&m->ops, l->x, l->x_copy, l[-1].r2, l[-1].mean2,
+                                        l[-1].rstd2, below[BCL_LN2_G].p, below[BCL_LN2_B].p,
+                                        m->batch.T, m->config.hidden));
     }
     if (layer < m->config.layers - 1)
         BCL_TRY(layer_inner(m, layer, l, dropout));
@@ -128,7 +137,7 @@ bcl_status bcl_model_forward(bcl_model *m, const bcl_batch *batch,
     BCL_TRY(upload(m, batch));
     BCL_TRY(copy_weights(m));
     BCL_TRY(bcl_embedding_forward(
-        &m->ops, m->a.forward->x, none, m->a.mean, m->a.rstd, &m->batch, m->words,
+        &m->ops, m->a.forward->x, m->a.forward->x_copy, m->a.mean, m->a.rstd, &m->batch, m->words,
         p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, p[BCL_EMBED_B].p, embedding_shape(c),
         (float)c->layer_norm_eps,
         dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
@@ -229,9 +238,9 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
     BCL_TRY(bcl_gelu_linear_backward(ops, dup, p[BCL_DOWN_W].g, p[BCL_DOWN_B].g, dh, l->gelu, l->up,
                                      p[BCL_DOWN_W].w, T, F, C, c->activation == BCL_GELU_TANH));
     BCL_TRY(bcl_layernorm_linear_backward(
-        ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, p[BCL_UP_W].g, p[BCL_UP_B].g, dx, dup, l->y1,
-        l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p, p[BCL_UP_W].w, &m->batch, C, F,
-        dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
+        ops, dx, dh, p[BCL_LN1_G].g, p[BCL_LN1_B].g, p[BCL_UP_W].g, p[BCL_UP_B].g, dx, dup,
+        factor(l->y1, l->y1_copy), l->r1, l->mean1, l->rstd1, p[BCL_LN1_G].p, p[BCL_UP_W].w,
+        &m->batch, C, F, dropout_of(dropout, hidden, layer + 1, BCL_SITE_FIRST)));
     if (!layer)
         BCL_TRY(hand_out(m));
     /* r1 is done with: it takes the gradient of the context */
@@ -240,8 +249,8 @@ static bcl_status layer_backward(bcl_model *m, int layer, const bcl_dropout_stat
     BCL_TRY(bcl_attention_backward(
         ops, dqkv, m->a.delta, l->r1, l->context, l->lse, l->qkv, &m->batch, c->heads, c->head_size,
         dropout_of(dropout, dropout ? dropout->attention : 0, layer + 1, BCL_SITE_ATTENTION)));
-    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, dqkv, l->x, p[BCL_QKV_W].w,
-                                T, C, 3 * C, true));
+    BCL_TRY(bcl_linear_backward(ops, dx, p[BCL_QKV_W].g, p[BCL_QKV_B].g, dqkv, input_of(l),
+                                p[BCL_QKV_W].w, T, C, 3 * C, true));
 out:
     return status;
 }
@@ -267,10 +276,11 @@ bcl_status bcl_model_backward(bcl_model *m, const bcl_dropout_state *dropout, in
     }
     if (m->frozen < 0)
         BCL_TRY(bcl_embedding_backward(
-            &m->ops, m->a.dx, m->a.dh, m->row_g, m->row_step, p[BCL_POSITION].g, p[BCL_TYPE].g,
-            p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean, m->a.rstd, &m->batch, m->words,
-            p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p, embedding_shape(c), m->rows,
-            (int)step, dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
+            &m->ops, m->a.dx, m->a.scratch.buffer ? m->a.scratch : m->a.dh, m->row_g, m->row_step,
+            p[BCL_POSITION].g, p[BCL_TYPE].g, p[BCL_EMBED_G].g, p[BCL_EMBED_B].g, m->a.mean,
+            m->a.rstd, &m->batch, m->words, p[BCL_POSITION].p, p[BCL_TYPE].p, p[BCL_EMBED_G].p,
+            embedding_shape(c), m->rows, (int)step,
+            dropout_of(dropout, dropout ? dropout->hidden : 0, 0, BCL_SITE_FIRST)));
     BCL_TRY(bcl_sums_later(&m->ops, false));
     if (!m->capacity.accumulate && /* else nothing else was there */
         !bcl_model_exchanges(m))   /* which has its own for each part */

@@ -59,21 +59,6 @@ static void test_bf16(void **state) {
     subject_end(&bf16);
 }
 
-/* The logits (T,K) of a forward pass for inference; the caller's to free. */
-static float *inferred(bcl_model *model, const subject *s, int K) {
-    bcl_batch batch;
-    cl_event event;
-    float *logits = calloc((size_t)s->T * (size_t)K, sizeof *logits);
-    assert_non_null(logits);
-    OK(bcl_batch_create(&batch, 64, SUBJECT_SENTENCES));
-    OK(bcl_batch_pack(&batch, s->samples, SUBJECT_ALL, SUBJECT_SENTENCES, NULL));
-    OK(bcl_model_forward(model, &batch, NULL));
-    OK(bcl_model_read_logits(model, logits, &event));
-    OK(bcl_event_finish(&event));
-    bcl_batch_free(&batch);
-    return logits;
-}
-
 /* For inference weights may lie in another order: the same bits; whoever reads, saves, loads or
  * trains is told to bring them back. Sizes that whole panels of any tile divide, the labels' too.
  */
@@ -104,9 +89,9 @@ static void test_inference_order(void **state) {
         bcl_load_report_free(&report);
     }
     OK(bcl_model_reserve(s.model, &(bcl_capacity){64, SUBJECT_SENTENCES, false, false, false}));
-    float *want = inferred(s.model, &s, 48);
+    float *want = subject_infer(&s);
     OK(bcl_model_pack(s.model, true));
-    float *got = inferred(s.model, &s, 48);
+    float *got = subject_infer(&s);
     assert_memory_equal(got, want, (size_t)s.T * 48 * sizeof *got);
     if (s.model->ops.packed) {
         const char *const what = "packed for inference";

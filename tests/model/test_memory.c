@@ -11,7 +11,8 @@ typedef struct planned {
     bcl_plan plan;
 } planned;
 
-static void plan(planned *p, const int shape[5], bcl_capacity capacity, size_t slab) {
+static void plan_as(planned *p, const int shape[5], bcl_capacity capacity, bcl_element factors,
+                    size_t slab) {
     memset(p, 0, sizeof *p);
     OK(bcl_config_default(&p->made));
     p->config = p->made;
@@ -25,7 +26,10 @@ static void plan(planned *p, const int shape[5], bcl_capacity capacity, size_t s
     p->a.forward = calloc((size_t)shape[3] + 1, sizeof *p->a.forward);
     p->a.backward = calloc((size_t)shape[3] + 1, sizeof *p->a.backward);
     assert_true(p->a.forward && p->a.backward);
-    OK(bcl_plan_create(&p->plan, &p->a, &p->config, &p->layout, &capacity, slab));
+    OK(bcl_plan_create(&p->plan, &p->a, &p->config, &p->layout, &capacity, factors, slab));
+}
+static void plan(planned *p, const int shape[5], bcl_capacity capacity, size_t slab) {
+    plan_as(p, shape, capacity, BCL_ELEMENT_F32, slab);
 }
 
 static void end(planned *p) {
@@ -43,19 +47,31 @@ static bool has_place(const bcl_plan *p, const bcl_view *who) {
     return false;
 }
 
+#define IS(view, layer, name) ((view) == &(layer)->name)
+static bool is_copy(const bcl_view *v, const bcl_layer_activations *l) {
+    return IS(v, l, x_copy) || IS(v, l, y1_copy);
+}
+
 /* Every tensor of a pass, but backward[layers], and forward's behind the last layer but x. */
-static void check_members(const planned *p, bool training) {
+static void check_members(const planned *p, bcl_capacity c, bool halves) {
     const size_t members = sizeof(bcl_layer_activations) / sizeof(bcl_view);
-    for (int l = 0; l < p->config.layers; l++)
+    const int layers = p->config.layers;
+    for (int l = 0; l < layers; l++)
         for (size_t i = 0; i < members; i++) {
-            const bcl_view *forward = (const bcl_view *)&p->a.forward[l] + i;
-            const bool backward_only = forward >= &p->a.forward[l].dup;
-            assert_true(has_place(&p->plan, forward) != backward_only);
-            assert_true(!training || has_place(&p->plan, (const bcl_view *)&p->a.backward[l] + i));
+            const bcl_layer_activations *f = &p->a.forward[l], *b = &p->a.backward[l];
+            const bcl_view *forward = (const bcl_view *)f + i, *backward = (const bcl_view *)b + i;
+            const bool backward_only = IS(forward, f, dup) || IS(forward, f, dqkv);
+            const bool alone = IS(forward, f, up) && halves && !c.training; /* it is not kept */
+            const bool again = c.recompute && l < layers - 1;
+            const bool full = (IS(forward, f, x) || IS(forward, f, y1)) && halves && !again;
+            const bool missing = is_copy(forward, f) && !halves;
+            assert_true(has_place(&p->plan, forward) == !(backward_only || alone || missing));
+            assert_true(has_place(&p->plan, backward) == (c.training && !full && !missing));
         }
-    assert_true(has_place(&p->plan, &p->a.forward[p->config.layers].x));
+    assert_true(has_place(&p->plan, &p->a.forward[layers].x));
     assert_true(has_place(&p->plan, &p->a.logits));
-    assert_true(has_place(&p->plan, &p->a.g) == training);
+    assert_true(has_place(&p->plan, &p->a.g) == c.training);
+    assert_true(has_place(&p->plan, &p->a.scratch) == (c.training && halves));
 }
 
 static void check_places(const bcl_plan *p) {
@@ -117,6 +133,26 @@ static const int SHAPES[][5] = {
     {32, 4, 45, 2, 5}, {8, 2, 100, 1, 2}, {384, 12, 1536, 6, 9}, {768, 12, 3072, 12, 9}};
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof *SHAPES };
 
+static void check_plan(const int shape[5], int tokens, int mode, bcl_element factors, bool small) {
+    const bool training = mode > 0;
+    const bcl_capacity capacity = {tokens, 10, training, mode & 1 && training, mode > 2};
+    planned p;
+    plan_as(&p, shape, capacity, factors, 1u << 31);
+    const size_t whole = p.plan.bytes, dense = p.layout.dense * sizeof(float);
+    if (small) { /* slabs that just hold the largest piece */
+        const int C = shape[0], F = shape[2];
+        const size_t up = (size_t)tokens * (size_t)(F > 3 * C ? F : 3 * C) * sizeof(float);
+        end(&p);
+        plan_as(&p, shape, capacity, factors, (training && dense > up ? dense : up) + 4096);
+    }
+    check_members(&p, capacity, factors != BCL_ELEMENT_F32);
+    check_places(&p.plan);
+    check_lowest(&p);
+    assert_true(p.plan.bytes >= lower_bound(&p.plan));
+    assert_true(small || (double)whole <= 1.25 * (double)lower_bound(&p.plan) + 1e5);
+    end(&p);
+}
+
 static void test_places(void **state) {
     static const int tokens[] = {1, 100, 1000};
     (void)state;
@@ -124,35 +160,21 @@ static void test_places(void **state) {
         for (int t = 0; t < 3; t++)
             for (int mode = 0; mode < 5; mode++)
                 for (int small = 0; small < 2; small++) {
-                    const bool training = mode > 0;
-                    const bcl_capacity capacity = {tokens[t], 10, training, mode & 1 && training,
-                                                   mode > 2};
-                    planned p;
-                    plan(&p, SHAPES[s], capacity, 1u << 31);
-                    const size_t whole = p.plan.bytes, dense = p.layout.dense * sizeof(float);
-                    if (small) { /* slabs that just hold the largest piece */
-                        const int C = SHAPES[s][0], F = SHAPES[s][2];
-                        const size_t up =
-                            (size_t)tokens[t] * (size_t)(F > 3 * C ? F : 3 * C) * sizeof(float);
-                        end(&p);
-                        plan(&p, SHAPES[s], capacity, (training && dense > up ? dense : up) + 4096);
-                    }
-                    check_members(&p, training);
-                    check_places(&p.plan);
-                    check_lowest(&p);
-                    assert_true(p.plan.bytes >= lower_bound(&p.plan));
-                    assert_true(small ||
-                                (double)whole <= 1.25 * (double)lower_bound(&p.plan) + 1e5);
-                    end(&p);
+                    check_plan(SHAPES[s], tokens[t], mode, BCL_ELEMENT_F32, small);
+                    check_plan(SHAPES[s], tokens[t], mode, BCL_ELEMENT_BF16, small);
                 }
 }
 
-static size_t bytes(const int shape[5], bcl_capacity capacity) {
+static size_t bytes_as(const int shape[5], bcl_capacity capacity, bcl_element factors) {
     planned p;
-    plan(&p, shape, capacity, 1u << 31);
+    plan_as(&p, shape, capacity, factors, 1u << 31);
     const size_t n = p.plan.bytes;
     end(&p);
     return n;
+}
+
+static size_t bytes(const int shape[5], bcl_capacity capacity) {
+    return bytes_as(shape, capacity, BCL_ELEMENT_F32);
 }
 
 /* Gradients take dead activations' memory, recomputing keeps a tenth, inference shares layers. */
@@ -168,6 +190,12 @@ static void test_savings(void **state) {
     assert_true(apart > shared + 10 * 12 * C * C * sizeof(float)); /* of 12 layers' gradients */
     assert_true(again < shared - kept / 3);
     assert_true(inference < 8 * C * T * sizeof(float));
+    /* what products read, in 16 bits: x and y1, the context and GELU's result of 16 C a layer */
+    for (int mode = 0; mode < 3; mode++) {
+        const bcl_capacity c = {2000, 64, mode > 0, mode == 1, mode == 2};
+        const size_t saved = mode == 1 ? 12 * 7 * C * T * sizeof(float) / 2 : 1;
+        assert_true(bytes_as(base, c, BCL_ELEMENT_F16) + saved <= bytes(base, c));
+    }
 }
 
 /* A buffer finds its place without looking at all the others. */
@@ -192,8 +220,9 @@ static void test_too_large(void **state) {
     const bcl_capacity capacity = {1000, 10, true, false, false};
     plan(&p, SHAPES[0], capacity, 1u << 31);
     bcl_plan_free(&p.plan);
-    FAILS(bcl_plan_create(&p.plan, &p.a, &p.config, &p.layout, &capacity, 64 << 10),
-          BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
+    FAILS(
+        bcl_plan_create(&p.plan, &p.a, &p.config, &p.layout, &capacity, BCL_ELEMENT_F32, 64 << 10),
+        BCL_ERROR_DEVICE_MEMORY, "--max-tokens");
     end(&p);
 }
 

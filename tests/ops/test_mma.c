@@ -100,17 +100,6 @@ static bool is_half(bcl_precision precision) {
     return precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
 }
 
-/* A float rounded to the precision's bits, whatever its size. */
-static uint16_t rounded_bits(float x, bcl_precision precision) {
-    const double size = fabs((double)x);
-    const uint16_t sign = signbit(x) ? 0x8000 : 0;
-    if (precision == BCL_PRECISION_FP16 && size < ldexp(1, -14))
-        return sign | (uint16_t)nearbyint(ldexp(size, 24));
-    if (precision == BCL_PRECISION_FP16 && size >= 65520)
-        return sign | 0x7C00;
-    return half_bits(operand(x, precision), precision);
-}
-
 /* A matrix as fp32, or `raw`: as the unit takes it. */
 static bcl_view operands(const float *x, int rows, int columns, int ld, bcl_precision precision,
                          bool raw) {
@@ -276,16 +265,16 @@ static void need_groups(int i) {
     OK(status);
 }
 
-static void compare_half(const buffers *x, bcl_view got, const float *want, shape s,
-                         bcl_precision precision) {
+static void compare_half(const buffers *x, bcl_view got, const float *want, shape s) {
     const int count = s.M * x->ldc;
+    const bcl_element type = got.type;
     got.type = BCL_ELEMENT_F32;
     float *words = read_floats(bcl_view_as(got, 1, count / 2 + 1));
     for (int i = 0; i < count; i++) {
         const float right = i % x->ldc < s.N ? want[i] : MARK; /* between the rows */
         uint16_t bits;
         memcpy(&bits, (const char *)words + 2 * i, sizeof bits);
-        assert_int_equal(bits, rounded_bits(right, precision));
+        assert_int_equal(bits, rounded_half(right, type));
     }
     free(words);
 }
@@ -305,13 +294,13 @@ static void run_half(const buffers *x, bcl_gemm *gemm, shape s, bcl_gemm_call ca
         assert_non_null(strstr(bcl_message(), "C: found "));
     } else {
         OK(bcl_gemm_run(gemm, &call));
-        compare_half(x, half, gelu ? e : c, s, precision);
+        compare_half(x, half, gelu ? e : c, s);
     }
     if (gelu) { /* alone */
         call.E = half = operands(nothing, s.M, s.N, x->ldc, precision, true);
         call.C = (bcl_view){0};
         OK(bcl_gemm_run(gemm, &call));
-        compare_half(x, half, e, s, precision);
+        compare_half(x, half, e, s);
     }
     free(nothing);
 }

@@ -96,3 +96,17 @@ void subject_same_weights(bcl_model *a, bcl_model *b) {
         free(y);
     }
 }
+
+float *subject_infer(const subject *s) {
+    bcl_batch batch;
+    cl_event event;
+    float *logits = calloc((size_t)s->T * (size_t)s->config.labels, sizeof *logits);
+    assert_non_null(logits);
+    OK(bcl_batch_create(&batch, 64, SUBJECT_SENTENCES));
+    OK(bcl_batch_pack(&batch, s->samples, SUBJECT_ALL, SUBJECT_SENTENCES, NULL));
+    OK(bcl_model_forward(s->model, &batch, NULL));
+    OK(bcl_model_read_logits(s->model, logits, &event));
+    OK(bcl_event_finish(&event));
+    bcl_batch_free(&batch);
+    return logits;
+}

@@ -30,6 +30,8 @@ void subject_load(subject *s, const char *folder, const bool *used);
 /* Forward, loss and backward of these sentences; logits (T,K) to the caller. */
 void subject_pass(subject *s, const uint32_t *which, int count, const bcl_dropout_state *dropout,
                   int64_t step, bool accumulate, float *logits);
+/* The logits (T,K) of a forward pass alone; the caller's to free. */
+float *subject_infer(const subject *s);
 /* Steps of training on two sentences each. */
 void subject_steps(subject *s, int count);
 /* Every weight is the same to the bit. */
