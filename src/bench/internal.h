@@ -72,6 +72,7 @@ typedef struct bcl_bench_row {
     const char *level, *unit, *precision;
     const char *status; /* NULL: ok */
     char reason[768];
+    int products;  /* of as many operations that are timed together: the time is shared; 0: 1 */
     double amount; /* of the unit in a repetition; 0: the value is the time in microseconds */
     double flop, bytes;
     double error, error_limit; /* limit 0: not compared */

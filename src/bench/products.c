@@ -17,8 +17,10 @@ static const double units[BCL_PRECISIONS] = {[BCL_PRECISION_FP32] = 0x1p-24,
 typedef struct product {
     bcl_bench_child *c;
     bcl_gemm *gemm;
-    bcl_gemm_call call;
+    bcl_gemm_call call, other; /* other: the layer's other gradient, in the same launch */
+    bool joined;
     bcl_view A, B, C;
+    bcl_view more, unread; /* what the other reads besides dY, and writes; or none */
     float *a, *b, *got;
 } product;
 
@@ -27,8 +29,11 @@ static const char *const layouts[] = {"nn", "nt", "tn"};
 static bcl_status run(void *context, int repeats) {
     bcl_status status = BCL_OK;
     product *p = context;
+    const bool is_dx = p->call.layout == BCL_GEMM_NT;
     for (int i = 0; i < repeats; i++)
-        BCL_TRY(bcl_gemm_run(p->gemm, &p->call));
+        BCL_TRY(p->joined ? bcl_gemm_run_gradients(p->gemm, is_dx ? &p->call : &p->other,
+                                                   is_dx ? &p->other : &p->call)
+                          : bcl_gemm_run(p->gemm, &p->call));
     BCL_TRY(bcl_device_finish(p->c->device));
 out:
     return status;
@@ -38,31 +43,75 @@ static void close_product(product *p) {
     bcl_buffer_free(p->c->device, &p->A.buffer);
     bcl_buffer_free(p->c->device, &p->B.buffer);
     bcl_buffer_free(p->c->device, &p->C.buffer);
+    bcl_buffer_free(p->c->device, &p->more.buffer);
+    bcl_buffer_free(p->c->device, &p->unread.buffer);
     free(p->a);
     free(p->b);
     free(p->got);
 }
 
+/* Numbers as the provider reads them in training. */
+static bcl_status put(bcl_view *out, const product *p, const float *x, int rows, int columns) {
+    bcl_status status = BCL_OK;
+    bcl_device *d = p->c->device;
+    bcl_ops ops = {.device = d};
+    const int count = rows * columns;
+    const bcl_element type = bcl_gemm_operands(p->gemm);
+    bcl_view plain = {0};
+    BCL_TRY(bcl_view_create(&plain, d, BCL_ELEMENT_F32, rows, columns, "a product"));
+    BCL_TRY(bcl_buffer_write(d, plain.buffer, 0, x, plain.bytes, true));
+    if (type == BCL_ELEMENT_F32) {
+        *out = plain;
+        return BCL_OK;
+    }
+    BCL_TRY(bcl_view_create(out, d, type, rows, columns, "a product"));
+    BCL_TRY(bcl_adam_copy(&ops, bcl_view_as(*out, 1, count), bcl_view_as(plain, 1, count), count));
+    BCL_TRY(bcl_device_finish(d));
+out:
+    bcl_buffer_free(d, &plain.buffer);
+    return status;
+}
+
+/* dX reads dY (T,N) and W (M,N), dW reads X (T,M) and dY. */
+static bcl_status open_other(product *p) {
+    bcl_status status = BCL_OK;
+    const bcl_gemm_call *c = &p->call;
+    const bool is_dx = c->layout == BCL_GEMM_NT;
+    const int T = is_dx ? c->M : c->K, M = is_dx ? c->N : c->M, N = is_dx ? c->K : c->N;
+    bcl_normal(p->got, (size_t)c->M * (size_t)c->N, 1, 3);
+    BCL_TRY(put(&p->more, p, p->got, c->M, c->N));
+    BCL_TRY(bcl_view_create(&p->unread, p->c->device, BCL_ELEMENT_F32, is_dx ? M : T, is_dx ? N : M,
+                            "a product"));
+    if (is_dx)
+        p->other =
+            (bcl_gemm_call){.layout = BCL_GEMM_TN, .M = M, .N = N, .K = T, .A = p->more, .B = c->A};
+    else
+        p->other =
+            (bcl_gemm_call){.layout = BCL_GEMM_NT, .M = T, .N = M, .K = N, .A = c->B, .B = p->more};
+    p->other.C = p->unread;
+out:
+    return status;
+}
+
 static bcl_status open(product *p) {
     bcl_status status = BCL_OK;
     bcl_gemm_call *call = &p->call;
-    bcl_device *d = p->c->device;
     const bool tn = call->layout == BCL_GEMM_TN, nt = call->layout == BCL_GEMM_NT;
     const int M = call->M, N = call->N, K = call->K;
     const size_t a = (size_t)M * (size_t)K, b = (size_t)K * (size_t)N, n = (size_t)M * (size_t)N;
-    BCL_TRY(bcl_view_create(&p->A, d, BCL_ELEMENT_F32, tn ? K : M, tn ? M : K, "a product"));
-    BCL_TRY(bcl_view_create(&p->B, d, BCL_ELEMENT_F32, nt ? N : K, nt ? K : N, "a product"));
-    BCL_TRY(bcl_view_create(&p->C, d, BCL_ELEMENT_F32, M, N, "a product"));
     BCL_NEW(p->a, a);
     BCL_NEW(p->b, b);
     BCL_NEW(p->got, n);
     bcl_normal(p->a, a, 1, 1);
     bcl_normal(p->b, b, 1, 2);
-    BCL_TRY(bcl_buffer_write(d, p->A.buffer, 0, p->a, a * sizeof *p->a, true));
-    BCL_TRY(bcl_buffer_write(d, p->B.buffer, 0, p->b, b * sizeof *p->b, true));
+    BCL_TRY(put(&p->A, p, p->a, tn ? K : M, tn ? M : K));
+    BCL_TRY(put(&p->B, p, p->b, nt ? N : K, nt ? K : N));
+    BCL_TRY(bcl_view_create(&p->C, p->c->device, BCL_ELEMENT_F32, M, N, "a product"));
     call->A = p->A;
     call->B = p->B;
     call->C = p->C;
+    if (p->joined)
+        BCL_TRY(open_other(p));
 out:
     return status;
 }
@@ -132,6 +181,9 @@ static cJSON *more(const product *p) {
     cJSON_AddNumberToObject(shape, "n", p->call.N);
     cJSON_AddNumberToObject(shape, "k", p->call.K);
     cJSON_AddStringToObject(json, "provider", bcl_gemm_name(p->gemm));
+    cJSON_AddStringToObject(json, "operands", bcl_element_name(bcl_gemm_operands(p->gemm)));
+    if (p->joined)
+        cJSON_AddTrueToObject(json, "joined");
     return json;
 }
 
@@ -139,12 +191,15 @@ static cJSON *more(const product *p) {
 static void one(bcl_bench_child *c, bcl_gemm *gemm, const char *provider, bcl_gemm_layout layout,
                 int M, int N, int K) {
     const double m = M, n = N, k = K;
+    const double width = (double)bcl_element_bytes(bcl_gemm_operands(gemm));
     product p = {.c = c, .gemm = gemm, .call = {.layout = layout, .M = M, .N = N, .K = K}};
     bcl_bench_row row = {.level = "product", .unit = "GFLOP/s"};
     row.precision = bcl_precision_name(bcl_gemm_precision(gemm));
     row.flop = 2 * m * n * k;
     row.amount = row.flop * 1e-9;
-    row.bytes = sizeof(float) * (m * k + k * n + m * n);
+    row.bytes = width * (m * k + k * n) + sizeof(float) * m * n;
+    p.joined = layout != BCL_GEMM_NN && bcl_gemm_joins_gradients(gemm);
+    row.products = p.joined ? 2 : 1;
     snprintf(row.name, sizeof row.name, "product/%s/%s%s%s/%dx%dx%d", row.precision,
              provider ? provider : "", provider ? "/" : "", layouts[layout], M, N, K);
     if (!bcl_bench_begin(c, &row))

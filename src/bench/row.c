@@ -76,6 +76,8 @@ bcl_status bcl_bench_measure(bcl_bench_child *c, bcl_bench_row *row, bcl_bench_w
     const bcl_status status = bcl_bench_time(&now, count, left, work, context);
     if (status)
         return status;
+    for (int i = 0; row->products && i < now.count; i++)
+        now.samples[i] /= row->products;
     if (now.count && all->count + now.count <= BCL_BENCH_SAMPLES) {
         memcpy(all->samples + all->count, now.samples, (size_t)now.count * sizeof *now.samples);
         all->count += now.count;
