@@ -357,9 +357,10 @@ static void run(bcl_gemm *gemm, shape s, bcl_gemm_layout layout, mode m, bcl_pre
         assert_memory_equal(again, out, x.c_size * sizeof *again);
         free(again);
     }
-    if (raw == BOTH && is_half(precision) && layout != BCL_GEMM_TN)
+    const bool quick = s.M * s.N * s.K < 96 * 128 * 64; /* of the shapes all but the slowest */
+    if (quick && raw == BOTH && is_half(precision) && layout != BCL_GEMM_TN && m != BIAS)
         run_half(&x, gemm, s, call, precision, out, e);
-    if (fused && layout == BCL_GEMM_NN)
+    if (quick && raw != WEIGHTS && fused && layout == BCL_GEMM_NN)
         run_in_place(&x, gemm, call, e);
     free(out);
     free(e);
