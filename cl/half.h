@@ -18,12 +18,6 @@ static inline void store_half(fv x, __global ushort *p, int n) {
         if (i < n)
             p[i] = to_half(part[i]);
 }
-static inline fv load_half(__global const ushort *p, int n) {
-    float part[VW];
-    for (int i = 0; i < VW; i++)
-        part[i] = i < n ? from_half(p[i]) : 0;
-    return LOAD_FULL(part);
-}
 #define COPY_PARAMETER       __global half_t *restrict copy /* of y */,
 #define STORE_COPY(x, at, n) store_half(x, copy + (at), n)
 #endif
@@ -32,7 +26,6 @@ typedef float half_t;
 #define to_half(x)   (x)
 #define from_half(x) (x)
 #define store_half   store
-#define load_half    load
 #define COPY_PARAMETER
 #define STORE_COPY(x, at, n)
 #endif

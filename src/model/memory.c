@@ -248,9 +248,13 @@ static bool is_kept(const planner *p, size_t tensor, int layer) {
 static bool keeps_input(const planner *p, int layer) {
     return p->capacity->training && (!layer || !p->capacity->recompute);
 }
-/* Where products read its copy, only the residual of a layer that comes again reads it itself. */
+/* Whether backward reads it in fp32: where products read its copy, only the residual of a layer
+ * that comes again does. */
+static bool reads_full_input(const planner *p, int layer) {
+    return !has_copies(p) || comes_again(p, layer);
+}
 static bool keeps_full_input(const planner *p, int layer) {
-    return keeps_input(p, layer) && (!has_copies(p) || comes_again(p, layer));
+    return keeps_input(p, layer) && reads_full_input(p, layer);
 }
 static int full_input_dies(const planner *p, int layer) {
     return has_copies(p) ? backward_time(p, layer, B_AGAIN)
@@ -347,7 +351,7 @@ static bcl_status plan_again(planner *p) {
     for (int l = 0; l < p->config->layers; l++) {
         bcl_layer_activations *b = &p->a->backward[l];
         const int again = backward_time(p, l, B_AGAIN);
-        if (!keeps_input(p, l) && (!has_copies(p) || comes_again(p, l)))
+        if (!keeps_input(p, l) && reads_full_input(p, l))
             BCL_TRY(add_input(p, &b->x, NULL, again, full_input_dies(p, l)));
         if (!keeps_input(p, l))
             BCL_TRY(add_input_copy(p, &b->x_copy, NULL, again, last_read(p, l, B_QKV, PASSED_QKV)));

@@ -84,18 +84,6 @@ static float *numbers(size_t count, uint64_t seed) {
     return x;
 }
 
-/* The bits of a number that the precision holds. */
-static uint16_t half_bits(double x, bcl_precision precision) {
-    const float single = (float)x;
-    uint32_t bits;
-    memcpy(&bits, &single, sizeof bits);
-    if (precision == BCL_PRECISION_BF16)
-        return (uint16_t)(bits >> 16);
-    const uint32_t exponent = (bits >> 23 & 0xFF) - 127 + 15; /* neither denormal nor infinite */
-    return (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)(exponent << 10) |
-           (uint16_t)(bits >> 13 & 0x3FF);
-}
-
 static bool is_half(bcl_precision precision) {
     return precision == BCL_PRECISION_BF16 || precision == BCL_PRECISION_FP16;
 }
@@ -109,19 +97,15 @@ static bcl_view operands(const float *x, int rows, int columns, int ld, bcl_prec
         view.columns = columns;
         return view;
     }
+    const bcl_element type = precision == BCL_PRECISION_BF16 ? BCL_ELEMENT_BF16 : BCL_ELEMENT_F16;
     const int count = rows * ld;
-    int32_t *words = calloc((size_t)count / 2 + 1, sizeof *words);
-    assert_non_null(words);
-    for (int i = 0; i < count; i++) {
-        const uint16_t bits = half_bits(operand(x[i], precision), precision);
-        memcpy((char *)words + 2 * i, &bits, sizeof bits);
-    }
-    view = guard_ints(1, count / 2 + 1, words);
-    free(words);
-    view.type = precision == BCL_PRECISION_BF16 ? BCL_ELEMENT_BF16 : BCL_ELEMENT_F16;
-    view.rows = rows;
+    uint16_t *halves = calloc((size_t)count, sizeof *halves);
+    assert_non_null(halves);
+    for (int i = 0; i < count; i++)
+        halves[i] = rounded_half(x[i], type);
+    view = guard_halves(type, rows, ld, halves);
     view.columns = columns;
-    view.ld = ld;
+    free(halves);
     return view;
 }
 
@@ -267,16 +251,12 @@ static void need_groups(int i) {
 
 static void compare_half(const buffers *x, bcl_view got, const float *want, shape s) {
     const int count = s.M * x->ldc;
-    const bcl_element type = got.type;
-    got.type = BCL_ELEMENT_F32;
-    float *words = read_floats(bcl_view_as(got, 1, count / 2 + 1));
+    uint16_t *bits = read_halves(bcl_view_as(got, s.M, x->ldc));
     for (int i = 0; i < count; i++) {
         const float right = i % x->ldc < s.N ? want[i] : MARK; /* between the rows */
-        uint16_t bits;
-        memcpy(&bits, (const char *)words + 2 * i, sizeof bits);
-        assert_int_equal(bits, rounded_half(right, type));
+        assert_int_equal(bits[i], rounded_half(right, got.type));
     }
-    free(words);
+    free(bits);
 }
 
 /* The same product with its result in 16 bits, which is the fp32 result's, rounded. */

@@ -85,6 +85,11 @@ static const char *provider_name(const mma_state *s) {
     return names[s->precision];
 }
 
+/* -DOPERAND of matrix.h; that of 16 bits is -DHALF, too. */
+static int operand_number(const mma_state *s) {
+    return is_32(s) ? 32 : s->precision == BCL_PRECISION_BF16 ? 16 : 17;
+}
+
 /* What a product ends in: E of GELU, and else C. */
 typedef enum result { RESULT_F32, RESULT_HALF, RESULT_HALF_ALONE /* without C */ } result;
 
@@ -98,10 +103,9 @@ static result result_of(const bcl_gemm_call *c) {
 /* Options of the kernels that end a product, see gemm_mma.cl. */
 static void result_words(char *out, size_t size, const mma_state *s, bcl_gemm_epilogue epilogue,
                          result r) {
-    const int half = s->precision == BCL_PRECISION_BF16 ? 16 : 17;
     int n = snprintf(out, size, "-DEPILOGUE=%d", (int)epilogue);
     if (r != RESULT_F32)
-        n += snprintf(out + n, size - (size_t)n, " -DHALF=%d", half);
+        n += snprintf(out + n, size - (size_t)n, " -DHALF=%d", operand_number(s));
     if (r == RESULT_HALF_ALONE)
         snprintf(out + n, size - (size_t)n, " -DNO_C");
 }
@@ -179,11 +183,10 @@ static bcl_status compile(bcl_kernel **out, const mma_state *s, const char *name
     bcl_status status = BCL_OK;
     char *words = NULL;
     const bool async = s->unit->async && aligned && raw_a && raw_b;
-    const int operand = is_32(s) ? 32 : s->precision == BCL_PRECISION_BF16 ? 16 : 17;
     BCL_TRY(bcl_format(
         &words,
         "-DMATRIX=%d -DOPERAND=%d -DBM=%d -DBN=%d -DWM=%d -DWN=%d -DSTAGES=%d%s%s%s%s%s%s %s",
-        s->unit->number, operand, s->BM, s->BN, s->WM, s->WN, async ? s->stages : 2,
+        s->unit->number, operand_number(s), s->BM, s->BN, s->WM, s->WN, async ? s->stages : 2,
         raw_a ? "" : " -DA_FP32", raw_b ? "" : " -DB_FP32",
         s->precision == BCL_PRECISION_FP32 && s->unit->tf32 ? " -DSPLIT" : "",
         async ? " -DASYNC" : "", aligned ? " -DALIGNED" : "", s->emulated ? EMULATION : "", more));
