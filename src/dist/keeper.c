@@ -6,10 +6,66 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static const char prefix[] = "bertcl-mpirun.";
+
+/* The folder, locked by this process and whatever it forks, or -1: another has it, or it is gone.
+ */
+static int lock_folder(const char *path) {
+    struct stat seen;
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &seen) && seen.st_nlink > 0 &&
+        seen.st_uid == geteuid())
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void remove_stale(const char *base) {
+    char **names = NULL, *path = NULL;
+    size_t count = 0;
+    if (bcl_directory_list(&names, &count, base))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(names[i], prefix, sizeof prefix - 1) || bcl_path_join(&path, base, names[i]))
+            continue;
+        const int lock = lock_folder(path);
+        if (lock >= 0) {
+            (void)bcl_path_remove(path);
+            close(lock);
+        }
+        free(path);
+        path = NULL;
+    }
+    bcl_strings_free(names, count);
+}
+
+bcl_status bcl_keeper_folder(bcl_keeper_rest *rest) {
+    const char *given = getenv("TMPDIR"), *base = given && *given ? given : "/tmp";
+    if (!access("/dev/shm", W_OK | X_OK))
+        base = "/dev/shm"; /* in memory, if there is such a place */
+    remove_stale(base);
+    rest->lock = -1;
+    /* again where another start took it for stale before it was locked */
+    for (int tries = 0; rest->lock < 0 && tries < 100; tries++) {
+        snprintf(rest->folder, sizeof rest->folder, "%s/%sXXXXXX", base, prefix);
+        if (!mkdtemp(rest->folder))
+            return bcl_fail_errno("%s: cannot create folder", rest->folder);
+        rest->lock = lock_folder(rest->folder);
+        if (rest->lock < 0)
+            (void)rmdir(rest->folder);
+    }
+    if (rest->lock < 0)
+        return bcl_fail(BCL_ERROR_IO, "%s: cannot lock folder; set TMPDIR to a local disk", base);
+    return BCL_OK;
+}
 
 static void become(char *const *argv, int output) {
     const int null = open("/dev/null", O_RDONLY);

@@ -151,17 +151,6 @@ static bcl_status listen_at(attempt *a, char *name, size_t size) {
     return BCL_OK;
 }
 
-/* For Open MPI's files, which it leaves behind where ranks are killed: in memory, if there is such
- * a place. */
-static bcl_status make_folder(char *out, size_t size) {
-    static unsigned count;
-    const char *given = getenv("TMPDIR"), *base = given && *given ? given : "/tmp";
-    if (!access("/dev/shm", W_OK | X_OK))
-        base = "/dev/shm";
-    snprintf(out, size, "%s/bertcl-mpi.%d.%u", base, (int)getpid(), ++count);
-    return mkdir(out, 0700) ? bcl_fail_errno("%s: cannot create folder", out) : BCL_OK;
-}
-
 /* What was left out, for the ranks' results. */
 static bcl_status note(const char *device, const char *reason) {
     bcl_status status = BCL_OK;
@@ -178,20 +167,22 @@ out:
 static bcl_status start(attempt *a, bool again) {
     bcl_status status = BCL_OK;
     words w = {0};
-    char name[64], folder[128];
+    bcl_keeper_rest rest = {.run = a->l->run, .lock = -1};
+    char name[64];
     BCL_TRY(listen_at(a, name, sizeof name));
-    BCL_TRY(make_folder(folder, sizeof folder));
-    BCL_TRY(command_line(&w, a, name, folder, again));
+    BCL_TRY(bcl_keeper_folder(&rest));
+    BCL_TRY(command_line(&w, a, name, rest.folder, again));
     if (pipe2(a->output, O_CLOEXEC | O_NONBLOCK))
         status = bcl_fail_errno("cannot start mpirun");
     BCL_TRY(status);
-    const bcl_keeper_rest rest = {folder, a->l->run};
     status = bcl_keeper_start(&a->mpirun, w.items, a->output[1], &rest);
     close(a->output[1]);
     a->moved = bcl_seconds();
 out:
-    if (status)
-        (void)rmdir(folder);
+    if (status && rest.lock >= 0)
+        (void)rmdir(rest.folder);
+    if (rest.lock >= 0)
+        close(rest.lock); /* the keeper's own goes on */
     bcl_strings_free(w.items, w.count);
     return status;
 }

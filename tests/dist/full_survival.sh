@@ -25,7 +25,16 @@ hurt() {
     wait $pid || fail "$1: exit $?: $(cat "$tmp/$1.err")"
     survived "$1" "$4"
 }
+# A folder whose keeper was killed too goes at the next start, one that is in use does not.
+[ -w /dev/shm ] && shm=/dev/shm || shm=${TMPDIR:-/tmp}
+mkdir -p $shm/bertcl-mpirun.{stale,used}/sub
+exec {used}<$shm/bertcl-mpirun.used
+flock $used
 hurt first KILL 1 'signal 9|has died'
+[ ! -e $shm/bertcl-mpirun.stale ] || fail "a stale folder is left"
+[ -e $shm/bertcl-mpirun.used/sub ] || fail "a folder in use was removed"
+exec {used}<&-
+rm -r $shm/bertcl-mpirun.used
 hurt last KILL 3 'signal 9|has died'
 hurt stopped STOP 2 'was stopped'
 

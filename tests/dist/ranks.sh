@@ -76,14 +76,13 @@ clean() {
     no_files
 }
 
-# The folders of launchers that are no more. The keeper of one that was killed needs a moment to clear up.
+# The folders that no keeper holds. The keeper of a launcher that was killed needs a moment to clear up.
 no_files() {
-    local folder pid left=yes
+    local folder left
     for _ in $(seq 300); do
         left=
-        for folder in /dev/shm/bertcl-mpi.* "${TMPDIR:-/tmp}"/bertcl-mpi.*; do
-            pid=${folder#*bertcl-mpi.}
-            [ ! -e "$folder" ] || kill -0 "${pid%.*}" 2>/dev/null || left="$left $folder"
+        for folder in /dev/shm/bertcl-mpirun.* "${TMPDIR:-/tmp}"/bertcl-mpirun.*; do
+            [ ! -e "$folder" ] || ! flock -n "$folder" true || left="$left $folder"
         done
         [ -n "$left" ] || return 0
         sleep 0.1
