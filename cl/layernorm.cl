@@ -30,7 +30,7 @@ __kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict
             const int c = UNIT_COLUMN(u, w), n = C - c;
             if (n > 0) {
 #ifdef REST
-                const size_t all = (size_t)get_num_groups(0) * C;
+                const size_t all = (size_t)T * C;
                 const fv h = rest_sum(rest + row + c, all, rest_count, n) + load(bias + c, n);
 #else
                 const fv h = load(r + c, n);

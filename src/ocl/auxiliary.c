@@ -68,15 +68,15 @@ void bcl_auxiliary_release(bcl_device *d) {
     d->auxiliary = NULL;
 }
 
-static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *global,
-                                const size_t *local) {
+static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *offset,
+                                const size_t *global, const size_t *local) {
     cl_event event = NULL;
     cl_int code = CL_SUCCESS;
     if (d->last) /* other queues see what is flushed */
         code = clFlush(d->queue);
     if (code == CL_SUCCESS)
-        code = clEnqueueNDRangeKernel(d->auxiliary, kernel, 3, NULL, global, local, d->last ? 1 : 0,
-                                      d->last ? &d->last : NULL, &event);
+        code = clEnqueueNDRangeKernel(d->auxiliary, kernel, 3, offset, global, local,
+                                      d->last ? 1 : 0, d->last ? &d->last : NULL, &event);
     if (code != CL_SUCCESS)
         return code;
     if (d->ahead_count == BCL_AUXILIARY_LAUNCHES) /* no place for more: wait for the oldest */
@@ -87,14 +87,14 @@ static cl_int enqueue_auxiliary(bcl_device *d, cl_kernel kernel, const size_t *g
     return clFlush(d->auxiliary);
 }
 
-cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *global,
-                          const size_t *local, cl_event *event) {
+cl_int bcl_device_enqueue(bcl_device *d, cl_kernel kernel, const size_t *offset,
+                          const size_t *global, const size_t *local, cl_event *event) {
     cl_event queued = NULL;
     bcl_call_enter("clEnqueueNDRangeKernel");
     if (d->on_auxiliary)
-        return enqueue_auxiliary(d, kernel, global, local);
+        return enqueue_auxiliary(d, kernel, offset, global, local);
     const cl_int code =
-        clEnqueueNDRangeKernel(d->queue, kernel, 3, NULL, global, local, d->awaited ? 1 : 0,
+        clEnqueueNDRangeKernel(d->queue, kernel, 3, offset, global, local, d->awaited ? 1 : 0,
                                d->awaited ? &d->awaited : NULL, d->auxiliary ? &queued : event);
     release(&d->awaited);
     if (queued) {

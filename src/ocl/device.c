@@ -23,6 +23,7 @@ bcl_status bcl_device_attach(bcl_device **out, cl_device_id id, const bcl_device
     if (!choose_kernels(d))
         BCL_FAIL(BCL_ERROR_ARGUMENT, "BERTCL_KERNELS: found \"%s\", expected cpu or gpu",
                  getenv("BERTCL_KERNELS"));
+    bcl_launch_measure(d);
     d->id = id;
     d->profile = profile;
     d->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);

@@ -1,6 +1,6 @@
 /* What the files of ocl/ share and nobody else sees. They call one way: probe, then device and
  * selftest, program, launch, profile, buffer, staging, wait, auxiliary, and at the bottom watch,
- * cache, traits, vendors and error. */
+ * cut, cache, traits, vendors and error. */
 #ifndef BCL_OCL_INTERNAL_H
 #define BCL_OCL_INTERNAL_H
 
@@ -89,7 +89,9 @@ struct bcl_device {
     bcl_waits waits;
     bcl_staging staging;
     bool profile;
-    bool gives_up; /* see bcl_device_give_up */
+    bool gives_up;           /* see bcl_device_give_up */
+    double flops, bandwidth; /* that it reaches at least, a second; see cut.c */
+    double longest_s;        /* of what is launched now, at most */
     bcl_pending *pending;
     size_t pending_count, pending_capacity;
     bcl_profile_row *operations;
@@ -124,10 +126,18 @@ void bcl_call_launched(const bcl_kernel *kernel);
 void bcl_call_forget(const bcl_kernel *kernel);
 void bcl_call_operation(const char *name);
 void bcl_calls_free(bcl_kernel *kernel);
-/* Queues a kernel, its arguments set, where it is to go. *event is set only without a second queue;
- * it may be NULL. */
-cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *global,
-                          const size_t *local, cl_event *event);
+/* Queues a kernel, its arguments set, where it is to go. offset: NULL is 0. *event is set only
+ * without a second queue; it may be NULL. */
+cl_int bcl_device_enqueue(bcl_device *device, cl_kernel kernel, const size_t *offset,
+                          const size_t *global, const size_t *local, cl_event *event);
+/* Groups along `dimension` that a launch has at most: a part of all where it may take long. */
+typedef struct bcl_cut {
+    int dimension;
+    size_t groups;
+} bcl_cut;
+bcl_cut bcl_launch_cut(const bcl_device *device, const size_t groups[3]);
+/* Sets what the device reaches. */
+void bcl_launch_measure(bcl_device *device);
 /* Before a command on the first queue that is no kernel: it waits for what is awaited. */
 bcl_status bcl_device_join(bcl_device *device);
 /* Whether a transfer goes through pinned pieces; else by one call. The ring is made for the first

@@ -103,19 +103,43 @@ bcl_status bcl_device_check_given_up(const bcl_device *d) {
                     "done are kept");
 }
 
+/* In parts, one behind the other, where all at once may take long. */
+static bcl_status enqueue(bcl_kernel *k, cl_kernel kernel, const size_t groups[3],
+                          const size_t local[3]) {
+    bcl_status status = BCL_OK;
+    bcl_device *d = k->device;
+    const bcl_cut cut = bcl_launch_cut(d, groups);
+    const size_t all = groups[cut.dimension], items = local[cut.dimension];
+    size_t offset[3] = {0};
+    size_t global[3] = {groups[0] * local[0], groups[1] * local[1], groups[2] * local[2]};
+    for (size_t first = 0; first < all; first += cut.groups) {
+        cl_event event = NULL;
+        offset[cut.dimension] = first * items;
+        global[cut.dimension] = (all - first < cut.groups ? all - first : cut.groups) * items;
+        bcl_call_launched(k);
+        BCL_CL(bcl_device_enqueue(d, kernel, cut.groups < all ? offset : NULL, global, local,
+                                  d->profile ? &event : NULL),
+               "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id, k->file, k->name,
+               groups[0], groups[1], groups[2], local[0], local[1], local[2]);
+        if (event)
+            BCL_TRY(bcl_profile_launch(d, k, event));
+    }
+out:
+    return status;
+}
+
 bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t count) {
     bcl_status status = BCL_OK;
     bcl_device *d = k->device;
     bcl_call *site;
-    cl_event event = NULL;
-    size_t global[3], local[3];
+    size_t groups[3], local[3];
     if (count != k->argument_count)
         return bcl_fail(BCL_ERROR_DEVICE, "cl/%s: %s takes %u arguments, %zu were given", k->file,
                         k->name, k->argument_count, count);
     BCL_TRY(bcl_device_check_given_up(d));
     for (int i = 0; i < 3; i++) {
         local[i] = grid.local[i] ? grid.local[i] : 1;
-        global[i] = (grid.groups[i] || !i ? grid.groups[i] : 1) * local[i];
+        groups[i] = grid.groups[i] || !i ? grid.groups[i] : 1;
     }
     const size_t items = local[0] * local[1] * local[2];
     if (items > k->limit)
@@ -125,13 +149,7 @@ bcl_status bcl_launch(bcl_kernel *k, bcl_grid grid, const bcl_arg *args, size_t 
                         d->info.id, k->file, k->name, k->limit, items);
     BCL_TRY(find_site(&site, k, args, count));
     BCL_TRY(set_arguments(k, site, args, count));
-    bcl_call_launched(k);
-    BCL_CL(bcl_device_enqueue(d, site->kernel, global, local, d->profile ? &event : NULL),
-           "%s: cl/%s: %s over %zux%zux%zu groups of %zux%zux%zu", d->info.id, k->file, k->name,
-           global[0] / local[0], global[1] / local[1], global[2] / local[2], local[0], local[1],
-           local[2]);
-    if (event)
-        BCL_TRY(bcl_profile_launch(d, k, event));
+    BCL_TRY(enqueue(k, site->kernel, groups, local));
 out:
     return status;
 }

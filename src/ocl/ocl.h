@@ -113,12 +113,19 @@ typedef struct bcl_grid {
 } bcl_grid;
 
 /* Sets those of the arguments, by a running index, that differ from the last launch with the same
- * buffers, checks their number against the kernel's, queues. An empty grid (groups[0] == 0) is an
- * error of the caller. Not to be called from two threads at once. */
+ * buffers, checks their number against the kernel's, queues; what may take long (bcl_launch_work)
+ * in parts, see cl/grid.h. An empty grid (groups[0] == 0) is an error of the caller. Not to be
+ * called from two threads at once. */
 bcl_status bcl_launch(bcl_kernel *kernel, bcl_grid grid, const bcl_arg *args, size_t count);
 #define BCL_LAUNCH(kernel, grid, ...)                                                              \
     bcl_launch(kernel, grid, (const bcl_arg[]){__VA_ARGS__},                                       \
                sizeof((const bcl_arg[]){__VA_ARGS__}) / sizeof(bcl_arg))
+
+/* What each launch from here on has to do at most, floating-point operations and bytes of memory.
+ * bcl_profile_operation says it too. */
+void bcl_launch_work(bcl_device *device, double flop, double bytes);
+/* Floating-point operations that a launch may have and is not too long; HUGE_VAL on CPUs. */
+double bcl_launch_most_flop(const bcl_device *device);
 
 /* ---- the auxiliary queue, which devices have where that pays (see vendors.h) while nothing is
  * profiled: the groups of its launches fill the units that would wait for the last groups of the
@@ -143,7 +150,7 @@ bool bcl_auxiliary_active(const bcl_device *device);
  * that writes the memory, or reads what is to be written. */
 void bcl_auxiliary_order(bcl_device *device, bcl_extent extent, bool writes);
 
-/* ---- profile: nothing of it does anything on a device that was opened without `profile` ---- */
+/* ---- profile: times and sums are taken on a device that was opened with `profile` ---- */
 
 /* What is launched from here on, until the next call: an operation's name (a static string), its
  * floating-point operations (0: bound by memory), and the bytes that it has to read and write. */

@@ -22,6 +22,7 @@ out:
 void bcl_profile_operation(bcl_device *d, const char *name, double flop, double bytes) {
     size_t i;
     bcl_call_operation(name);
+    bcl_launch_work(d, flop, bytes);
     if (!d->profile || find_operation(&i, d, name))
         return;
     d->operation = i;

@@ -12,6 +12,13 @@ static const bcl_attention_variant *choose(bcl_attention_call *call) {
     return *v;
 }
 
+/* Names it, of so many products of a sentence's tokens with each other at most. */
+static void operation(const bcl_attention_call *c, const char *name, int products, double bytes) {
+    const double pairs = (double)c->batch->T * c->batch->longest;
+    bcl_operation(c->ops, name, bytes);
+    bcl_launch_work(c->ops->device, 2.0 * products * pairs * c->NH * c->HS, bytes);
+}
+
 static float score_scale(int HS) {
     return (float)(1.0 / sqrt((double)HS));
 }
@@ -35,7 +42,7 @@ bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse, bcl_v
                          BCL_IN_INTS(batch->starts, batch->B + 1, 1),
                          BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
-    bcl_operation(ops, "attention", bcl_view_traffic(out) + bcl_view_traffic(qkv));
+    operation(&call, "attention", 2, bcl_view_traffic(out) + bcl_view_traffic(qkv));
     BCL_TRY(choose(&call)->forward(&call));
 out:
     return status;
@@ -65,9 +72,9 @@ bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, b
                          BCL_IN(qkv, T, 3 * C), BCL_IN_INTS(batch->starts, batch->B + 1, 1),
                          BCL_IN_INTS(batch->blocks, 4 * batch->N, 1),
                          BCL_IN_INTS(batch->sentence_of, T, 1), BCL_IN_INTS(batch->samples, T, 1)));
-    bcl_operation(ops, "attention backward",
-                  bcl_view_traffic(dqkv) + bcl_view_traffic(dout) + bcl_view_traffic(out) +
-                      bcl_view_traffic(qkv));
+    operation(&call, "attention backward", 7,
+              bcl_view_traffic(dqkv) + bcl_view_traffic(dout) + bcl_view_traffic(out) +
+                  bcl_view_traffic(qkv));
     BCL_TRY(choose(&call)->backward(&call));
 out:
     return status;

@@ -48,8 +48,9 @@ static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r, b
                             BCL_DROPOUT_ARGS(dropout),
                             bcl_mem(h->rest.parts),
                             bcl_int(h->rest.count),
-                            bcl_ptr(h->bias)};
-    const size_t before = !copy.buffer, behind = h->rest.count ? 0 : 3;
+                            bcl_ptr(h->bias),
+                            bcl_int(T)};
+    const size_t before = !copy.buffer, behind = h->rest.count ? 0 : 4;
     BCL_TRY(bcl_launch(kernel, bcl_grid_rows(kernel, T), args + before,
                        sizeof args / sizeof *args - before - behind));
 out:

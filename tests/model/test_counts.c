@@ -273,14 +273,15 @@ static float *product_at(uint32_t clock_mhz, bcl_gemm_layout layout, bool added,
                           .B = guard_floats(nt ? N : K, nt ? K : N, b),
                           .C = guard_floats(M, N, added ? c : NULL)};
     test_device->info.clock_mhz = clock_mhz;
+    bcl_launch_measure(test_device);
     OK(bcl_gemm_create(&gemm, test_device, "clblast", BCL_PRECISION_FP32));
-    test_device->info.clock_mhz = had;
     OK(bcl_gemm_run(gemm, &call)); /* compiles */
     if (added)
         OK(bcl_buffer_write(test_device, call.C.buffer, 0, c, M * N * sizeof *c, true));
     counts.launches = 0;
     OK(bcl_gemm_run(gemm, &call));
     *launches = counts.launches;
+    test_device->info.clock_mhz = had;
     float *out = read_floats(call.C);
     bcl_gemm_free(gemm);
     guards_end();
@@ -309,6 +310,7 @@ static void test_long_products(void **state) {
         free(got);
     }
     test_device->info.compute_units = had;
+    bcl_launch_measure(test_device);
 }
 
 int main(void) {

@@ -1,7 +1,7 @@
 /* Launches set only the arguments that have changed, and still compute with those that they were
  * given: more buffers than a kernel remembers, other values, and buffers in released ones' place.
  */
-#include "ocl/ocl.h"
+#include "ocl/internal.h"
 #include "support/device.h"
 
 #include <signal.h>
@@ -71,6 +71,44 @@ static void test_refused(void **state) {
     bcl_buffer_free(test_device, &buffer);
 }
 
+/* A launch's parts: none over 0.1 s by the estimate, along the longest dimension, of a group at
+ * least; on CPUs, and of what is short, all at once. */
+static void test_cut(void **state) {
+    static const struct {
+        double flop, bytes;
+        size_t groups[3];
+        int dimension;
+        size_t most; /* groups of a part along it */
+    } cases[] = {
+        {0, 0, {7, 5, 3}, 0, 7},           {8e8, 0, {7, 5, 3}, 0, 7}, /* 0.1 s */
+        {8.1e8, 0, {7, 5, 3}, 0, 4},                                  /* two parts */
+        {8e9, 0, {7, 50, 3}, 1, 5},                                   /* ten */
+        {8e9, 1e10, {7, 3, 50}, 2, 3},                                /* 2 s: twenty */
+        {0, 1e10, {1, 1, 1}, 0, 1},                                   /* one group is one part */
+        {1e300, 1e300, {1000, 1, 1}, 0, 1} /* no more parts than groups */
+    };
+    bcl_device d = {.info = {.compute_units = 2, .clock_mhz = 1000}};
+    (void)state;
+    bcl_launch_measure(&d);
+    assert_true(d.flops == 8e9 && d.bandwidth == 1e10);
+    assert_true(bcl_launch_most_flop(&d) == 8e8);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            d.wide = wide;
+            bcl_launch_work(&d, cases[i].flop, cases[i].bytes);
+            const bcl_cut cut = bcl_launch_cut(&d, cases[i].groups);
+            assert_int_equal(cut.dimension, cases[i].dimension);
+            assert_int_equal(cut.groups, wide ? cases[i].groups[cut.dimension] : cases[i].most);
+        }
+    assert_true(bcl_launch_most_flop(&d) == HUGE_VAL);
+    d.info = (bcl_device_info){.compute_units = 100}; /* its clock is not told */
+    bcl_launch_measure(&d);
+    assert_true(d.flops == 2e11 && d.bandwidth == 1.25e10);
+    d.info = (bcl_device_info){0};
+    bcl_launch_measure(&d);
+    assert_true(d.flops == 2e9 && d.bandwidth == 1e10);
+}
+
 /* The last test: the program has been asked to end from here on. */
 static void test_given_up(void **state) {
     bcl_kernel *kernel, *other;
@@ -98,7 +136,7 @@ static void test_given_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_arguments),
-                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_cut),
                                        cmocka_unit_test(test_given_up)};
     return TEST_RUN_ON_DEVICE(tests);
 }

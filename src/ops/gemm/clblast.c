@@ -5,12 +5,9 @@
 #include <math.h>
 
 enum {
-    ITEMS = 64,       /* of a group of gemm_bias */
-    ROWS = 64,        /* of C that a launch has at least, and multiples of which */
-    FLOPS_A_CYCLE = 4 /* of a compute unit: what the smallest reach, Intel's of eight lanes */
+    ITEMS = 64, /* of a group of gemm_bias */
+    ROWS = 64   /* of C that a launch has at least, and multiples of which */
 };
-/* A driver may end what runs for longer than its patience, as those of desktops do after some. */
-static const double LONGEST_S = 0.1;
 
 typedef struct clblast_state {
     bcl_device *device;
@@ -18,7 +15,6 @@ typedef struct clblast_state {
     bcl_kernel *bias;
     cl_mem temporary; /* temporary_size bytes */
     size_t temporary_size;
-    double most_flops; /* of a launch */
 } clblast_state;
 
 static bcl_status clblast_create(void **out, bcl_device *device, const char *parameters) {
@@ -28,10 +24,6 @@ static bcl_status clblast_create(void **out, bcl_device *device, const char *par
     BCL_NEW(s, 1);
     s->device = device;
     s->queue = bcl_device_queue(device);
-    const bcl_device_info *about = bcl_device_about(device);
-    s->most_flops = bcl_device_wide(device) || !about->clock_mhz
-                        ? HUGE_VAL
-                        : LONGEST_S * FLOPS_A_CYCLE * 1e6 * about->clock_mhz * about->compute_units;
     BCL_TRY(bcl_kernel_get(&s->bias, device, "gemm_bias.cl", "gemm_bias", ""));
     *out = s;
 out:
@@ -136,7 +128,7 @@ static bcl_status clblast_run(void *state, const bcl_gemm_call *c) {
     bcl_status status = BCL_OK;
     clblast_state *s = state;
     const size_t M = (size_t)c->M;
-    const double most = s->most_flops / (2.0 * c->N * c->K);
+    const double most = bcl_launch_most_flop(s->device) / (2.0 * c->N * c->K);
     size_t rows = M;
     if (c->bias.buffer) {
         const bcl_grid grid = bcl_gemm_row_grid(s->bias, c->M, c->N, ITEMS);
