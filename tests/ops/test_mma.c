@@ -492,10 +492,18 @@ static void test_gradients(void **state) {
 
 /* ---- a product in parts, and LayerNorm behind it ---- */
 
-enum { REST_C = 24, REST_F = 552, REST_OUTPUTS = 6, REST_STRIDE = 4096 /* bytes */ };
+enum { REST_C = 24, REST_F = 1112, REST_OUTPUTS = 6, REST_STRIDE = 4096 /* bytes */ };
 
-/* Forward, its products by 132 units, as one operation or as two; out: y, r, mean, rstd. */
-static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool joined) {
+/* A matrix between guard zones, f32 or bf16. */
+static bcl_view rest_output(int rows, int columns, bool halves) {
+    return halves ? guard_halves(BCL_ELEMENT_BF16, rows, columns, NULL)
+                  : guard_floats(rows, columns, NULL);
+}
+
+/* Forward, its products by 132 units, as one operation or as two, with a copy of y in 16 bits or
+ * without; out: y, r, mean, rstd. */
+static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool joined,
+                         bool halves) {
     const int T = b->host.T, C = REST_C, F = REST_F;
     const bcl_dropout dropout = {0.1f, bcl_site(1, BCL_SITE_FIRST), {3, 4}};
     float *a = numbers((size_t)(T * F), 1), *x = numbers((size_t)(T * C), 2),
@@ -505,14 +513,17 @@ static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool j
                    beta = guard_floats(1, C, v + 2 * C), y = guard_floats(T, C, NULL),
                    r = guard_floats(T, C, NULL), mean = guard_floats(T, 1, NULL),
                    rstd = guard_floats(T, 1, NULL);
+    const bcl_view copy = halves ? rest_output(T, C, true) : (bcl_view){0};
     if (joined) {
-        OK(bcl_linear_layernorm_forward(ops, y, (bcl_view){0}, r, mean, rstd, A, X, W, bias, gamma,
-                                        beta, &b->device, F, C, 1e-5f, dropout));
+        OK(bcl_linear_layernorm_forward(ops, y, copy, r, mean, rstd, A, X, W, bias, gamma, beta,
+                                        &b->device, F, C, 1e-5f, dropout));
     } else {
         OK(bcl_linear_forward(ops, r, A, W, bias, T, F, C));
-        OK(bcl_residual_layernorm_forward(ops, y, (bcl_view){0}, r, mean, rstd, X, gamma, beta,
-                                          &b->device, C, 1e-5f, dropout));
+        OK(bcl_residual_layernorm_forward(ops, y, copy, r, mean, rstd, X, gamma, beta, &b->device,
+                                          C, 1e-5f, dropout));
     }
+    if (halves)
+        compare_rounded("a copy", copy, y);
     const bcl_view views[] = {y, r, mean, rstd};
     for (int i = 0; i < 4; i++)
         out[i] = read_floats(views[i]);
@@ -522,8 +533,21 @@ static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool j
         free(host[i]);
 }
 
-/* out: dr, dh, dgamma and dbeta, dw, db, dy. */
-static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool joined) {
+static float *read_bf16(bcl_view view) {
+    const size_t n = (size_t)view.rows * (size_t)view.columns;
+    uint16_t *halves = read_halves(view);
+    float *x = random_floats(n, 0, 1);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)halves[i] << 16;
+        memcpy(&x[i], &bits, sizeof bits);
+    }
+    free(halves);
+    return x;
+}
+
+/* With dh in 16 bits or not; out: dr, dh, dgamma and dbeta, dw, db. */
+static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool joined,
+                          bool halves) {
     const int T = b->host.T, C = REST_C, N = REST_F;
     const bcl_dropout dropout = {0.1f, bcl_site(1, BCL_SITE_FIRST), {3, 4}};
     float *du = numbers((size_t)(T * N), 1), *rows = numbers((size_t)(4 * T * C), 2),
@@ -533,7 +557,7 @@ static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool 
                    r = guard_floats(T, C, rows + n), dy = guard_floats(T, C, rows + 2 * n),
                    W = guard_floats(C, N, w), gamma = guard_floats(1, C, v),
                    mean = guard_floats(T, 1, v + C), rstd = guard_floats(T, 1, v + C + T),
-                   dh = guard_floats(T, C, NULL), dw = guard_floats(C, N, NULL),
+                   dh = rest_output(T, C, halves), dw = guard_floats(C, N, NULL),
                    db = guard_floats(1, N, NULL),
                    both = guard_floats(2, REST_STRIDE / (int)sizeof(float), NULL);
     bcl_view dgamma, dbeta; /* in one buffer: only such sums are taken in parts */
@@ -549,7 +573,7 @@ static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool 
     }
     const bcl_view views[] = {dy, dh, dgamma, dbeta, dw, db};
     for (int i = 0; i < REST_OUTPUTS; i++)
-        out[i] = read_floats(views[i]);
+        out[i] = views[i].type == BCL_ELEMENT_F32 ? read_floats(views[i]) : read_bf16(views[i]);
     bcl_buffer_free(test_device, &dgamma.buffer);
     bcl_buffer_free(test_device, &dbeta.buffer);
     guards_end();
@@ -592,34 +616,41 @@ static void check_rest(bcl_gemm *gemm) {
     free(b);
 }
 
-/* LayerNorm adds the parts up, with the bits of a launch that does. */
-static void test_rest(void **state) {
+/* LayerNorm adds the parts up, with the bits of a launch that does; halves: what products read is
+ * kept in 16 bits. */
+static void check_parts(const char *unit, bcl_precision precision, bool halves) {
     static const int lengths[] = {11, 6};
     const uint32_t had = test_device->info.compute_units;
     test_batch b;
     bcl_ops ops = test_ops;
     float *got[2][REST_OUTPUTS];
-    (void)state;
-    need_groups(0);
     test_device->info.compute_units = 132;
-    OK(bcl_gemm_create(&ops.gemm, test_device, subjects[0].name, subjects[0].precision));
+    OK(bcl_gemm_create(&ops.gemm, test_device, unit, precision));
     check_rest(ops.gemm);
     batch_begin(&b, lengths, 2, 50, 3, 1);
     const int T = b.host.T, C = REST_C;
     for (int joined = 0; joined < 2; joined++)
-        rest_forward(got[joined], &ops, &b, joined);
+        rest_forward(got[joined], &ops, &b, joined, halves);
     same(got[0], got[1], (const int[]){T * C, T * C, T, T}, 4);
     for (int parts = 0; parts < 2 && !test_small; parts++) {
         if (parts)
             OK(bcl_sums_create(&ops.sums, test_device, BCL_SUM_PARTS * 2 * C, 2));
         for (int joined = 0; joined < 2; joined++)
-            rest_backward(got[joined], &ops, &b, joined);
+            rest_backward(got[joined], &ops, &b, joined, halves);
         same(got[0], got[1], (const int[]){T * C, T * C, C, C, C * REST_F, REST_F}, REST_OUTPUTS);
     }
     bcl_sums_free(ops.sums);
     batch_end(&b);
     bcl_gemm_free(ops.gemm);
     test_device->info.compute_units = had;
+}
+
+static void test_rest(void **state) {
+    (void)state;
+    need_groups(0);
+    check_parts(subjects[0].name, subjects[0].precision, false);
+    if (test_all() && !test_small)
+        check_parts("mma-bf16:emulated-nvidia:32x32x16x16x2", BCL_PRECISION_BF16, true);
 }
 
 /* What are no gradients of one layer. */
