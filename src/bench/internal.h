@@ -184,6 +184,8 @@ typedef struct bcl_bench_kind {
 extern const bcl_bench_kind bcl_bench_kinds[];
 extern const size_t bcl_bench_kind_count;
 bool bcl_bench_kind_has_products(const bcl_bench_kind *kind);
+/* Whether it writes what products read, in whose type it then is. */
+bool bcl_bench_kind_makes_operands(const bcl_bench_kind *kind);
 
 struct bcl_bench_operation {
     const bcl_bench_kind *kind;
@@ -204,14 +206,18 @@ bcl_status bcl_bench_operation_open(bcl_bench_operation *o, const bcl_bench_kind
                                     bcl_device *device, bcl_gemm *gemm, const bcl_config *config,
                                     const bcl_bench_sentences *sentences);
 void bcl_bench_operation_close(bcl_bench_operation *o);
-/* For kinds: an input of N(0, scale^2), one of given numbers (rounded), an output of NaN. Each
- * adds what it moves to o->bytes. */
-bcl_status bcl_bench_input(bcl_bench_operation *o, int at, const char *name, int rows, int columns,
-                           float scale);
-bcl_status bcl_bench_given(bcl_bench_operation *o, int at, const char *name, int rows, int columns,
-                           const double *values);
-bcl_status bcl_bench_output(bcl_bench_operation *o, int at, const char *name, int rows,
-                            int columns);
+/* The type of what products read: f32, bf16 or f16. */
+bcl_element bcl_bench_operands(const bcl_bench_operation *o);
+/* For kinds: an input of N(0, scale^2), one of given numbers, both rounded to their type, and an
+ * output of NaN. Each adds what it moves to o->bytes. */
+bcl_status bcl_bench_input(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                           int rows, int columns, float scale);
+bcl_status bcl_bench_given(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                           int rows, int columns, const double *values);
+bcl_status bcl_bench_output(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                            int rows, int columns);
+/* An output of that type beside one in f32; none where products read f32. */
+bcl_status bcl_bench_copy(bcl_bench_operation *o, int at, const char *name, int rows, int columns);
 bcl_status bcl_bench_ints(bcl_bench_operation *o, int at, const char *name, int rows,
                           const int32_t *values /* NULL: an output */);
 /* The input in double, owned by the tensor; NULL: no memory. */

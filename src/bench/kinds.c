@@ -55,6 +55,17 @@ const bcl_bench_kind bcl_bench_kinds[] = {
 };
 const size_t bcl_bench_kind_count = sizeof bcl_bench_kinds / sizeof *bcl_bench_kinds;
 
+bool bcl_bench_kind_makes_operands(const bcl_bench_kind *kind) {
+    bcl_status (*const makers[])(bcl_bench_operation *) = {
+        bcl_bench_embedding_launch,          bcl_bench_norm_launch,
+        bcl_bench_norm_backward_launch,      bcl_bench_attention_launch,
+        bcl_bench_attention_backward_launch, bcl_bench_adam_launch};
+    for (size_t i = 0; i < sizeof makers / sizeof *makers; i++)
+        if (kind->launch == makers[i])
+            return true;
+    return false;
+}
+
 bool bcl_bench_kind_has_products(const bcl_bench_kind *kind) {
     return kind->launch == bcl_bench_linear_launch ||
            kind->launch == bcl_bench_linear_backward_launch;

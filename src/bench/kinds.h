@@ -4,6 +4,8 @@
 
 #include "bench/internal.h"
 
+#define F32 BCL_ELEMENT_F32
+
 #define BCL_BENCH_FAMILY(name)                                                                     \
     bcl_status bcl_bench_##name##_open(bcl_bench_operation *o);                                    \
     bcl_status bcl_bench_##name##_launch(bcl_bench_operation *o);                                  \

@@ -31,9 +31,9 @@ bcl_status bcl_bench_attention_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const bcl_config *c = o->config;
     const int T = o->batch.T;
-    BCL_TRY(bcl_bench_input(o, AQKV, "qkv", T, 3 * c->hidden, 1));
-    BCL_TRY(bcl_bench_output(o, AOUT, "out", T, c->hidden));
-    BCL_TRY(bcl_bench_output(o, ALSE, "lse", T, c->heads));
+    BCL_TRY(bcl_bench_input(o, AQKV, "qkv", F32, T, 3 * c->hidden, 1));
+    BCL_TRY(bcl_bench_output(o, AOUT, "out", bcl_bench_operands(o), T, c->hidden));
+    BCL_TRY(bcl_bench_output(o, ALSE, "lse", F32, T, c->heads));
     attention_work(o, 2);
 out:
     return status;
@@ -76,18 +76,18 @@ bcl_status bcl_bench_attention_backward_open(bcl_bench_operation *o) {
     double *out = NULL, *lse = NULL;
     BCL_NEW(out, (size_t)T * (size_t)c->hidden);
     BCL_NEW(lse, (size_t)T * (size_t)c->heads);
-    BCL_TRY(bcl_bench_input(o, AQKV, "qkv", T, 3 * c->hidden, 1));
+    BCL_TRY(bcl_bench_input(o, AQKV, "qkv", F32, T, 3 * c->hidden, 1));
     bcl_exact_attention a = exact_attention(o);
     BCL_TRY(a.qkv ? BCL_OK : BCL_ERROR_MEMORY);
     a.out = out;
     a.lse = lse;
     BCL_TRY(bcl_exact_attention_run(&a));
-    BCL_TRY(bcl_bench_given(o, AOUT, "out", T, c->hidden, out));
-    BCL_TRY(bcl_bench_given(o, ALSE, "lse", T, c->heads, lse));
-    BCL_TRY(bcl_bench_input(o, ADOUT, "dout", T, c->hidden, 1));
-    BCL_TRY(bcl_bench_output(o, ADQKV, "dqkv", T, 3 * c->hidden));
+    BCL_TRY(bcl_bench_given(o, AOUT, "out", bcl_bench_operands(o), T, c->hidden, out));
+    BCL_TRY(bcl_bench_given(o, ALSE, "lse", F32, T, c->heads, lse));
+    BCL_TRY(bcl_bench_input(o, ADOUT, "dout", F32, T, c->hidden, 1));
+    BCL_TRY(bcl_bench_output(o, ADQKV, "dqkv", bcl_bench_operands(o), T, 3 * c->hidden));
     const double bytes = o->bytes;
-    BCL_TRY(bcl_bench_output(o, ADELTA, "delta", T, c->heads));
+    BCL_TRY(bcl_bench_output(o, ADELTA, "delta", F32, T, c->heads));
     o->bytes = bytes; /* delta is scratch */
     attention_work(o, 5);
 out:
@@ -114,7 +114,8 @@ bcl_status bcl_bench_attention_backward_expect(bcl_bench_operation *o) {
     a.lse = lse;
     a.dqkv = o->tensors[ADQKV].want;
     a.dout = bcl_bench_exact(o, ADOUT);
-    BCL_TRY(a.dout ? BCL_OK : BCL_ERROR_MEMORY);
+    a.given = bcl_bench_exact(o, AOUT);
+    BCL_TRY(a.dout && a.given ? BCL_OK : BCL_ERROR_MEMORY);
     BCL_TRY(bcl_exact_attention_run(&a));
 out:
     free(out);
@@ -164,16 +165,18 @@ bcl_status bcl_bench_linear_open(bcl_bench_operation *o) {
     const int T = o->batch.T;
     linear_shape(o, 1);
     const int M = o->M, N = o->N;
-    BCL_TRY(bcl_bench_input(o, LX, "x", T, M, 1));
-    BCL_TRY(bcl_bench_input(o, LW, "w", M, N, 1 / sqrtf((float)M)));
-    BCL_TRY(bcl_bench_input(o, LB, "b", 1, N, 1));
-    BCL_TRY(bcl_bench_output(o, LY, "y", T, N));
-    if (o->kind->variant == BCL_BENCH_UP)
-        BCL_TRY(bcl_bench_output(o, LPRE, "pre", T, N));
+    const bool gelu = o->kind->variant == BCL_BENCH_UP;
+    const bcl_element read = bcl_bench_operands(o);
+    BCL_TRY(bcl_bench_input(o, LX, "x", read, T, M, 1));
+    BCL_TRY(bcl_bench_input(o, LW, "w", read, M, N, 1 / sqrtf((float)M)));
+    BCL_TRY(bcl_bench_input(o, LB, "b", F32, 1, N, 1));
+    BCL_TRY(bcl_bench_output(o, LY, "y", gelu ? read : F32, T, N));
+    if (gelu)
+        BCL_TRY(bcl_bench_output(o, LPRE, "pre", F32, T, N));
     o->ops.packed = o->kind->packed && bcl_gemm_packs(o->ops.gemm, N);
     if (o->ops.packed) {
         const double bytes = o->bytes;
-        BCL_TRY(bcl_bench_output(o, LPACKED, "packed w", M, N));
+        BCL_TRY(bcl_bench_output(o, LPACKED, "packed w", F32, M, N));
         o->bytes = bytes;
         BCL_TRY(
             bcl_gemm_pack(o->ops.gemm, o->tensors[LPACKED].view, o->tensors[LW].view, M, N, false));
@@ -226,20 +229,23 @@ bcl_status bcl_bench_linear_backward_open(bcl_bench_operation *o) {
     const int T = o->batch.T;
     linear_shape(o, 2);
     const int M = o->M, N = o->N;
-    BCL_TRY(bcl_bench_input(o, LX, "x", T, M, 1));
-    BCL_TRY(bcl_bench_input(o, LW, "w", M, N, 1 / sqrtf((float)M)));
-    BCL_TRY(bcl_bench_input(o, LDY, "dy", T, N, 1));
-    if (o->kind->variant == BCL_BENCH_DOWN)
-        BCL_TRY(bcl_bench_input(o, LPRE, "pre", T, M, 1));
+    const bool gelu = o->kind->variant == BCL_BENCH_DOWN;
+    const bcl_element read = bcl_bench_operands(o);
+    BCL_TRY(bcl_bench_input(o, LX, "x", read, T, M, 1));
+    BCL_TRY(bcl_bench_input(o, LW, "w", read, M, N, 1 / sqrtf((float)M)));
+    BCL_TRY(
+        bcl_bench_input(o, LDY, "dy", o->kind->variant == BCL_BENCH_HEAD ? F32 : read, T, N, 1));
+    if (gelu)
+        BCL_TRY(bcl_bench_input(o, LPRE, "pre", F32, T, M, 1));
     if (adds(o)) {
-        BCL_TRY(bcl_bench_input(o, LDX, "dx", T, M, 1));
+        BCL_TRY(bcl_bench_input(o, LDX, "dx", F32, T, M, 1));
         o->tensors[LDX].rewritten = true;
         o->bytes += bcl_view_traffic(o->tensors[LDX].view);
     } else {
-        BCL_TRY(bcl_bench_output(o, LDX, "dx", T, M));
+        BCL_TRY(bcl_bench_output(o, LDX, "dx", gelu ? read : F32, T, M));
     }
-    BCL_TRY(bcl_bench_output(o, LDW, "dw", M, N));
-    BCL_TRY(bcl_bench_output(o, LDB, "db", 1, N));
+    BCL_TRY(bcl_bench_output(o, LDW, "dw", F32, M, N));
+    BCL_TRY(bcl_bench_output(o, LDB, "db", F32, 1, N));
 out:
     return status;
 }
@@ -297,12 +303,12 @@ static bool with_gradient(const bcl_bench_operation *o) {
 bcl_status bcl_bench_loss_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const int T = o->batch.T, K = o->config->labels;
-    BCL_TRY(bcl_bench_input(o, CLOGITS, "logits", T, K, 4));
-    BCL_TRY(bcl_bench_output(o, CSTATS, "stats", 1, 2));
-    BCL_TRY(bcl_bench_output(o, CROW_LOSS, "row_loss", T, 1));
+    BCL_TRY(bcl_bench_input(o, CLOGITS, "logits", F32, T, K, 4));
+    BCL_TRY(bcl_bench_output(o, CSTATS, "stats", F32, 1, 2));
+    BCL_TRY(bcl_bench_output(o, CROW_LOSS, "row_loss", F32, T, 1));
     BCL_TRY(bcl_bench_ints(o, CPREDICTED, "predicted", T, NULL));
     if (with_gradient(o))
-        BCL_TRY(bcl_bench_output(o, CDLOGITS, "dlogits", T, K));
+        BCL_TRY(bcl_bench_output(o, CDLOGITS, "dlogits", F32, T, K));
     snprintf(o->shape, sizeof o->shape, "%d tokens, %d labels", T, K);
 out:
     return status;
@@ -351,7 +357,8 @@ enum {
     OROW_STEP,
     OPARTIAL,
     OCLIP,
-    OLOSS
+    OLOSS,
+    OCOPY
 };
 enum { STEP = 3 };
 static const bcl_adam recipe = {1e-3, 0.9, 0.999, 1e-8, 0.01, true, 1, 0, 0};
@@ -367,7 +374,7 @@ static bcl_status dense_size(int *out, const bcl_config *config) {
 /* As second moments are: not far below the first ones' squares. */
 static bcl_status squares(bcl_bench_operation *o, int at, const char *name, int rows, int columns) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_bench_input(o, at, name, rows, columns, 1));
+    BCL_TRY(bcl_bench_input(o, at, name, F32, rows, columns, 1));
     bcl_bench_tensor *t = &o->tensors[at];
     for (size_t i = 0; i < t->period; i++)
         t->host[i] = 0.1f + t->host[i] * t->host[i];
@@ -390,24 +397,25 @@ bcl_status bcl_bench_adam_open(bcl_bench_operation *o) {
     for (int r = 0; r < R; r++)
         steps[r] = r % 2 ? STEP : STEP - 1; /* half of the words occur in this step */
     BCL_TRY(dense_size(&N, o->config));
-    BCL_TRY(bcl_bench_input(o, OP, "p", 1, N, 1));
-    BCL_TRY(bcl_bench_input(o, OG, "g", 1, N, 1e-3f));
-    BCL_TRY(bcl_bench_input(o, OM, "m", 1, N, 1));
+    BCL_TRY(bcl_bench_input(o, OP, "p", F32, 1, N, 1));
+    BCL_TRY(bcl_bench_input(o, OG, "g", F32, 1, N, 1e-3f));
+    BCL_TRY(bcl_bench_input(o, OM, "m", F32, 1, N, 1));
     BCL_TRY(squares(o, OV, "v", 1, N));
-    BCL_TRY(bcl_bench_input(o, OROW_G, "row_g", R, C, 1));
-    BCL_TRY(bcl_bench_input(o, OROW_M, "row_m", R, C, 1));
+    BCL_TRY(bcl_bench_copy(o, OCOPY, "copy of p", 1, N));
+    BCL_TRY(bcl_bench_input(o, OROW_G, "row_g", F32, R, C, 1));
+    BCL_TRY(bcl_bench_input(o, OROW_M, "row_m", F32, R, C, 1));
     BCL_TRY(squares(o, OROW_V, "row_v", R, C));
     /* all but the gradients are read and written, of the table as much as of the rows */
     o->bytes += o->bytes - bcl_view_traffic(o->tensors[OG].view) +
                 bcl_view_traffic(o->tensors[OROW_G].view);
     const double bytes = o->bytes;
-    BCL_TRY(bcl_bench_input(o, OTABLE, "table", V, C, 1));
+    BCL_TRY(bcl_bench_input(o, OTABLE, "table", F32, V, C, 1));
     o->bytes = bytes;
     BCL_TRY(bcl_bench_ints(o, OROW_IDS, "row_ids", R, ids));
     BCL_TRY(bcl_bench_ints(o, OROW_STEP, "row_step", R, steps));
-    BCL_TRY(bcl_bench_output(o, OPARTIAL, "partial", 1, BCL_ADAM_PARTIALS));
-    BCL_TRY(bcl_bench_output(o, OCLIP, "clip", 1, 2));
-    BCL_TRY(bcl_bench_given(o, OLOSS, "loss", 1, 2, (const double[]){1, 0}));
+    BCL_TRY(bcl_bench_output(o, OPARTIAL, "partial", F32, 1, BCL_ADAM_PARTIALS));
+    BCL_TRY(bcl_bench_output(o, OCLIP, "clip", F32, 1, 2));
+    BCL_TRY(bcl_bench_given(o, OLOSS, "loss", F32, 1, 2, (const double[]){1, 0}));
     for (size_t i = 0; i < sizeof rewritten / sizeof *rewritten; i++)
         o->tensors[rewritten[i]].rewritten = true;
     BCL_TRY(bcl_bench_restore(o)); /* the squares */
@@ -424,6 +432,7 @@ bcl_status bcl_bench_adam_launch(bcl_bench_operation *o) {
                                     .g = t[OG].view,
                                     .m = t[OM].view,
                                     .v = t[OV].view,
+                                    .copy = t[OCOPY].view,
                                     .N = t[OP].count,
                                     .table = t[OTABLE].view,
                                     .row_g = t[OROW_G].view,
@@ -478,6 +487,10 @@ bcl_status bcl_bench_adam_expect(bcl_bench_operation *o) {
         const size_t at = (size_t)t[OROW_IDS].ints[i / C] * C + i % C;
         bcl_exact_adam(&t[OTABLE].want[at], &t[OROW_M].want[i], &t[OROW_V].want[i],
                        active ? (double)t[OROW_G].host[i] * factor : 0, &recipe, STEP + 1);
+    }
+    if (t[OCOPY].view.buffer) {
+        BCL_TRY(bcl_bench_expected(o, OCOPY, false, l->weight));
+        memcpy(t[OCOPY].want, t[OP].want, t[OP].period * sizeof *t[OP].want);
     }
 out:
     return status;

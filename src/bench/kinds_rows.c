@@ -27,7 +27,8 @@ enum {
     EDPOSITION,
     EDTYPE,
     EDGAMMA,
-    EDBETA
+    EDBETA,
+    ECOPY
 };
 enum { STEP = 3 };
 
@@ -40,11 +41,11 @@ static bcl_status embedding_inputs(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const bcl_config *c = o->config;
     const int C = c->hidden;
-    BCL_TRY(bcl_bench_input(o, EWORD, "word", c->vocabulary, C, 0.6f));
-    BCL_TRY(bcl_bench_input(o, EPOSITION, "position", c->positions, C, 0.6f));
-    BCL_TRY(bcl_bench_input(o, ETYPE, "type", c->types, C, 0.6f));
-    BCL_TRY(bcl_bench_input(o, EGAMMA, "gamma", 1, C, 1));
-    BCL_TRY(bcl_bench_input(o, EBETA, "beta", 1, C, 1));
+    BCL_TRY(bcl_bench_input(o, EWORD, "word", F32, c->vocabulary, C, 0.6f));
+    BCL_TRY(bcl_bench_input(o, EPOSITION, "position", F32, c->positions, C, 0.6f));
+    BCL_TRY(bcl_bench_input(o, ETYPE, "type", F32, c->types, C, 0.6f));
+    BCL_TRY(bcl_bench_input(o, EGAMMA, "gamma", F32, 1, C, 1));
+    BCL_TRY(bcl_bench_input(o, EBETA, "beta", F32, 1, C, 1));
     o->bytes = 2.0 * o->batch.T * C * sizeof(float); /* the rows that it gathers */
 out:
     return status;
@@ -54,16 +55,17 @@ bcl_status bcl_bench_embedding_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const int T = o->batch.T;
     BCL_TRY(embedding_inputs(o));
-    BCL_TRY(bcl_bench_output(o, EY, "y", T, o->config->hidden));
-    BCL_TRY(bcl_bench_output(o, EMEAN, "mean", T, 1));
-    BCL_TRY(bcl_bench_output(o, ERSTD, "rstd", T, 1));
+    BCL_TRY(bcl_bench_output(o, EY, "y", F32, T, o->config->hidden));
+    BCL_TRY(bcl_bench_copy(o, ECOPY, "copy of y", T, o->config->hidden));
+    BCL_TRY(bcl_bench_output(o, EMEAN, "mean", F32, T, 1));
+    BCL_TRY(bcl_bench_output(o, ERSTD, "rstd", F32, T, 1));
 out:
     return status;
 }
 
 bcl_status bcl_bench_embedding_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_embedding_forward(&o->ops, t[EY].view, (bcl_view){0}, t[EMEAN].view, t[ERSTD].view,
+    return bcl_embedding_forward(&o->ops, t[EY].view, t[ECOPY].view, t[EMEAN].view, t[ERSTD].view,
                                  &o->batch, t[EWORD].view, t[EPOSITION].view, t[ETYPE].view,
                                  t[EGAMMA].view, t[EBETA].view, embedding_shape(o),
                                  (float)o->config->layer_norm_eps, o->dropout);
@@ -107,6 +109,18 @@ out:
     return status;
 }
 
+/* The same as of the output in f32. */
+static bcl_status expect_copy(bcl_bench_operation *o, int copy, int at) {
+    bcl_status status = BCL_OK;
+    bcl_bench_tensor *t = o->tensors;
+    if (!t[copy].view.buffer)
+        return BCL_OK;
+    BCL_TRY(bcl_bench_expected(o, copy, false, t[at].limit));
+    memcpy(t[copy].want, t[at].want, t[at].period * sizeof *t[at].want);
+out:
+    return status;
+}
+
 bcl_status bcl_bench_embedding_expect(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     bcl_exact_embedding e;
@@ -117,6 +131,7 @@ bcl_status bcl_bench_embedding_expect(bcl_bench_operation *o) {
     e.y = o->tensors[EY].want;
     BCL_TRY(bcl_exact_embedding_run(&e));
     BCL_TRY(embedding_statistics(o->tensors[EMEAN].want, o->tensors[ERSTD].want, o));
+    BCL_TRY(expect_copy(o, ECOPY, EY));
 out:
     return status;
 }
@@ -131,20 +146,20 @@ bcl_status bcl_bench_embedding_backward_open(bcl_bench_operation *o) {
     BCL_NEW(rstd, (size_t)T);
     BCL_TRY(embedding_inputs(o));
     BCL_TRY(embedding_statistics(mean, rstd, o));
-    BCL_TRY(bcl_bench_given(o, EMEAN, "mean", T, 1, mean));
-    BCL_TRY(bcl_bench_given(o, ERSTD, "rstd", T, 1, rstd));
-    BCL_TRY(bcl_bench_input(o, EDY, "dy", T, C, 1));
+    BCL_TRY(bcl_bench_given(o, EMEAN, "mean", F32, T, 1, mean));
+    BCL_TRY(bcl_bench_given(o, ERSTD, "rstd", F32, T, 1, rstd));
+    BCL_TRY(bcl_bench_input(o, EDY, "dy", F32, T, C, 1));
     o->tensors[EDY].rewritten = true;
-    BCL_TRY(bcl_bench_output(o, ER, "r", T, C));
-    BCL_TRY(bcl_bench_output(o, EDWORD, "dword", R, C));
+    BCL_TRY(bcl_bench_output(o, ER, "r", F32, T, C));
+    BCL_TRY(bcl_bench_output(o, EDWORD, "dword", F32, R, C));
     BCL_NEW(steps, (size_t)R);
     memset(steps, 0xff, (size_t)R * sizeof *steps); /* -1: no gradient yet in this step */
     BCL_TRY(bcl_bench_ints(o, EROW_STEP, "row_step", R, steps));
     o->tensors[EROW_STEP].rewritten = true;
-    BCL_TRY(bcl_bench_output(o, EDPOSITION, "dposition", c->positions, C));
-    BCL_TRY(bcl_bench_output(o, EDTYPE, "dtype", c->types, C));
-    BCL_TRY(bcl_bench_output(o, EDGAMMA, "dgamma", 1, C));
-    BCL_TRY(bcl_bench_output(o, EDBETA, "dbeta", 1, C));
+    BCL_TRY(bcl_bench_output(o, EDPOSITION, "dposition", F32, c->positions, C));
+    BCL_TRY(bcl_bench_output(o, EDTYPE, "dtype", F32, c->types, C));
+    BCL_TRY(bcl_bench_output(o, EDGAMMA, "dgamma", F32, 1, C));
+    BCL_TRY(bcl_bench_output(o, EDBETA, "dbeta", F32, 1, C));
 out:
     free(steps);
     free(mean);
@@ -209,27 +224,28 @@ out:
 
 /* ---- LayerNorm behind a residual ---- */
 
-enum { NY, NR, NMEAN, NRSTD, NX, NGAMMA, NBETA, NDR, NDH, NDGAMMA, NDBETA, NDY };
+enum { NY, NR, NMEAN, NRSTD, NX, NGAMMA, NBETA, NDR, NDH, NDGAMMA, NDBETA, NDY, NCOPY };
 
 bcl_status bcl_bench_norm_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const int T = o->batch.T, C = o->config->hidden;
-    BCL_TRY(bcl_bench_output(o, NY, "y", T, C));
-    BCL_TRY(bcl_bench_input(o, NR, "r", T, C, 1));
+    BCL_TRY(bcl_bench_output(o, NY, "y", F32, T, C));
+    BCL_TRY(bcl_bench_input(o, NR, "r", F32, T, C, 1));
     o->tensors[NR].rewritten = true;
     o->bytes *= 1.5; /* r is read and written */
-    BCL_TRY(bcl_bench_output(o, NMEAN, "mean", T, 1));
-    BCL_TRY(bcl_bench_output(o, NRSTD, "rstd", T, 1));
-    BCL_TRY(bcl_bench_input(o, NX, "x", T, C, 1));
-    BCL_TRY(bcl_bench_input(o, NGAMMA, "gamma", 1, C, 1));
-    BCL_TRY(bcl_bench_input(o, NBETA, "beta", 1, C, 1));
+    BCL_TRY(bcl_bench_copy(o, NCOPY, "copy of y", T, C));
+    BCL_TRY(bcl_bench_output(o, NMEAN, "mean", F32, T, 1));
+    BCL_TRY(bcl_bench_output(o, NRSTD, "rstd", F32, T, 1));
+    BCL_TRY(bcl_bench_input(o, NX, "x", F32, T, C, 1));
+    BCL_TRY(bcl_bench_input(o, NGAMMA, "gamma", F32, 1, C, 1));
+    BCL_TRY(bcl_bench_input(o, NBETA, "beta", F32, 1, C, 1));
 out:
     return status;
 }
 
 bcl_status bcl_bench_norm_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_residual_layernorm_forward(&o->ops, t[NY].view, (bcl_view){0}, t[NR].view,
+    return bcl_residual_layernorm_forward(&o->ops, t[NY].view, t[NCOPY].view, t[NR].view,
                                           t[NMEAN].view, t[NRSTD].view, t[NX].view, t[NGAMMA].view,
                                           t[NBETA].view, &o->batch, o->config->hidden,
                                           (float)o->config->layer_norm_eps, o->dropout);
@@ -255,6 +271,7 @@ bcl_status bcl_bench_norm_expect(bcl_bench_operation *o) {
     for (size_t i = 0; i < T; i++)
         bcl_exact_norm(t[NY].want + i * C, &t[NMEAN].want[i], &t[NRSTD].want[i], t[NR].want + i * C,
                        gamma, beta, (int)C, o->config->layer_norm_eps);
+    BCL_TRY(expect_copy(o, NCOPY, NY));
 out:
     return status;
 }
@@ -267,9 +284,9 @@ static bcl_status saved_norm(bcl_bench_operation *o) {
     BCL_NEW(mean, T);
     BCL_NEW(rstd, T);
     BCL_NEW(y, C);
-    BCL_TRY(bcl_bench_input(o, NR, "r", (int)T, (int)C, 1));
-    BCL_TRY(bcl_bench_input(o, NGAMMA, "gamma", 1, (int)C, 1));
-    BCL_TRY(bcl_bench_input(o, NBETA, "beta", 1, (int)C, 1));
+    BCL_TRY(bcl_bench_input(o, NR, "r", F32, (int)T, (int)C, 1));
+    BCL_TRY(bcl_bench_input(o, NGAMMA, "gamma", F32, 1, (int)C, 1));
+    BCL_TRY(bcl_bench_input(o, NBETA, "beta", F32, 1, (int)C, 1));
     const double *r = bcl_bench_exact(o, NR), *gamma = bcl_bench_exact(o, NGAMMA),
                  *beta = bcl_bench_exact(o, NBETA);
     if (!r || !gamma || !beta)
@@ -277,8 +294,8 @@ static bcl_status saved_norm(bcl_bench_operation *o) {
     for (size_t i = 0; i < T; i++)
         bcl_exact_norm(y, &mean[i], &rstd[i], r + i * C, gamma, beta, (int)C,
                        o->config->layer_norm_eps);
-    BCL_TRY(bcl_bench_given(o, NMEAN, "mean", (int)T, 1, mean));
-    BCL_TRY(bcl_bench_given(o, NRSTD, "rstd", (int)T, 1, rstd));
+    BCL_TRY(bcl_bench_given(o, NMEAN, "mean", F32, (int)T, 1, mean));
+    BCL_TRY(bcl_bench_given(o, NRSTD, "rstd", F32, (int)T, 1, rstd));
 out:
     free(mean);
     free(rstd);
@@ -290,11 +307,11 @@ bcl_status bcl_bench_norm_backward_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const int T = o->batch.T, C = o->config->hidden;
     BCL_TRY(saved_norm(o));
-    BCL_TRY(bcl_bench_input(o, NDY, "dy", T, C, 1));
-    BCL_TRY(bcl_bench_output(o, NDR, "dr", T, C));
-    BCL_TRY(bcl_bench_output(o, NDH, "dh", T, C));
-    BCL_TRY(bcl_bench_output(o, NDGAMMA, "dgamma", 1, C));
-    BCL_TRY(bcl_bench_output(o, NDBETA, "dbeta", 1, C));
+    BCL_TRY(bcl_bench_input(o, NDY, "dy", F32, T, C, 1));
+    BCL_TRY(bcl_bench_output(o, NDR, "dr", F32, T, C));
+    BCL_TRY(bcl_bench_output(o, NDH, "dh", bcl_bench_operands(o), T, C));
+    BCL_TRY(bcl_bench_output(o, NDGAMMA, "dgamma", F32, 1, C));
+    BCL_TRY(bcl_bench_output(o, NDBETA, "dbeta", F32, 1, C));
 out:
     return status;
 }
@@ -332,14 +349,15 @@ out:
 bcl_status bcl_bench_norm_recompute_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     BCL_TRY(saved_norm(o));
-    BCL_TRY(bcl_bench_output(o, NY, "y", o->batch.T, o->config->hidden));
+    BCL_TRY(bcl_bench_output(o, NY, "y", F32, o->batch.T, o->config->hidden));
+    BCL_TRY(bcl_bench_copy(o, NCOPY, "copy of y", o->batch.T, o->config->hidden));
 out:
     return status;
 }
 
 bcl_status bcl_bench_norm_recompute_launch(bcl_bench_operation *o) {
     const bcl_bench_tensor *t = o->tensors;
-    return bcl_layernorm_recompute(&o->ops, t[NY].view, (bcl_view){0}, t[NR].view, t[NMEAN].view,
+    return bcl_layernorm_recompute(&o->ops, t[NY].view, t[NCOPY].view, t[NR].view, t[NMEAN].view,
                                    t[NRSTD].view, t[NGAMMA].view, t[NBETA].view, o->batch.T,
                                    o->config->hidden);
 }
@@ -354,6 +372,7 @@ bcl_status bcl_bench_norm_recompute_expect(bcl_bench_operation *o) {
     for (size_t i = 0; i < (size_t)o->batch.T; i++)
         bcl_exact_norm(o->tensors[NY].want + i * C, &mean, &rstd, r + i * C, gamma, beta, (int)C,
                        o->config->layer_norm_eps);
+    BCL_TRY(expect_copy(o, NCOPY, NY));
 out:
     return status;
 }
@@ -364,8 +383,8 @@ enum { X, Y, DY };
 
 bcl_status bcl_bench_dropout_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_bench_input(o, X, "x", o->batch.T, o->config->hidden, 1));
-    BCL_TRY(bcl_bench_output(o, Y, "y", o->batch.T, o->config->hidden));
+    BCL_TRY(bcl_bench_input(o, X, "x", F32, o->batch.T, o->config->hidden, 1));
+    BCL_TRY(bcl_bench_output(o, Y, "y", F32, o->batch.T, o->config->hidden));
 out:
     return status;
 }
@@ -386,8 +405,8 @@ out:
 
 bcl_status bcl_bench_gelu_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_bench_input(o, X, "x", o->batch.T, o->config->intermediate, 2));
-    BCL_TRY(bcl_bench_output(o, Y, "y", o->batch.T, o->config->intermediate));
+    BCL_TRY(bcl_bench_input(o, X, "x", F32, o->batch.T, o->config->intermediate, 2));
+    BCL_TRY(bcl_bench_output(o, Y, "y", F32, o->batch.T, o->config->intermediate));
 out:
     return status;
 }
@@ -413,7 +432,7 @@ out:
 bcl_status bcl_bench_gelu_backward_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     BCL_TRY(bcl_bench_gelu_open(o));
-    BCL_TRY(bcl_bench_input(o, DY, "dy", o->batch.T, o->config->intermediate, 1));
+    BCL_TRY(bcl_bench_input(o, DY, "dy", F32, o->batch.T, o->config->intermediate, 1));
 out:
     return status;
 }
@@ -441,8 +460,8 @@ out:
 
 bcl_status bcl_bench_sums_open(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
-    BCL_TRY(bcl_bench_input(o, X, "x", o->batch.T, o->config->intermediate, 1));
-    BCL_TRY(bcl_bench_output(o, Y, "y", 1, o->config->intermediate));
+    BCL_TRY(bcl_bench_input(o, X, "x", F32, o->batch.T, o->config->intermediate, 1));
+    BCL_TRY(bcl_bench_output(o, Y, "y", F32, 1, o->config->intermediate));
 out:
     return status;
 }
@@ -478,14 +497,14 @@ static bcl_status rows_open(bcl_bench_operation *o, bool gather) {
         slots[i] = R - 1 - i;
     }
     if (gather)
-        BCL_TRY(bcl_bench_input(o, GDWORD, "dword", R, C, 1));
+        BCL_TRY(bcl_bench_input(o, GDWORD, "dword", F32, R, C, 1));
     else
-        BCL_TRY(bcl_bench_output(o, GDWORD, "dword", R, C));
+        BCL_TRY(bcl_bench_output(o, GDWORD, "dword", F32, R, C));
     BCL_TRY(bcl_bench_ints(o, GROW_STEP, "row_step", R, gather ? steps : NULL));
     if (gather)
-        BCL_TRY(bcl_bench_output(o, GBLOCK, "block", R, C));
+        BCL_TRY(bcl_bench_output(o, GBLOCK, "block", F32, R, C));
     else
-        BCL_TRY(bcl_bench_input(o, GBLOCK, "block", R, C, 1));
+        BCL_TRY(bcl_bench_input(o, GBLOCK, "block", F32, R, C, 1));
     BCL_TRY(bcl_bench_ints(o, GSLOTS, "slots", R, slots));
 out:
     free(steps);

@@ -1,27 +1,54 @@
 /* One operation of a step with its operands on a device and what they must become. Knows nothing of
  * what it computes: see kinds.c. */
 #include "bench/internal.h"
-
-#include <math.h>
+#include "util/half.h"
 
 enum { BLOCK = 1 << 20 }; /* elements that are copied at once */
 
-static void *contents(const bcl_bench_tensor *t) {
-    return t->ints ? (void *)t->ints : (void *)t->host;
+static bool is_half(const bcl_bench_tensor *t) {
+    return bcl_element_bytes(t->view.type) == sizeof(uint16_t);
+}
+
+static uint16_t round_half(float x, bcl_element type) {
+    return type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
+}
+
+static float widen_half(uint16_t x, bcl_element type) {
+    return type == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
+}
+
+/* The input as it lies on the device: NULL where there is none, *made to free. */
+static bcl_status contents(const void **out, uint16_t **made, const bcl_bench_tensor *t) {
+    bcl_status status = BCL_OK;
+    *made = NULL;
+    *out = t->ints ? (const void *)t->ints : (const void *)t->host;
+    if (!*out || !is_half(t))
+        goto out;
+    BCL_NEW(*made, t->period);
+    for (size_t i = 0; i < t->period; i++)
+        (*made)[i] = round_half(t->host[i], t->view.type);
+    *out = *made;
+out:
+    return status;
 }
 
 static bcl_status fill(bcl_bench_operation *o, bcl_bench_tensor *t) {
     bcl_status status = BCL_OK;
-    const cl_uint nan = 0x7fc00000;
+    const cl_uint nan = 0x7fff7fff; /* of every type */
+    const size_t size = bcl_element_bytes(t->view.type);
+    const void *from;
+    uint16_t *made;
     bcl_device *d = o->ops.device;
-    if (!contents(t))
-        return bcl_buffer_fill(d, t->view.buffer, &nan, sizeof nan, 0, t->view.bytes);
-    for (size_t at = 0; at < t->count; at += t->period) {
+    BCL_TRY(contents(&from, &made, t));
+    if (!from)
+        BCL_TRY(bcl_buffer_fill(d, t->view.buffer, &nan, is_half(t) ? 2 : sizeof nan, 0,
+                                t->view.bytes));
+    for (size_t at = 0; from && at < t->count; at += t->period) {
         const size_t n = t->count - at < t->period ? t->count - at : t->period;
-        BCL_TRY(bcl_buffer_write(d, t->view.buffer, at * sizeof(float), contents(t),
-                                 n * sizeof(float), true));
+        BCL_TRY(bcl_buffer_write(d, t->view.buffer, at * size, from, n * size, true));
     }
 out:
+    free(made);
     return status;
 }
 
@@ -51,39 +78,55 @@ out:
     return status;
 }
 
-bcl_status bcl_bench_input(bcl_bench_operation *o, int at, const char *name, int rows, int columns,
-                           float scale) {
+bcl_element bcl_bench_operands(const bcl_bench_operation *o) {
+    return bcl_gemm_operands(o->ops.gemm);
+}
+
+/* What is read of it is what the device is given. */
+static bcl_status put_in(bcl_bench_operation *o, bcl_bench_tensor *t) {
+    for (size_t i = 0; is_half(t) && i < t->period; i++)
+        t->host[i] = widen_half(round_half(t->host[i], t->view.type), t->view.type);
+    return fill(o, t);
+}
+
+bcl_status bcl_bench_input(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                           int rows, int columns, float scale) {
     bcl_status status = BCL_OK;
     bcl_bench_tensor *t;
-    BCL_TRY(add(&t, o, at, name, BCL_ELEMENT_F32, rows, columns));
+    BCL_TRY(add(&t, o, at, name, type, rows, columns));
     BCL_NEW(t->host, t->period);
     bcl_normal(t->host, t->period, scale, (uint64_t)at + 1);
-    BCL_TRY(fill(o, t));
+    BCL_TRY(put_in(o, t));
 out:
     return status;
 }
 
-bcl_status bcl_bench_given(bcl_bench_operation *o, int at, const char *name, int rows, int columns,
-                           const double *values) {
+bcl_status bcl_bench_given(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                           int rows, int columns, const double *values) {
     bcl_status status = BCL_OK;
     bcl_bench_tensor *t;
-    BCL_TRY(add(&t, o, at, name, BCL_ELEMENT_F32, rows, columns));
+    BCL_TRY(add(&t, o, at, name, type, rows, columns));
     BCL_NEW(t->host, t->period);
     for (size_t i = 0; i < t->period; i++)
         t->host[i] = (float)values[i];
+    BCL_TRY(put_in(o, t));
+out:
+    return status;
+}
+
+bcl_status bcl_bench_output(bcl_bench_operation *o, int at, const char *name, bcl_element type,
+                            int rows, int columns) {
+    bcl_status status = BCL_OK;
+    bcl_bench_tensor *t;
+    BCL_TRY(add(&t, o, at, name, type, rows, columns));
     BCL_TRY(fill(o, t));
 out:
     return status;
 }
 
-bcl_status bcl_bench_output(bcl_bench_operation *o, int at, const char *name, int rows,
-                            int columns) {
-    bcl_status status = BCL_OK;
-    bcl_bench_tensor *t;
-    BCL_TRY(add(&t, o, at, name, BCL_ELEMENT_F32, rows, columns));
-    BCL_TRY(fill(o, t));
-out:
-    return status;
+bcl_status bcl_bench_copy(bcl_bench_operation *o, int at, const char *name, int rows, int columns) {
+    const bcl_element type = bcl_bench_operands(o);
+    return type == BCL_ELEMENT_F32 ? BCL_OK : bcl_bench_output(o, at, name, type, rows, columns);
 }
 
 bcl_status bcl_bench_ints(bcl_bench_operation *o, int at, const char *name, int rows,
@@ -121,12 +164,42 @@ out:
     return status;
 }
 
-static void widen(float *out, const bcl_bench_tensor *t, size_t n) {
-    int32_t x;
-    for (size_t i = 0; t->view.type == BCL_ELEMENT_I32 && i < n; i++) {
-        memcpy(&x, &out[i], sizeof x);
-        out[i] = (float)x;
+/* Of an output in 16 bits what is right, or off by what rounding it does not explain. */
+static float explained(float got, double want, bcl_element type) {
+    const double unit = type == BCL_ELEMENT_BF16 ? 0x1p-8 : 0x1p-11;
+    const double least = type == BCL_ELEMENT_BF16 ? 0x1p-134 : 0x1p-25; /* of what underflows */
+    const double off = (double)got - want, rounding = fmax(unit * fabs(want), least);
+    if (!isfinite(off))
+        return got;
+    return (float)(want + copysign(fmax(fabs(off) - rounding, 0), off));
+}
+
+/* The bytes of n elements, which lie at the end of `out`, as numbers. */
+static void widen(float *out, const char *bytes, const bcl_bench_tensor *t, size_t n) {
+    const bcl_element type = t->view.type;
+    for (size_t i = 0; i < n; i++) {
+        int32_t x;
+        uint16_t h;
+        if (type == BCL_ELEMENT_I32) {
+            memcpy(&x, bytes + i * sizeof x, sizeof x);
+            out[i] = (float)x;
+        } else if (is_half(t)) {
+            memcpy(&h, bytes + i * sizeof h, sizeof h);
+            out[i] = widen_half(h, type);
+        }
     }
+}
+
+/* n elements from `first` on. */
+static bcl_status read_elements(float *out, bcl_bench_operation *o, const bcl_bench_tensor *t,
+                                size_t first, size_t n) {
+    bcl_status status = BCL_OK;
+    const size_t size = bcl_element_bytes(t->view.type);
+    char *bytes = (char *)out + n * (sizeof *out - size);
+    BCL_TRY(bcl_buffer_read(o->ops.device, t->view.buffer, first * size, bytes, n * size, true));
+    widen(out, bytes, t, n);
+out:
+    return status;
 }
 
 bcl_status bcl_bench_compare_output(bcl_error *out, bcl_bench_operation *o, int at) {
@@ -138,9 +211,9 @@ bcl_status bcl_bench_compare_output(bcl_error *out, bcl_bench_operation *o, int 
     for (size_t first = 0; first < t->count; first += t->period) {
         const size_t n = t->count - first < t->period ? t->count - first : t->period;
         bcl_error part;
-        BCL_TRY(bcl_buffer_read(o->ops.device, t->view.buffer, first * sizeof *got, got,
-                                n * sizeof *got, true));
-        widen(got, t, n);
+        BCL_TRY(read_elements(got, o, t, first, n));
+        for (size_t i = 0; is_half(t) && i < n; i++)
+            got[i] = explained(got[i], t->want[i], t->view.type);
         bcl_error_measure(&part, got, t->want, t->size, n, t->limit);
         if (part.worst > out->worst) {
             out->worst = part.worst;
@@ -157,9 +230,7 @@ bcl_status bcl_bench_element(double *got, double *want, bcl_bench_operation *o, 
                              size_t element) {
     const bcl_bench_tensor *t = &o->tensors[at];
     float x = 0;
-    const bcl_status status =
-        bcl_buffer_read(o->ops.device, t->view.buffer, element * sizeof x, &x, sizeof x, true);
-    widen(&x, t, 1);
+    const bcl_status status = read_elements(&x, o, t, element, 1);
     *got = (double)x;
     *want = t->want[element % t->period];
     return status;

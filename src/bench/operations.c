@@ -227,10 +227,12 @@ static void time_one(bcl_bench_child *c, size_t i, bcl_gemm *gemm, bcl_gemm *pro
 static void all(bcl_bench_child *c, bool verify, bcl_gemm *gemm, bcl_gemm *profiled,
                 const bcl_bench_sentences *sentences) {
     const bool fp32 = bcl_gemm_precision(gemm) == BCL_PRECISION_FP32;
+    const bool halves = bcl_gemm_operands(gemm) != BCL_ELEMENT_F32;
     for (size_t i = 0; i < bcl_bench_kind_count; i++)
         if (verify)
             verify_one(c, &bcl_bench_kinds[i], profiled ? profiled : gemm, sentences);
-        else if (fp32 || bcl_bench_kind_has_products(&bcl_bench_kinds[i]))
+        else if (fp32 || bcl_bench_kind_has_products(&bcl_bench_kinds[i]) ||
+                 (halves && bcl_bench_kind_makes_operands(&bcl_bench_kinds[i])))
             time_one(c, i, gemm, profiled, sentences);
 }
 
@@ -271,11 +273,13 @@ static int times_of(size_t kind, bool training, int layers) {
     return n->layer * layers + n->step;
 }
 
-/* What has no products is the same in each precision. */
+/* What has no products and writes f32 is the same in each precision. */
 static const bcl_bench_times *times_in(const bcl_bench_child *c, size_t kind,
                                        bcl_precision precision) {
-    const bool own = bcl_bench_kind_has_products(&bcl_bench_kinds[kind]);
-    const bcl_bench_times *all = c->operations[own ? precision : BCL_PRECISION_FP32];
+    const bcl_bench_times *mine = c->operations[precision];
+    const bool own =
+        bcl_bench_kind_has_products(&bcl_bench_kinds[kind]) || (mine && mine[kind].count);
+    const bcl_bench_times *all = own ? mine : c->operations[BCL_PRECISION_FP32];
     return all && all[kind].count ? &all[kind] : NULL;
 }
 

@@ -1,40 +1,28 @@
 /* Rounding to bf16 with what it loses kept, and the memory for that. */
 #include "dist/wire.h"
+#include "util/half.h"
 
 #include <assert.h>
 
 void bcl_wire_round(uint16_t *out, float *remainder, const float *x, size_t count) {
-    const uint32_t infinity = 0x7f800000;
     for (size_t i = 0; i < count; i++) {
         const float value = remainder ? x[i] + remainder[i] : x[i];
-        uint32_t bits, kept;
-        float sent;
-        memcpy(&bits, &value, sizeof bits);
-        kept = (bits & ~0x80000000u) > infinity ? bits | 0x00400000 /* a NaN's lower bits go */
-                                                : bits + 0x7fff + (bits >> 16 & 1);
-        kept &= 0xffff0000;
-        memcpy(&sent, &kept, sizeof sent);
-        out[i] = (uint16_t)(kept >> 16);
-        if (remainder)
-            remainder[i] = (kept & infinity) == infinity ? 0 : value - sent;
+        out[i] = bcl_bf16_round(value);
+        if (remainder) {
+            const float sent = bcl_bf16_widen(out[i]);
+            remainder[i] = isfinite(sent) ? value - sent : 0;
+        }
     }
-}
-
-static float widen(uint16_t x) {
-    const uint32_t bits = (uint32_t)x << 16;
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
 }
 
 void bcl_wire_add(float *sum, const uint16_t *x, size_t count) {
     for (size_t i = 0; i < count; i++)
-        sum[i] += widen(x[i]);
+        sum[i] += bcl_bf16_widen(x[i]);
 }
 
 void bcl_wire_widen(float *out, const uint16_t *x, size_t count) {
     for (size_t i = 0; i < count; i++)
-        out[i] = widen(x[i]);
+        out[i] = bcl_bf16_widen(x[i]);
 }
 
 enum { LANES = 16 }; /* compilers make vectors of loops of a known length */

@@ -1,8 +1,7 @@
 /* Element types and their conversion to float. Knows nothing of files. */
 #include "model/files.h"
 #include "model/safetensors_header.h"
-
-#include <math.h>
+#include "util/half.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors is little-endian: swap bytes here before porting to a big-endian host"
@@ -92,24 +91,6 @@ bcl_status bcl_tensor_measure(bcl_tensor *tensor, const char *path) {
     return BCL_OK;
 }
 
-static float from_bits(uint32_t bits) {
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* IEEE 754 binary16 to binary32: every value is representable. */
-static float from_half(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
-    if (exponent == 31)
-        return from_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent)
-        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    /* 0 and the subnormals: fraction * 2^-24 is exact, and the sign goes on zeros too. */
-    float f = (float)fraction * 0x1p-24f;
-    return sign ? -f : f;
-}
-
 bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor) {
     const unsigned char *p = tensor->data;
     size_t n = bcl_tensor_elements(tensor);
@@ -123,13 +104,13 @@ bcl_status bcl_tensor_to_float(float *dst, const bcl_tensor *tensor) {
     case BCL_F16:
         for (size_t i = 0; i < n; i++) {
             memcpy(&h, p + 2 * i, sizeof h);
-            dst[i] = from_half(h);
+            dst[i] = bcl_fp16_widen(h);
         }
         return BCL_OK;
     case BCL_BF16:
         for (size_t i = 0; i < n; i++) {
             memcpy(&h, p + 2 * i, sizeof h);
-            dst[i] = from_bits((uint32_t)h << 16);
+            dst[i] = bcl_bf16_widen(h);
         }
         return BCL_OK;
     case BCL_F64:

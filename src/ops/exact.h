@@ -75,6 +75,7 @@ typedef struct bcl_exact_attention {
     const int32_t *starts, *samples; /* (B + 1), (T) */
     bcl_dropout dropout;
     const double *qkv, *dout; /* (T,3,NH,HS), (T,NH,HS) or NULL: forward alone */
+    const double *given;      /* (T,NH,HS): out as the backward pass reads it; NULL: exact */
     double *out, *lse, *dqkv; /* (T,NH,HS), (T,NH), (T,3,NH,HS) */
 } bcl_exact_attention;
 bcl_status bcl_exact_attention_run(const bcl_exact_attention *a);

@@ -20,7 +20,8 @@ static void query_backward(const bcl_exact_attention *a, int t0, int S, int t, i
     const int HS = a->HS;
     const size_t stride = (size_t)a->NH * (size_t)HS, head = (size_t)h * (size_t)HS;
     const double scale = 1 / sqrt((double)HS), *dout = a->dout + (size_t)t * stride + head;
-    const double *out = a->out + (size_t)t * stride + head, *q = row_of(a, t, 0, h);
+    const double *out = (a->given ? a->given : a->out) + (size_t)t * stride + head;
+    const double *q = row_of(a, t, 0, h);
     double *dq = a->dqkv + 3 * (size_t)t * stride + head;
     const double D = dot(dout, out, HS);
     for (int j = 0; j < S; j++) {

@@ -17,6 +17,7 @@ elementwise.cl    | s/store(load(dy + i, N - i) \*/store(load(dy + i, N - i) * (
 embedding.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
 layernorm.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
 optimizer.cl      | s/sum += v \* v;/sum += v * v * 1.0001f;/                               |
+optimizer.cl      | s/store_half(updated,/store_half(updated * 1.01f,/                    | --gemm mma-bf16:emulated-nvidia --precision bf16
 sums.cl           | s/sum += load(x + (size_t)t \* N + c, n);/sum += load(x + (size_t)t * N + c, n) * (t == 40 ? 1.1f : 1.0f);/ |
 gemm_reference.cl | s/sum = fma(A/sum = fma(1.00001f * A/                                    | --gemm reference
 gemm_tile.cl      | s/c##i##_##j = fma(x, b##j, c##i##_##j)/c##i##_##j = fma(x * 1.0001f, b##j, c##i##_##j)/ | --gemm tile

@@ -1,4 +1,5 @@
 #include "support/device.h"
+#include "util/half.h"
 
 bcl_device *test_device;
 bcl_ops test_ops;
@@ -115,24 +116,7 @@ uint16_t *read_halves(bcl_view view) {
 }
 
 uint16_t rounded_half(float x, bcl_element type) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
-    if (type == BCL_ELEMENT_BF16) {
-        const uint32_t low = bits & 0xFFFF;
-        return (uint16_t)((bits >> 16) + (low > 0x8000 || (low == 0x8000 && bits >> 16 & 1)));
-    }
-    const double size = fabs((double)x), step = size < 0x1p-14 ? 0x1p-24 : 0;
-    int exponent;
-    if (step > 0)
-        return (uint16_t)(sign | (uint16_t)nearbyint(size / step));
-    const double mantissa = nearbyint(ldexp(frexp(size, &exponent), 11)); /* 1024 to 2048 */
-    const double value = ldexp(mantissa, exponent - 11);
-    if (value > 65504)
-        return sign | 0x7C00;
-    const double scaled = frexp(value, &exponent);
-    return (uint16_t)(sign | (uint16_t)((exponent + 14) << 10) |
-                      (uint16_t)(ldexp(scaled, 11) - 1024));
+    return type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
 }
 
 void compare_rounded(const char *what, bcl_view halves, bcl_view floats) {
