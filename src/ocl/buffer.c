@@ -116,21 +116,24 @@ out:
     return status;
 }
 
+/* Some drivers store one pattern at a time: it is repeated to the widest that fits. */
 bcl_status bcl_buffer_fill(bcl_device *d, cl_mem buffer, const void *pattern, size_t size,
                            size_t offset, size_t bytes) {
     bcl_status status = BCL_OK;
+    char wide[16];
+    memcpy(wide, pattern, size);
+    for (; size < sizeof wide && (offset | bytes) % (2 * size) == 0; size *= 2)
+        memcpy(wide + size, wide, size);
     if (bytes)
-        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, pattern, size, offset, bytes, 0,
-                                   NULL, NULL),
+        BCL_CL(clEnqueueFillBuffer(bcl_device_queue(d), buffer, wide, size, offset, bytes, 0, NULL,
+                                   NULL),
                "%s: filling %zu bytes", d->info.id, bytes);
 out:
     return status;
 }
 
 bcl_status bcl_buffer_zero(bcl_device *d, cl_mem buffer, size_t offset, size_t bytes) {
-    const cl_uint zero = 0; /* by words where it can be: some drivers fill bytes slowly */
-    return bcl_buffer_fill(d, buffer, &zero, (offset | bytes) % sizeof zero ? 1 : sizeof zero,
-                           offset, bytes);
+    return bcl_buffer_fill(d, buffer, "", 1, offset, bytes);
 }
 
 bcl_status bcl_buffer_copy(bcl_device *d, cl_mem to, cl_mem from, size_t bytes) {
