@@ -83,19 +83,42 @@ static inline void store(fv v, __global float *p, int n) {
         store_part(v, p, n);
 }
 
+/* Items whose numbers are added up by each of them: 32, or all of a smaller group. */
+#define ROW_ITEMS (LS < 32 ? LS : 32)
+/* Local memory for a number of each item of the group, read by vectors. */
+#define SCRATCH ((LS + 3) / 4)
+static inline float items_sum(__local const float *x /* (ROW_ITEMS) */) {
+#if LS % 4 == 0
+    float4 sum = 0;
+#pragma unroll
+    for (int i = 0; i < ROW_ITEMS / 4; i++)
+        sum += ((__local const float4 *)x)[i];
+    return (sum.x + sum.y) + (sum.z + sum.w);
+#else
+    float sum = 0;
+    for (int i = 0; i < ROW_ITEMS; i++)
+        sum += x[i];
+    return sum;
+#endif
+}
+
 /* Sum over the group's items, known to all of them; always in the same order. */
-static inline float group_sum(float x, __local float *scratch) {
+static inline float group_sum(float x, __local float4 *scratch /* (SCRATCH) */) {
 #if LS > 1
+    __local float *each = (__local float *)scratch;
     const int lid = get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE); /* the sum before this one has been read */
+    each[lid] = x;
     barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[lid] = x;
-    for (int n = LS / 2; n > 0; n /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lid < n)
-            scratch[lid] += scratch[lid + n];
+#if LS > 32
+    if (lid < ROW_ITEMS) {
+        for (int i = lid + ROW_ITEMS; i < LS; i += ROW_ITEMS)
+            x += each[i];
+        each[lid] = x;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    x = scratch[0];
+#endif
+    x = items_sum(each);
 #endif
     return x;
 }

@@ -16,7 +16,7 @@ __kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,
                                 __global const float *position, __global const float *type,
                                 __global const float *gamma, __global const float *beta, int C,
                                 float eps, DROPOUT_PARAMETERS) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     word += (size_t)ids[t] * C;

@@ -18,7 +18,7 @@ __kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict
                                          __global const int *positions, __global const int *samples,
                                          int C, float eps,
                                          DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     x += row, r += row, y += row;
@@ -101,7 +101,7 @@ __kernel void layernorm_backward(__global float *dr /* (T,C) */, __global half_t
                                  __global const float *gamma, __global const int *positions,
                                  __global const int *samples, int C, int write_dh,
                                  DROPOUT_PARAMETERS) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
     const float m = mean[t], s = rstd[t];

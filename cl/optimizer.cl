@@ -37,7 +37,7 @@ __kernel void norm_parts(__global float *partial, __global const float *g, int b
                          int chunk, int dense_groups, int first,
                          __global const float *row_g /* (R,C) */, __global const int *row_step,
                          int R, int C, int rows, int step) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     const int group = GROUP_ID(0, LS), of_rows = group - dense_groups;
     float sum = 0;
     if (of_rows < 0) {
@@ -58,7 +58,7 @@ __kernel void norm_parts(__global float *partial, __global const float *g, int b
  * what they should be. max_norm 0: no clipping. One group. */
 __kernel void norm_finish(__global float *clip, __global const float *partial, int count,
                           float max_norm, float unscale) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     float sum = 0, lost = 0;
     for (int i = get_local_id(0); i < count; i += LS) {
         const float y = partial[i] - lost, next = sum + y;
@@ -100,7 +100,7 @@ __kernel void adam_dense(__global float *restrict p, __global const float *restr
                          __global const float *loss, __global const float *clip,
                          __global float *partial, __global ushort *copy, int has_clip, int begin,
                          int end, int chunk, ADAM_PARAMETERS) {
-    __local float scratch[LS];
+    __local float4 scratch[SCRATCH];
     if (!isfinite(loss[0]) || (has_clip && !isfinite(clip[1])))
         return;
     const int group = GROUP_ID(0, LS), first = begin + group * chunk,
