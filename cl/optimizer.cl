@@ -15,8 +15,16 @@ __kernel void copy_dense(__global ushort *copy, __global const float *p, int n, 
 }
 #endif
 
+/* Loads of several rounds at once, where that is left to the compiler. */
+#if LS > 1
+#define SEVERAL _Pragma("unroll 4")
+#else
+#define SEVERAL
+#endif
+
 static inline float sum_squares(__global const float *x, int first, int last) {
     fv sum = 0;
+    SEVERAL
     for (int i = first + (int)get_local_id(0) * VW; i < last; i += LS * VW) {
         const fv v = load(x + i, last - i);
         sum += v * v;
@@ -60,6 +68,7 @@ __kernel void norm_finish(__global float *clip, __global const float *partial, i
                           float max_norm, float unscale) {
     __local float4 scratch[SCRATCH];
     float sum = 0, lost = 0;
+    SEVERAL
     for (int i = get_local_id(0); i < count; i += LS) {
         const float y = partial[i] - lost, next = sum + y;
         lost = (next - sum) - y;

@@ -224,7 +224,7 @@ typedef struct bcl_adam_arenas {
     int range_count;
     double row_rate; /* with ranges: of the rows, 0: they are frozen */
 } bcl_adam_arenas;
-enum { BCL_ADAM_PARTIALS = 512 };
+enum { BCL_ADAM_PARTIALS = 4096 };
 /* x[ranges[i][0]] .. x[ranges[i][1] - 1] = 0 for `count` ranges (count,2), i32. */
 bcl_status bcl_zero_ranges(bcl_ops *ops, bcl_view x, bcl_view ranges, int count);
 /* copy (1,N), bf16 or f16, = p, to nearest even. */

@@ -1,8 +1,12 @@
 /* Gradient norm, clipping, Adam and AdamW. */
 #include "ops/internal.h"
 
-/* Dense arenas are cut into at most this many pieces, fixed so that sums have one order. */
-enum { DENSE_PIECES = BCL_ADAM_PARTIALS / 2, ROW_PIECES = BCL_ADAM_PARTIALS / 2 };
+/* Dense arenas are cut into at most this many pieces, and rows into as many, with a group for each.
+ * The sums' order is theirs, so a device's size does not count: on GPUs there are as many as fill
+ * 128 compute units of 2048 items, on CPUs few, whose sums are added up one by one. */
+static int pieces_of(const bcl_ops *ops) {
+    return bcl_device_wide(ops->device) ? 256 : BCL_ADAM_PARTIALS / 2;
+}
 
 static int chunk_of(size_t n, size_t pieces, size_t multiple) {
     size_t chunk = (n + pieces - 1) / pieces;
@@ -22,13 +26,14 @@ out:
     return status;
 }
 
-static int dense_chunk(const bcl_adam_range *r) {
-    return chunk_of(r->end - r->begin, DENSE_PIECES, 4096);
+/* Elements of a piece of n. */
+static int dense_chunk(const bcl_ops *ops, size_t n) {
+    return chunk_of(n, (size_t)pieces_of(ops), bcl_device_wide(ops->device) ? 4096 : 512);
 }
 
-static int dense_pieces(const bcl_adam_range *r) {
-    const size_t chunk = (size_t)dense_chunk(r);
-    return (int)((r->end - r->begin + chunk - 1) / chunk);
+static int dense_pieces(const bcl_ops *ops, size_t n) {
+    const size_t chunk = (size_t)dense_chunk(ops, n);
+    return (int)((n + chunk - 1) / chunk);
 }
 
 /* All that is not frozen. */
@@ -40,18 +45,19 @@ static bcl_adam_range whole_of(const bcl_adam_arenas *a) {
 static bcl_status sum_squares(bcl_ops *ops, const bcl_adam_arenas *a, bool dense, int step) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    const int rows = chunk_of((size_t)a->R, ROW_PIECES, 1);
+    const int pieces = pieces_of(ops), rows = chunk_of((size_t)a->R, (size_t)pieces, 1);
     const bcl_adam_range whole = whole_of(a);
+    const size_t n = whole.end - whole.begin;
     bcl_operation(ops, "gradient norm", dense ? bcl_view_traffic(a->g) : 0);
     /* The rows' sums follow in the second half; the unused ends of both halves are zero. */
-    BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, a->partial.bytes));
-    const int dense_groups = dense ? dense_pieces(&whole) : 0;
+    BCL_TRY(bcl_buffer_zero(ops->device, a->partial.buffer, 0, 2 * (size_t)pieces * sizeof(float)));
+    const int dense_groups = dense ? dense_pieces(ops, n) : 0;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_parts", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_groups + (a->R + rows - 1) / rows),
                        bcl_ptr(a->partial), bcl_ptr(a->g), bcl_int((int)whole.begin),
-                       bcl_int((int)whole.end), bcl_int(dense_chunk(&whole)), bcl_int(dense_groups),
-                       bcl_int(DENSE_PIECES), bcl_ptr(a->row_g), bcl_ptr(a->row_step),
-                       bcl_int(a->R), bcl_int(a->C), bcl_int(rows), bcl_int(step)));
+                       bcl_int((int)whole.end), bcl_int(dense_chunk(ops, n)), bcl_int(dense_groups),
+                       bcl_int(pieces), bcl_ptr(a->row_g), bcl_ptr(a->row_step), bcl_int(a->R),
+                       bcl_int(a->C), bcl_int(rows), bcl_int(step)));
 out:
     return status;
 }
@@ -59,13 +65,13 @@ out:
 bcl_status bcl_adam_copy(bcl_ops *ops, bcl_view copy, bcl_view p, int N) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    const int chunk = chunk_of((size_t)N, DENSE_PIECES, 4096);
+    const int chunk = dense_chunk(ops, (size_t)N);
     BCL_TRY(BCL_OPERANDS(ops, "adam_copy", {"copy", &copy, 1, N, BCL_TAKES_HALVES | BCL_WRITES},
                          BCL_IN(p, 1, N)));
     bcl_operation(ops, "parameters in 16 bits", bcl_view_traffic(copy) + bcl_view_traffic(p));
     BCL_TRY(
         bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "copy_dense", bcl_half_words(copy)));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, (N + chunk - 1) / chunk), bcl_ptr(copy),
+    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(ops, (size_t)N)), bcl_ptr(copy),
                        bcl_ptr(p), bcl_int(N), bcl_int(chunk)));
 out:
     return status;
@@ -88,7 +94,7 @@ static bcl_status finish_norm(bcl_ops *ops, const bcl_adam_arenas *a, float max_
     bcl_kernel *kernel;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "norm_finish", ""));
     BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, 1), bcl_ptr(a->clip), bcl_ptr(a->partial),
-                       bcl_int(BCL_ADAM_PARTIALS), bcl_float(max_norm), bcl_float(unscale)));
+                       bcl_int(2 * pieces_of(ops)), bcl_float(max_norm), bcl_float(unscale)));
 out:
     return status;
 }
@@ -118,13 +124,14 @@ static bcl_status update_dense(bcl_ops *ops, const bcl_adam_arenas *a, const bcl
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
     const numbers n = numbers_of(adam, r->rate, r->decays, step);
+    const size_t count = r->end - r->begin;
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "optimizer.cl", "adam_dense",
                            bcl_half_words(a->copy)));
-    BCL_TRY(BCL_LAUNCH(kernel, bcl_grid_rows(kernel, dense_pieces(r)), bcl_ptr(a->p), bcl_ptr(a->g),
-                       bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip),
-                       bcl_ptr(a->partial), bcl_ptr(a->copy.buffer ? a->copy : a->p),
-                       bcl_int(has_norm), bcl_int((int)r->begin), bcl_int((int)r->end),
-                       bcl_int(dense_chunk(r)), ADAM_ARGS(n, adam)));
+    BCL_TRY(BCL_LAUNCH(
+        kernel, bcl_grid_rows(kernel, dense_pieces(ops, count)), bcl_ptr(a->p), bcl_ptr(a->g),
+        bcl_ptr(a->m), bcl_ptr(a->v), bcl_ptr(a->loss), bcl_ptr(a->clip), bcl_ptr(a->partial),
+        bcl_ptr(a->copy.buffer ? a->copy : a->p), bcl_int(has_norm), bcl_int((int)r->begin),
+        bcl_int((int)r->end), bcl_int(dense_chunk(ops, count)), ADAM_ARGS(n, adam)));
 out:
     return status;
 }

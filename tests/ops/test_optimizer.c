@@ -328,6 +328,35 @@ static void test_loss_scale(void **state) {
     }
 }
 
+/* A GPU's update has groups for all of its compute units, a sum of the norm each; how many there
+ * are on a CPU makes the bits of its models. */
+static void test_groups(void **state) {
+    const int N = test_small ? 1 << 16 : 1 << 20,
+              expected = N / (bcl_device_wide(test_device) ? 4096 : 512);
+    bcl_adam_arenas a = small_arenas();
+    float *x = random_floats((size_t)N, 1, 1), *zero = random_floats((size_t)N, 0, 1);
+    (void)state;
+    a.N = (size_t)N;
+    a.p = guard_floats(1, N, x);
+    a.g = guard_floats(1, N, x);
+    a.m = guard_floats(1, N, zero);
+    a.v = guard_floats(1, N, zero);
+    for (int i = 0; i < 2; i++) {
+        const bcl_adam adam = {
+            .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = (float)i};
+        int groups = 0;
+        OK(bcl_adam_step(&test_ops, &a, &adam, 0));
+        float *partial = read_floats(a.partial);
+        for (int k = 0; k < BCL_ADAM_PARTIALS; k++)
+            groups += partial[k] > 0;
+        assert_int_equal(groups, expected);
+        free(partial);
+    }
+    guards_end();
+    free(x);
+    free(zero);
+}
+
 /* ---- the parameters in 16 bits ---- */
 
 enum { MARKED = 0x1234 };
@@ -382,8 +411,9 @@ static void test_copy(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_embedding), cmocka_unit_test(test_adam),
-        cmocka_unit_test(test_loss_scale), cmocka_unit_test(test_copy)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embedding),
+                                       cmocka_unit_test(test_adam),
+                                       cmocka_unit_test(test_loss_scale),
+                                       cmocka_unit_test(test_groups), cmocka_unit_test(test_copy)};
     return TEST_RUN_ON_DEVICE(tests);
 }
