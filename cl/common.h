@@ -84,19 +84,19 @@ static inline void store(fv v, __global float *p, int n) {
 }
 
 /* Items whose numbers are added up by each of them: 32, or all of a smaller group. */
-#define ROW_ITEMS (LS < 32 ? LS : 32)
+#define SUM_ITEMS (LS < 32 ? LS : 32)
 /* Local memory for a number of each item of the group, read by vectors. */
 #define SCRATCH ((LS + 3) / 4)
-static inline float items_sum(__local const float *x /* (ROW_ITEMS) */) {
+static inline float items_sum(__local const float *x /* (SUM_ITEMS) */) {
 #if LS % 4 == 0
     float4 sum = 0;
 #pragma unroll
-    for (int i = 0; i < ROW_ITEMS / 4; i++)
+    for (int i = 0; i < SUM_ITEMS / 4; i++)
         sum += ((__local const float4 *)x)[i];
     return (sum.x + sum.y) + (sum.z + sum.w);
 #else
     float sum = 0;
-    for (int i = 0; i < ROW_ITEMS; i++)
+    for (int i = 0; i < SUM_ITEMS; i++)
         sum += x[i];
     return sum;
 #endif
@@ -111,8 +111,8 @@ static inline float group_sum(float x, __local float4 *scratch /* (SCRATCH) */) 
     each[lid] = x;
     barrier(CLK_LOCAL_MEM_FENCE);
 #if LS > 32
-    if (lid < ROW_ITEMS) {
-        for (int i = lid + ROW_ITEMS; i < LS; i += ROW_ITEMS)
+    if (lid < SUM_ITEMS) {
+        for (int i = lid + SUM_ITEMS; i < LS; i += SUM_ITEMS)
             x += each[i];
         each[lid] = x;
     }

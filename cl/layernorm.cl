@@ -1,23 +1,101 @@
-/* r = x + dropout(h); y = (r - mean) rstd gamma + beta. One group of LS items a row of C. With
- * -DREST h is still to be summed up, from the parts of the product that it is. With -DHALF y has a
- * copy in 16 bits, and dh is in 16 bits. */
+/* LayerNorm. One group of LS items a row of C; forward on GPUs as rows.h says. With -DREST h is
+ * still to be summed up, from the parts of the product that it is. With -DHALF y has a copy in 16
+ * bits, and dh is in 16 bits. */
 #include "common.h"
 #include "half.h"
 #include "rest.h"
+#ifdef WIDTH
+#include "rows.h"
+#endif
 
 /* One expression for both kernels that compute y, so that they give the same bits. */
 static inline fv normalize(fv r, float mean, float rstd, fv gamma, fv beta) {
     return fma((r - mean) * rstd, gamma, beta);
 }
 
-__kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */,
-                                         __global float *restrict r /* (T,C), saved; holds h */,
-                                         __global float *restrict mean,
-                                         __global float *restrict rstd, __global const float *x,
-                                         __global const float *gamma, __global const float *beta,
-                                         __global const int *positions, __global const int *samples,
-                                         int C, float eps,
-                                         DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
+#if LS == 1 || defined(WIDTH)
+/* r = x + dropout(h); y = (r - mean) rstd gamma + beta. */
+__kernel void
+residual_layernorm_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */,
+                           __global float *restrict r /* (T,C), saved; holds h */,
+                           __global float *restrict mean, __global float *restrict rstd,
+                           __global const float *restrict x, __global const float *restrict gamma,
+                           __global const float *restrict beta, __global const int *positions,
+                           __global const int *samples, int T, int C, float eps,
+                           DROPOUT_PARAMETERS REST_PARAMETERS_WITH_BIAS) {
+#ifdef WIDTH
+    __local float4 scratch[2 * SCRATCH];
+    const int item = get_local_id(0) % ROW_ITEMS;
+    const int own = GROUP_ID(0, LS) * ROWS + get_local_id(0) / ROW_ITEMS, t = min(own, T - 1);
+    const size_t row = (size_t)t * WIDTH;
+    float h[KEPT], v[KEPT];
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        h[i] = 0;
+#ifdef REST
+    ONE_BY_ONE
+    for (int part = 0; part < rest_count; part++) {
+        UNROLL
+        for (int i = 0; i < KEPT; i++)
+            h[i] += rest[(size_t)part * T * WIDTH + row + row_place(item, i)];
+    }
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        h[i] += bias[row_place(item, i)];
+#else
+    if (own < T) { /* what others write is not read */
+        UNROLL
+        for (int i = 0; i < KEPT; i++)
+            if (IN_ROW(ROW_COLUMN(item, i)))
+                h[i] = r[row + ROW_COLUMN(item, i)];
+    }
+#endif
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        v[i] = x[row + row_place(item, i)];
+    if (threshold == 0) {
+        UNROLL
+        for (int i = 0; i < KEPT; i++)
+            v[i] += h[i];
+    } else {
+        UNROLL
+        for (int k = 0; k < UNITS; k++) {
+            float factor[4];
+            dropout_factors(factor, ROW_UNIT(item, k), positions[t], samples[t], threshold, scale,
+                            site, key0, key1);
+            UNROLL
+            for (int w = 0; w < 4; w++)
+                v[4 * k + w] += h[4 * k + w] * factor[w];
+        }
+    }
+    float sum = 0, square = 0;
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        sum += IN_ROW(ROW_COLUMN(item, i)) ? v[i] : 0;
+    const float m = row_sum(sum, scratch) / WIDTH;
+    UNROLL
+    for (int i = 0; i < KEPT; i++) {
+        const float d = IN_ROW(ROW_COLUMN(item, i)) ? v[i] - m : 0;
+        square += d * d;
+    }
+    const float s = 1.0f / sqrt(row_sum(square, scratch + SCRATCH) / WIDTH + eps);
+    if (own >= T)
+        return;
+    UNROLL
+    for (int i = 0; i < KEPT; i++) {
+        const int c = ROW_COLUMN(item, i);
+        if (IN_ROW(c)) {
+            const float normal = normalize(v[i], m, s, gamma[c], beta[c]);
+            r[row + c] = v[i];
+            y[row + c] = normal;
+            STORE_COPY(normal, row + c, 1);
+        }
+    }
+    if (item == 0) {
+        mean[t] = m;
+        rstd[t] = s;
+    }
+#else
     __local float4 scratch[SCRATCH];
     const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
@@ -66,7 +144,9 @@ __kernel void residual_layernorm_forward(COPY_PARAMETER __global float *restrict
         mean[t] = m;
         rstd[t] = s;
     }
+#endif
 }
+#endif
 
 /* y again, from what the forward pass saved. Without write_y, y is not touched. */
 #ifdef HALF

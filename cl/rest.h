@@ -2,7 +2,7 @@
  * common.h. The parts are added in their order. */
 #ifdef REST
 #define REST_PARAMETERS           , __global const float *restrict rest, int rest_count
-#define REST_PARAMETERS_WITH_BIAS REST_PARAMETERS, __global const float *restrict bias, int T
+#define REST_PARAMETERS_WITH_BIAS REST_PARAMETERS, __global const float *restrict bias
 static inline fv rest_sum(__global const float *part, size_t distance, int count, int n) {
     fv sum = 0;
     for (int i = 0; i < count; i++)

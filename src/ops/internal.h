@@ -28,6 +28,11 @@ static inline void bcl_operation(const bcl_ops *ops, const char *name, double by
     bcl_profile_operation(ops->device, name, 0, bytes);
 }
 
+/* Rows of kernels that take cl/rows.h on GPUs: the options that say how, and the grid. */
+enum { BCL_ROW_WORDS = 48 };
+const char *bcl_row_words(char out[BCL_ROW_WORDS], const bcl_ops *ops, int T, int C);
+bcl_grid bcl_row_grid(const bcl_ops *ops, const bcl_kernel *kernel, int T, int C);
+
 /* A group of the kernel's LS items for each of n rows. */
 static inline bcl_grid bcl_grid_rows(const bcl_kernel *kernel, int n) {
     return (bcl_grid){{(size_t)n}, {bcl_kernel_items(kernel)}};

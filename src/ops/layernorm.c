@@ -7,10 +7,10 @@ typedef struct left {
     bcl_view bias;
 } left;
 
-enum { OPTIONS = 32 };
+enum { OPTIONS = 32 + BCL_ROW_WORDS };
 /* The options of a kernel with what is left of a product, and an output that may be in 16 bits. */
-static const char *variant(char out[OPTIONS], int rest, bcl_view half) {
-    snprintf(out, OPTIONS, "%s%s", rest ? "-DREST" : "", bcl_half_words(half));
+static const char *variant(char out[OPTIONS], int rest, bcl_view half, const char *rows) {
+    snprintf(out, OPTIONS, "%s%s%s", rest ? "-DREST" : "", bcl_half_words(half), rows);
     return out;
 }
 
@@ -20,7 +20,7 @@ static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r, b
                           const left *h) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
-    char options[OPTIONS];
+    char options[OPTIONS], rows[BCL_ROW_WORDS];
     const int T = batch->T;
     BCL_TRY(BCL_OPERANDS(ops, "residual_layernorm_forward", BCL_OUT(y, T, C),
                          BCL_OUT_HALVES_OR_NONE(copy, T, C), BCL_OUT(r, T, C), BCL_OUT(mean, T, 1),
@@ -31,7 +31,7 @@ static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r, b
                   bcl_view_traffic(y) + bcl_view_traffic(copy) + 2 * bcl_view_traffic(r) +
                       bcl_view_traffic(x));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm.cl", "residual_layernorm_forward",
-                           variant(options, h->rest.count, copy)));
+                           variant(options, h->rest.count, copy, bcl_row_words(rows, ops, T, C))));
     /* in this order, of which what a variant does not have is left out */
     const bcl_arg args[] = {bcl_ptr(copy),
                             bcl_ptr(y),
@@ -43,15 +43,15 @@ static bcl_status forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_view r, b
                             bcl_ptr(beta),
                             bcl_ptr(batch->positions),
                             bcl_ptr(batch->samples),
+                            bcl_int(T),
                             bcl_int(C),
                             bcl_float(eps),
                             BCL_DROPOUT_ARGS(dropout),
                             bcl_mem(h->rest.parts),
                             bcl_int(h->rest.count),
-                            bcl_ptr(h->bias),
-                            bcl_int(T)};
-    const size_t before = !copy.buffer, behind = h->rest.count ? 0 : 4;
-    BCL_TRY(bcl_launch(kernel, bcl_grid_rows(kernel, T), args + before,
+                            bcl_ptr(h->bias)};
+    const size_t before = !copy.buffer, behind = h->rest.count ? 0 : 3;
+    BCL_TRY(bcl_launch(kernel, bcl_row_grid(ops, kernel, T, C), args + before,
                        sizeof args / sizeof *args - before - behind));
 out:
     return status;
@@ -128,7 +128,7 @@ static bcl_status launch_parts(bcl_ops *ops, const backward_call *b) {
     const bcl_view outputs[] = {b->dgamma, b->dbeta};
     BCL_TRY(bcl_sums_reserve(&parts, &at, ops, outputs, 2, T, C));
     BCL_TRY(bcl_kernel_get(&kernel, ops->device, "layernorm_parts.cl", "layernorm_backward_parts",
-                           variant(options, b->rest.count, b->dh)));
+                           variant(options, b->rest.count, b->dh, "")));
     const bcl_grid grid = bcl_grid_rows(kernel, bcl_sums_part_count(T, rows));
 #define ARGS                                                                                       \
     bcl_ptr(b->dr), bcl_ptr(b->dh), bcl_ptr(parts), bcl_int(at), bcl_ptr(b->dy), bcl_ptr(b->r),    \

@@ -104,13 +104,14 @@ static void test_dropout(void **state) {
         }
 }
 
-enum { STRIDE = 1024 }; /* floats: a view may start there on any device */
+enum { STRIDE = 8192 }; /* floats: a view may start there on any device */
 
-static void check_layernorm(int C, int rate, bool accumulate, bool parts) {
+static void check_layernorm(const int *lengths, int count, int C, int rate, bool accumulate,
+                            bool parts) {
     const bcl_dropout d = dropout_at(rate, 2);
     const float eps = 1e-5f;
     test_batch b;
-    batch_begin(&b, LENGTHS, sentences(), 30, 2, 3);
+    batch_begin(&b, lengths, count, 30, 2, 3);
     const size_t T = (size_t)b.host.T, W = (size_t)C, n = T * W;
     float *x = random_floats(n, 1, 1), *h = random_floats(n, 1, 2), *dy = random_floats(n, 1, 3);
     float *gamma = random_floats(W, 1, 4), *beta = random_floats(W, 1, 5);
@@ -190,7 +191,24 @@ static void test_layernorm(void **state) {
     (void)state;
     for (int i = 0; i < columns(); i++)
         for (int mode = 0; mode < 6; mode++)
-            check_layernorm(COLUMNS[i], mode % 3, mode % 3 == 1, mode >= 3);
+            check_layernorm(LENGTHS, sentences(), COLUMNS[i], mode % 3, mode % 3 == 1, mode >= 3);
+}
+
+/* On GPUs a row has 32 items where there are rows for all compute units, and it is not too long for
+ * their registers; else a group, which may run out of them, too. */
+static void test_layernorm_shared(void **state) {
+    static const int columns[] = {20, 65, 384, 512, 513, 1000, 4200};
+    const int enough = 4 * (int)bcl_device_about(test_device)->compute_units;
+    const bool wide = bcl_device_wide(test_device);
+    (void)state;
+    for (int i = 0; i < (test_small ? 2 : 7); i++)
+        for (int less = -1; less < 2; less++) {
+            const int C = columns[i], T = enough - less;
+            char words[BCL_ROW_WORDS];
+            bcl_row_words(words, &test_ops, T, C);
+            assert_true(wide ? !*words : (T < enough || C > 512) == !!strstr(words, "GROUP"));
+            check_layernorm(&T, 1, C, i % 3, false, false);
+        }
 }
 
 /* Column sums of x and of x times its place's xhat, in one piece and in parts. */
@@ -519,11 +537,16 @@ static void test_cross_entropy(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparator),    cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_dropout),       cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_sums),          cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_linear_gelu),   cmocka_unit_test(test_linear_gelu_bf16),
-        cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_cross_entropy_of_pytorch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comparator),
+                                       cmocka_unit_test(test_gelu),
+                                       cmocka_unit_test(test_dropout),
+                                       cmocka_unit_test(test_layernorm),
+                                       cmocka_unit_test(test_layernorm_shared),
+                                       cmocka_unit_test(test_sums),
+                                       cmocka_unit_test(test_linear),
+                                       cmocka_unit_test(test_linear_gelu),
+                                       cmocka_unit_test(test_linear_gelu_bf16),
+                                       cmocka_unit_test(test_cross_entropy),
+                                       cmocka_unit_test(test_cross_entropy_of_pytorch)};
     return TEST_RUN_ON_DEVICE(tests);
 }
