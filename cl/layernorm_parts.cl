@@ -8,21 +8,41 @@
 #define UNROLL _Pragma("unroll")
 #define ROWS   4 /* at once: a reduction's barriers cost more than its sums */
 
-/* Sums over the group's items of 2 ROWS numbers, of number i at scratch[i LS]. */
+#if LS >= 32
+#define PER (LS / (2 * ROWS)) /* sums of items that lie PER apart, of each number */
+#else
+#define PER LS
+#endif
+/* Sums over the group's items of 2 ROWS numbers: sum_of(number i). */
 static inline void group_sums(const float x[2 * ROWS], __local float *scratch /* (2 ROWS,LS) */) {
     const int lid = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
     UNROLL
     for (int i = 0; i < 2 * ROWS; i++)
         scratch[i * LS + lid] = x[i];
-    for (int n = LS / 2; n > 0; n /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lid < n)
-            UNROLL
-        for (int i = 0; i < 2 * ROWS; i++)
-            scratch[i * LS + lid] += scratch[i * LS + lid + n];
-    }
     barrier(CLK_LOCAL_MEM_FENCE);
+#if PER < LS
+    __local float *mine = scratch + lid / PER * LS + lid % PER;
+    float sum = 0;
+    UNROLL
+    for (int i = 0; i < LS; i += PER)
+        sum += mine[i];
+    mine[0] = sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+}
+static inline float sum_of(int i, __local const float *scratch) {
+    float sum = 0;
+#if LS >= 32
+    const __local float4 *each = (const __local float4 *)(scratch + i * LS);
+    UNROLL
+    for (int k = 0; k < PER / 4; k++)
+        sum += (each[k].x + each[k].y) + (each[k].z + each[k].w);
+#else
+    for (int k = 0; k < LS; k++)
+        sum += scratch[i * LS + k];
+#endif
+    return sum;
 }
 
 /* dr = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)) and dh = dropout'(dr); part[p] =
@@ -38,7 +58,8 @@ __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
                                        int write_dh, DROPOUT_PARAMETERS,
                                        __local float *sums /* (2,C) */
                                            REST_PARAMETERS) {
-    __local float scratch[2 * ROWS * LS];
+    __local float4 vectors[2 * ROWS * LS / 4];
+    __local float *scratch = (__local float *)vectors;
     const int p = GROUP_ID(0, LS), lid = get_local_id(0), last = min((p + 1) * rows, T);
     for (int u = lid; u < ROW_UNITS(C); u += LS)
         for (int w = 0; w < 4; w++) {
@@ -84,7 +105,7 @@ __kernel void layernorm_backward_parts(__global float *dr /* (T,C) */,
         for (int i = 0; i < ROWS && first + i < last; i++) {
             const int t = first + i;
             const float m = mean[t], s = rstd[t];
-            const float mean_g = scratch[i * LS] / C, mean_gx = scratch[(ROWS + i) * LS] / C;
+            const float mean_g = sum_of(i, scratch) / C, mean_gx = sum_of(ROWS + i, scratch) / C;
             for (int u = lid; u < ROW_UNITS(C); u += LS) {
                 float factor[4];
                 if (write_dh)

@@ -196,7 +196,7 @@ static void test_layernorm(void **state) {
 
 /* On GPUs a row has 32 items where there are rows for all compute units, and it is not too long for
  * their registers; else a group, which may run out of them, too. */
-static void test_layernorm_shared(void **state) {
+static void test_layernorm_rows(void **state) {
     static const int columns[] = {20, 65, 384, 512, 513, 1000, 4200};
     const int enough = 4 * (int)bcl_device_about(test_device)->compute_units;
     const bool wide = bcl_device_wide(test_device);
@@ -209,6 +209,8 @@ static void test_layernorm_shared(void **state) {
             assert_true(wide ? !*words : (T < enough || C > 512) == !!strstr(words, "GROUP"));
             check_layernorm(&T, 1, C, i % 3, false, false);
         }
+    /* few that are in parts, the last part smaller */
+    check_layernorm(&(int){18}, 1, 20, 1, false, true);
 }
 
 /* Column sums of x and of x times its place's xhat, in one piece and in parts. */
@@ -541,7 +543,7 @@ int main(void) {
                                        cmocka_unit_test(test_gelu),
                                        cmocka_unit_test(test_dropout),
                                        cmocka_unit_test(test_layernorm),
-                                       cmocka_unit_test(test_layernorm_shared),
+                                       cmocka_unit_test(test_layernorm_rows),
                                        cmocka_unit_test(test_sums),
                                        cmocka_unit_test(test_linear),
                                        cmocka_unit_test(test_linear_gelu),
