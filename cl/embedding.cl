@@ -1,21 +1,70 @@
 /* r = word[id] + position[p] + type[0]; y = dropout(LayerNorm(r)).
- * Forward and backward: one group of LS items a token. r is not saved: backward gathers it again.
- * With -DHALF y has a copy in 16 bits. */
+ * Forward and backward: one group of LS items a token; forward on GPUs as rows.h says. r is not
+ * saved: backward gathers it again. With -DHALF y has a copy in 16 bits. */
 #include "common.h"
 #include "half.h"
+#ifdef WIDTH
+#include "rows.h"
+#endif
 
 static inline fv gather(__global const float *word, __global const float *position,
                         __global const float *type, int c, int n) {
     return load(word + c, n) + load(position + c, n) + load(type + c, n);
 }
 
+#if LS == 1 || defined(WIDTH)
 __kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */,
                                 __global float *restrict mean, __global float *restrict rstd,
                                 __global const int *ids, __global const int *positions,
-                                __global const int *samples, __global const float *word,
-                                __global const float *position, __global const float *type,
-                                __global const float *gamma, __global const float *beta, int C,
-                                float eps, DROPOUT_PARAMETERS) {
+                                __global const int *samples, __global const float *restrict word,
+                                __global const float *restrict position,
+                                __global const float *restrict type,
+                                __global const float *restrict gamma,
+                                __global const float *restrict beta, int T, int C, float eps,
+                                DROPOUT_PARAMETERS) {
+#ifdef WIDTH
+    __local float4 scratch[2 * SCRATCH];
+    const int item = get_local_id(0) % ROW_ITEMS;
+    const int own = GROUP_ID(0, LS) * ROWS + get_local_id(0) / ROW_ITEMS, t = min(own, T - 1);
+    word += (size_t)ids[t] * WIDTH;
+    position += (size_t)positions[t] * WIDTH;
+    float v[KEPT], sum = 0, square = 0;
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        v[i] = gather(word, position, type, row_place(item, i), 1);
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        sum += IN_ROW(ROW_COLUMN(item, i)) ? v[i] : 0;
+    const float m = row_sum(sum, scratch) / WIDTH;
+    UNROLL
+    for (int i = 0; i < KEPT; i++) {
+        const float d = IN_ROW(ROW_COLUMN(item, i)) ? v[i] - m : 0;
+        square += d * d;
+    }
+    const float s = 1.0f / sqrt(row_sum(square, scratch + SCRATCH) / WIDTH + eps);
+    if (own >= T)
+        return;
+    const size_t row = (size_t)t * WIDTH;
+    UNROLL
+    for (int k = 0; k < UNITS; k++) {
+        float factor[4];
+        dropout_factors(factor, ROW_UNIT(item, k), positions[t], samples[t], threshold, scale, site,
+                        key0, key1);
+        UNROLL
+        for (int w = 0; w < 4; w++) {
+            const int i = 4 * k + w, c = ROW_COLUMN(item, i);
+            if (IN_ROW(c)) {
+                const float x = ((v[i] - m) * s * gamma[c] + beta[c]) * factor[w];
+                y[row + c] = x;
+                STORE_COPY(x, row + c, 1);
+            }
+        }
+    }
+    if (item == 0) {
+        mean[t] = m;
+        rstd[t] = s;
+    }
+#else
     __local float4 scratch[SCRATCH];
     const int t = GROUP_ID(0, LS), lid = get_local_id(0);
     const size_t row = (size_t)t * C;
@@ -49,7 +98,9 @@ __kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,
         mean[t] = m;
         rstd[t] = r;
     }
+#endif
 }
+#endif
 
 /* r (T,C) again, and dy (T,C, in place) before the dropout: what layernorm_backward takes. */
 __kernel void embedding_backward_input(__global float *restrict r, __global float *restrict dy,

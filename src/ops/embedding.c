@@ -7,6 +7,7 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_vi
                                  bcl_embedding_shape shape, float eps, bcl_dropout dropout) {
     bcl_status status = BCL_OK;
     bcl_kernel *kernel;
+    char rows[BCL_ROW_WORDS], options[16 + BCL_ROW_WORDS];
     const int T = batch->T, C = shape.C;
     BCL_TRY(BCL_OPERANDS(ops, "embedding_forward", BCL_OUT(y, T, C),
                          BCL_OUT_HALVES_OR_NONE(copy, T, C), BCL_OUT(mean, T, 1),
@@ -16,8 +17,8 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_vi
                          BCL_IN(type, shape.N, C), BCL_IN(gamma, 1, C), BCL_IN(beta, 1, C)));
     bcl_operation(ops, "embedding", /* with two rows that it gathers */
                   3 * bcl_view_traffic(y) + bcl_view_traffic(copy));
-    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward",
-                           bcl_half_words(copy)));
+    snprintf(options, sizeof options, "%s%s", bcl_half_words(copy), bcl_row_words(rows, ops, T, C));
+    BCL_TRY(bcl_kernel_get(&kernel, ops->device, "embedding.cl", "embedding_forward", options));
     const bcl_arg args[] = {bcl_ptr(copy),
                             bcl_ptr(y),
                             bcl_ptr(mean),
@@ -30,11 +31,12 @@ bcl_status bcl_embedding_forward(bcl_ops *ops, bcl_view y, bcl_view copy, bcl_vi
                             bcl_ptr(type),
                             bcl_ptr(gamma),
                             bcl_ptr(beta),
+                            bcl_int(T),
                             bcl_int(C),
                             bcl_float(eps),
                             BCL_DROPOUT_ARGS(dropout)};
     const size_t skipped = !copy.buffer;
-    BCL_TRY(bcl_launch(kernel, bcl_grid_rows(kernel, T), args + skipped,
+    BCL_TRY(bcl_launch(kernel, bcl_row_grid(ops, kernel, T, C), args + skipped,
                        sizeof args / sizeof *args - skipped));
 out:
     return status;

@@ -14,8 +14,8 @@ attention_tiled.cl | s/const float x = exp(row\[i + w \* LANES\] - m);/const flo
 attention_cpu.cl  | s/const fv e = exp(LOAD_FULL(row + j) - \*top);/const fv e = exp(LOAD_FULL(row + j) - *top) * (1.0f + 0.001f * (j > 8));/ |
 cross_entropy.cl  | s/sum += exp(logits\[row + k\] - m);/sum += exp(logits[row + k] - m) * 1.001f;/ |
 elementwise.cl    | s/store(load(dy + i, N - i) \*/store(load(dy + i, N - i) * (i > 60 ? 1.0001f : 1.0f) */ |
-embedding.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
-layernorm.cl      | s/1\.0f \/ sqrt(group_sum/1.0001f \/ sqrt(group_sum/                    |
+embedding.cl      | s/1\.0f \/ sqrt(\([a-z]*\)_sum/1.0001f \/ sqrt(\1_sum/                   |
+layernorm.cl      | s/1\.0f \/ sqrt(\([a-z]*\)_sum/1.0001f \/ sqrt(\1_sum/                   |
 optimizer.cl      | s/sum += v \* v;/sum += v * v * 1.0001f;/                               |
 optimizer.cl      | s/store_half(updated,/store_half(updated * 1.01f,/                    | --gemm mma-bf16:emulated-nvidia --precision bf16
 sums.cl           | s/sum += load(x + (size_t)t \* N + c, n);/sum += load(x + (size_t)t * N + c, n) * (t == 40 ? 1.1f : 1.0f);/ |

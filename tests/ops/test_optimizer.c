@@ -100,9 +100,9 @@ static void check_embedding(int columns, float p, bool accumulate) {
 }
 
 static void test_embedding(void **state) {
-    static const int sizes[] = {7, 16, 20, 93, 100, 384};
+    static const int sizes[] = {7, 16, 20, 93, 100, 384, 600};
     (void)state;
-    for (int i = 0; i < (test_small ? 2 : 6); i++)
+    for (int i = 0; i < (test_small ? 2 : 7); i++)
         for (int mode = 0; mode < 3; mode++)
             check_embedding(sizes[i], mode ? 0.3f : 0, mode == 2);
 }
