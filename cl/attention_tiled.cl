@@ -4,8 +4,8 @@
  * blocks of 32 tokens, see ops.h, so that next to no group is empty. -DHS is the head size, at most
  * 128; -DBLOCK 32 or 16; -DITEMS 128 or 256, so that registers hold an item's part. All sums have a
  * fixed order. With -DHALF out and dqkv are in 16 bits. */
+#include "attention_blocks.h"
 #include "attention_mask.h"
-#include "grid.h"
 #include "half.h"
 
 #define UNROLL _Pragma("unroll")
@@ -38,22 +38,6 @@
 #else
 #define KERNEL __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel
 #endif
-
-/* A group's place. */
-typedef struct place {
-    int token;    /* the block's first */
-    int sentence; /* the sentence's first token */
-    int at;       /* the block's first token in the sentence */
-    int S;        /* the sentence's tokens */
-    uint sample;
-} place;
-
-static inline place find_place(__global const int4 *blocks) {
-    const int per = 32 / BLOCK, g = GROUP_ID(0, ITEMS);
-    const int4 b = blocks[g / per];
-    const int token = b.x + g % per * BLOCK;
-    return (place){token, b.y, token - b.y, b.z, (uint)b.w};
-}
 
 static inline float4 read_vector(__global const float *row, int c) {
 #if HS % 4

@@ -3,7 +3,7 @@
 
 /* The first that suits; the last suits everything. */
 static const bcl_attention_variant *const variants[] = {
-    &bcl_attention_blocked, &bcl_attention_tiled, &bcl_attention_general};
+    &bcl_attention_blocked, &bcl_attention_matrix, &bcl_attention_tiled, &bcl_attention_general};
 
 static const bcl_attention_variant *choose(bcl_attention_call *call) {
     const bcl_attention_variant *const *v = variants;

@@ -28,7 +28,7 @@ typedef struct bcl_attention_variant {
     bcl_status (*backward)(const bcl_attention_call *call);
 } bcl_attention_variant;
 
-extern const bcl_attention_variant bcl_attention_blocked, bcl_attention_tiled,
+extern const bcl_attention_variant bcl_attention_blocked, bcl_attention_matrix, bcl_attention_tiled,
     bcl_attention_general;
 
 #endif

@@ -220,28 +220,6 @@ static double *spread_of_rounding(const subject *s, const outputs *o, double uni
     return spread;
 }
 
-static float widened_half(uint16_t x, bcl_element type) {
-    const uint32_t bits = (uint32_t)x << 16;
-    const int exponent = x >> 10 & 31;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    if (type == BCL_ELEMENT_BF16)
-        return wide;
-    wide = ldexpf((float)((x & 1023) + (exponent ? 1024 : 0)), (exponent ? exponent : 1) - 25);
-    return x & 0x8000 ? -wide : wide;
-}
-
-static float *widened_halves(bcl_view halves) {
-    const size_t count = (size_t)halves.rows * (size_t)halves.columns;
-    uint16_t *x = read_halves(halves);
-    float *wide = calloc(count, sizeof *wide);
-    assert_non_null(wide);
-    for (size_t i = 0; i < count; i++)
-        wide[i] = widened_half(x[i], halves.type);
-    free(x);
-    return wide;
-}
-
 /* Within the spread, and that of rounding dqkv; both with the rounding of fp32 sums beside. */
 static void check_spread(const subject *s, const outputs *half, const outputs *plain) {
     /* half of the last place of 8 bits, of 11 bits; numbers too small for that are within atol */

@@ -119,6 +119,28 @@ uint16_t rounded_half(float x, bcl_element type) {
     return type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
 }
 
+float widened_half(uint16_t x, bcl_element type) {
+    const uint32_t bits = (uint32_t)x << 16;
+    const int exponent = x >> 10 & 31;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    if (type == BCL_ELEMENT_BF16)
+        return wide;
+    wide = ldexpf((float)((x & 1023) + (exponent ? 1024 : 0)), (exponent ? exponent : 1) - 25);
+    return x & 0x8000 ? -wide : wide;
+}
+
+float *widened_halves(bcl_view halves) {
+    const size_t count = (size_t)halves.rows * (size_t)halves.columns;
+    uint16_t *x = read_halves(halves);
+    float *wide = calloc(count, sizeof *wide);
+    assert_non_null(wide);
+    for (size_t i = 0; i < count; i++)
+        wide[i] = widened_half(x[i], halves.type);
+    free(x);
+    return wide;
+}
+
 void compare_rounded(const char *what, bcl_view halves, bcl_view floats) {
     uint16_t *got = read_halves(halves);
     float *x = read_floats(floats);

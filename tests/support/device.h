@@ -40,6 +40,9 @@ float *read_floats(bcl_view view);
 uint16_t *read_halves(bcl_view view);
 /* As bf16 or f16, to nearest even, by the numbers' values. */
 uint16_t rounded_half(float x, bcl_element type);
+/* The number that such 16 bits are, and those of a matrix, the caller's to free. */
+float widened_half(uint16_t x, bcl_element type);
+float *widened_halves(bcl_view halves);
 /* Fails the test unless each of `halves` is that of `floats`, rounded. */
 void compare_rounded(const char *what, bcl_view halves, bcl_view floats);
 

@@ -116,6 +116,13 @@ bcl_element bcl_gemm_operands(const bcl_gemm *g) {
                                             : BCL_ELEMENT_F32;
 }
 
+bool bcl_gemm_find_unit(bcl_gemm_unit *out, const bcl_gemm *g) {
+    *out = (bcl_gemm_unit){.lanes = 0};
+    if (g->provider->unit)
+        g->provider->unit(g->state, out);
+    return out->lanes != 0;
+}
+
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *g) {
     return g->provider->plain;
 }

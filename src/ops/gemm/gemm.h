@@ -82,6 +82,15 @@ bool bcl_gemm_fuses(const bcl_gemm *gemm);
  * would be rounded, or f32. A and B may each be f32 all the same; and so that C, or GELU's E, can
  * be the next product's operand, they may be of this type. */
 bcl_element bcl_gemm_operands(const bcl_gemm *gemm);
+/* The matrix unit of 16-bit operands by which a provider computes. */
+typedef struct bcl_gemm_unit {
+    char options[80]; /* -DMATRIX, -DOPERAND and maybe -DEMULATE of cl/matrix.h, and the compiler's
+                       * for a kernel of many registers */
+    int lanes, rows;  /* items of a sub-group, rows of its fragments */
+    bool attention;   /* attention is to compute with it, too */
+} bcl_gemm_unit;
+/* False where it computes by none. */
+bool bcl_gemm_find_unit(bcl_gemm_unit *out, const bcl_gemm *gemm);
 /* Whether a product may go between bcl_auxiliary_begin and bcl_auxiliary_end. */
 bool bcl_gemm_runs_on_auxiliary(const bcl_gemm *gemm);
 /* Queues one product. Operands of other types than the provider computes with, of other shapes than

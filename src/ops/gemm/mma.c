@@ -17,6 +17,7 @@ enum {
     PRODUCTS = 2 /* in a launch */
 };
 
+#define INTEL_WIDE " -cl-intel-256-GRF-per-thread"
 /* What a work-group, a sub-group and an instruction compute; numbers as in matrix.h. */
 static const struct unit {
     const char *name;
@@ -26,13 +27,14 @@ static const struct unit {
     bool tf32;                  /* that unit rounds to TF32 */
     bool async;                 /* copies to local memory without registers */
     int BM, BN, WM, WN, stages; /* unless named */
+    const char *wide; /* the compiler's option for twice the registers, where there is one */
 } units[] = {
-    {"nvidia", 1, 32, 16, 16, 16, 8, true, true, 64, 64, 32, 32, 3},
-    {"rdna3", 2, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
-    {"rdna4", 3, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2},
-    {"cdna", 4, 64, 32, 32, 16, 16, false, false, 128, 128, 64, 64, 2},
-    {"intel8", 5, 8, 8, 8, 0, 0, false, false, 64, 64, 16, 16, 2},
-    {"intel16", 6, 16, 8, 16, 0, 0, false, false, 64, 64, 8, 16, 2},
+    {"nvidia", 1, 32, 16, 16, 16, 8, true, true, 64, 64, 32, 32, 3, ""},
+    {"rdna3", 2, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2, ""},
+    {"rdna4", 3, 32, 16, 16, 0, 0, false, false, 64, 64, 32, 32, 2, ""},
+    {"cdna", 4, 64, 32, 32, 16, 16, false, false, 128, 128, 64, 64, 2, ""},
+    {"intel8", 5, 8, 8, 8, 0, 0, false, false, 64, 64, 16, 16, 2, INTEL_WIDE},
+    {"intel16", 6, 16, 8, 16, 0, 0, false, false, 64, 64, 8, 16, 2, INTEL_WIDE},
 };
 enum { UNITS = sizeof units / sizeof *units };
 
@@ -46,7 +48,7 @@ typedef struct mma_state {
     bcl_device *device;
     const struct unit *unit;
     bcl_precision precision;
-    bool emulated;
+    bool emulated, attention; /* attention: of bcl_gemm_unit */
     int BM, BN, WM, WN, stages, items;
     int BK, piece; /* elements */
     size_t groups; /* wanted */
@@ -137,11 +139,11 @@ static bcl_status check_tile(const mma_state *s) {
     return BCL_OK;
 }
 
-/* "[emulated-]UNIT[:BMxBNxWMxWNxSTAGES]" */
+/* "[emulated-]UNIT[:BMxBNxWMxWNxSTAGES][:attention]" */
 static bcl_status parse(mma_state *s, const char *text) {
-    static const char word[] = "emulated-";
-    const size_t n = sizeof word - 1;
-    char rest;
+    static const char word[] = "emulated-", last[] = ":attention";
+    const size_t n = sizeof word - 1, whole = strlen(text), end = sizeof last - 1;
+    int used = 0;
     s->emulated = !strncmp(text, word, n);
     const char *name = s->emulated ? text + n : text;
     const size_t length = strcspn(name, ":");
@@ -161,10 +163,14 @@ static bcl_status parse(mma_state *s, const char *text) {
     s->WM = s->unit->WM;
     s->WN = s->unit->WN;
     s->stages = s->unit->stages;
-    if (name[length] && sscanf(name + length + 1, "%dx%dx%dx%dx%d%c", &s->BM, &s->BN, &s->WM,
-                               &s->WN, &s->stages, &rest) != 5)
+    s->attention = !is_32(s) && whole > end && !strcmp(text + whole - end, last);
+    const char *tile = name + length, *tile_end = text + whole - (s->attention ? end : 0);
+    if (tile != tile_end && (sscanf(tile, ":%dx%dx%dx%dx%d%n", &s->BM, &s->BN, &s->WM, &s->WN,
+                                    &s->stages, &used) != 5 ||
+                             tile + used != tile_end))
         return bcl_fail(BCL_ERROR_ARGUMENT,
-                        "GEMM provider \"%s:%s\": expected UNIT:BMxBNxWMxWNxSTAGES",
+                        "GEMM provider \"%s:%s\": expected UNIT:BMxBNxWMxWNxSTAGES, and behind it "
+                        "nothing or, of 16 bits, :attention",
                         provider_name(s), text);
     const int bytes = is_32(s) ? 4 : 2;
     s->BK = BK_BYTES / bytes;
@@ -281,8 +287,18 @@ static bcl_status create_fp16(void **out, bcl_device *device, const char *parame
 
 static void mma_parameters(const void *state, char *out, size_t size) {
     const mma_state *s = state;
-    snprintf(out, size, "%s%s:%dx%dx%dx%dx%d", s->emulated ? "emulated-" : "", s->unit->name, s->BM,
-             s->BN, s->WM, s->WN, s->stages);
+    snprintf(out, size, "%s%s:%dx%dx%dx%dx%d%s", s->emulated ? "emulated-" : "", s->unit->name,
+             s->BM, s->BN, s->WM, s->WN, s->stages, s->attention ? ":attention" : "");
+}
+
+static void mma_unit(const void *state, bcl_gemm_unit *out) {
+    const mma_state *s = state;
+    if (is_32(s))
+        return;
+    *out = (bcl_gemm_unit){
+        .lanes = s->unit->lanes, .rows = s->unit->rows16, .attention = s->attention};
+    snprintf(out->options, sizeof out->options, "-DMATRIX=%d -DOPERAND=%d%s", s->unit->number,
+             operand_number(s), s->emulated ? EMULATION : s->unit->wide);
 }
 
 /* Parts of K, so that a product of few tiles keeps all units busy; a function of shape and device.
@@ -485,6 +501,7 @@ out:
                                         .parameters = mma_parameters,                              \
                                         .run = mma_run,                                            \
                                         .run_gradients = mma_run_gradients,                        \
+                                        .unit = mma_unit,                                          \
                                         .free = mma_free,                                          \
                                         .fuses = true}
 DEFINE_PROVIDER(bcl_gemm_mma, "mma", BCL_PRECISION_FP32, BCL_TAKES_F32, create_fp32);

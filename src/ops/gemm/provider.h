@@ -36,6 +36,8 @@ typedef struct bcl_gemm_provider {
     bcl_status (*run)(void *state, const bcl_gemm_call *call);
     /* NULL, or both gradients in one launch, see bcl_gemm_run_gradients; only with `fuses` */
     bcl_status (*run_gradients)(void *state, const bcl_gemm_call *dx, const bcl_gemm_call *dw);
+    /* NULL, or the unit of bcl_gemm_find_unit */
+    void (*unit)(const void *state, bcl_gemm_unit *out);
     void (*free)(void *state);
     /* Its parameters hold for the whole process: two states with other parameters exclude each
      * other, and tuning tries them one by one. */

@@ -1,0 +1,64 @@
+/* Attention on the matrix unit by which products compute, where the provider's name says so: with
+ * 16-bit operands, for head sizes 32 and (not on Intel's) 64; see attention_matrix.cl. */
+#include "ops/attention.h"
+
+/* What backward takes. */
+static size_t local_bytes(int HS) {
+    const size_t tile = (size_t)(BCL_BLOCK * (HS + 8)) * sizeof(cl_ushort);
+    return 5 * tile + BCL_BLOCK * (sizeof(cl_float2) + sizeof(cl_uint));
+}
+
+/* Sub-groups of Intel's fragments have not the registers for their part of 64 columns. */
+static bool has_size(const bcl_gemm_unit *unit, int HS) {
+    return HS == 32 || (HS == 64 && unit->rows >= 16);
+}
+
+static bcl_status find_kernel(bcl_attention_call *c, const bcl_gemm_unit *unit) {
+    const bool backward = c->dqkv.buffer != NULL;
+    char options[128];
+    snprintf(options, sizeof options, "-DHS=%d %s", c->HS, unit->options);
+    return bcl_kernel_get(&c->kernel, c->ops->device, "attention_matrix.cl",
+                          backward ? "attention_matrix_backward" : "attention_matrix_forward",
+                          options);
+}
+
+static bool suits(const bcl_device *device, bcl_attention_call *c) {
+    const bcl_device_info *info = bcl_device_about(device);
+    bcl_gemm_unit unit;
+    if (!c->ops->gemm || !bcl_gemm_find_unit(&unit, c->ops->gemm) || !unit.attention ||
+        !has_size(&unit, c->HS) || c->out.type != bcl_gemm_operands(c->ops->gemm))
+        return false;
+    c->items = unit.lanes * BCL_BLOCK / unit.rows;
+    if ((size_t)c->items > info->max_work_group || local_bytes(c->HS) > info->local_memory)
+        return false;
+    c->failed = find_kernel(c, &unit);
+    return c->failed || bcl_kernel_limit(c->kernel) >= (size_t)c->items;
+}
+
+static bcl_grid grid_of(const bcl_attention_call *c, size_t kinds) {
+    return (bcl_grid){{(size_t)c->batch->N, (size_t)c->NH, kinds}, {(size_t)c->items}};
+}
+
+static bcl_status forward(const bcl_attention_call *c) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(c->failed);
+    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, 1), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
+                       bcl_ptr(c->batch->blocks), bcl_int(c->NH), bcl_float(c->scale),
+                       BCL_DROPOUT_ARGS(c->dropout)));
+out:
+    return status;
+}
+
+/* A batch of sentences of one block has no groups for dQ alone. */
+static bcl_status backward(const bcl_attention_call *c) {
+    bcl_status status = BCL_OK;
+    const size_t kinds = c->batch->longest > BCL_BLOCK ? 2 : 1;
+    BCL_TRY(c->failed);
+    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
+                       bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(c->batch->blocks),
+                       bcl_int(c->NH), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
+out:
+    return status;
+}
+
+const bcl_attention_variant bcl_attention_matrix = {"matrix", suits, forward, backward};
