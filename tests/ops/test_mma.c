@@ -533,18 +533,6 @@ static void rest_forward(float *out[], bcl_ops *ops, const test_batch *b, bool j
         free(host[i]);
 }
 
-static float *read_bf16(bcl_view view) {
-    const size_t n = (size_t)view.rows * (size_t)view.columns;
-    uint16_t *halves = read_halves(view);
-    float *x = random_floats(n, 0, 1);
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t bits = (uint32_t)halves[i] << 16;
-        memcpy(&x[i], &bits, sizeof bits);
-    }
-    free(halves);
-    return x;
-}
-
 /* With dh in 16 bits or not; out: dr, dh, dgamma and dbeta, dw, db. */
 static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool joined,
                           bool halves) {
@@ -573,7 +561,8 @@ static void rest_backward(float *out[], bcl_ops *ops, const test_batch *b, bool 
     }
     const bcl_view views[] = {dy, dh, dgamma, dbeta, dw, db};
     for (int i = 0; i < REST_OUTPUTS; i++)
-        out[i] = views[i].type == BCL_ELEMENT_F32 ? read_floats(views[i]) : read_bf16(views[i]);
+        out[i] =
+            views[i].type == BCL_ELEMENT_F32 ? read_floats(views[i]) : widened_halves(views[i]);
     bcl_buffer_free(test_device, &dgamma.buffer);
     bcl_buffer_free(test_device, &dbeta.buffer);
     guards_end();

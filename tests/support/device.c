@@ -120,14 +120,7 @@ uint16_t rounded_half(float x, bcl_element type) {
 }
 
 float widened_half(uint16_t x, bcl_element type) {
-    const uint32_t bits = (uint32_t)x << 16;
-    const int exponent = x >> 10 & 31;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    if (type == BCL_ELEMENT_BF16)
-        return wide;
-    wide = ldexpf((float)((x & 1023) + (exponent ? 1024 : 0)), (exponent ? exponent : 1) - 25);
-    return x & 0x8000 ? -wide : wide;
+    return type == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
 }
 
 float *widened_halves(bcl_view halves) {
