@@ -51,8 +51,8 @@ static inline int tile_a(int along_k, int m, int k) {
 
 #define LOADS (BLOCK * HS / PIECE / ITEMS) /* pieces of a tile that an item brings */
 
-/* to = BLOCK rows, 0 from `count`, at least 1, on: there the last one is read again, which takes no
- * branch. */
+/* to = BLOCK rows, from `count` on, which is at least 1, the last one again: what it gives has
+ * weight 0, and there is no branch. */
 INLINE void load_rows(__local element *to, __global const float *from, int stride, int count) {
     UNROLL
     for (int i = 0; i < LOADS; i++) {
@@ -60,9 +60,9 @@ INLINE void load_rows(__local element *to, __global const float *from, int strid
         const int r = piece / (HS / PIECE), c = piece % (HS / PIECE) * PIECE;
         __global const float4 *x = (__global const float4 *)(from + min(r, count - 1) * stride + c);
         const float4 low = x[0], high = x[1];
-        const uint4 rounded = (uint4)(to_elements(low.x, low.y), to_elements(low.z, low.w),
-                                      to_elements(high.x, high.y), to_elements(high.z, high.w));
-        *(__local uint4 *)(to + PLACE(r, c)) = r < count ? rounded : (uint4)(0);
+        *(__local uint4 *)(to + PLACE(r, c)) =
+            (uint4)(to_elements(low.x, low.y), to_elements(low.z, low.w),
+                    to_elements(high.x, high.y), to_elements(high.z, high.w));
     }
 }
 

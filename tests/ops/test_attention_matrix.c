@@ -1,6 +1,7 @@
-/* Attention on matrix units, every vendor's fragments emulated, forward and backward: against
- * double precision of the operands that the unit gets, with limits that are the rounding of what
- * the kernels keep in 16 bits. Guards around every output, and the same bits once more. */
+/* Attention on matrix units, every vendor's fragments emulated, and on a GPU its own unit, forward
+ * and backward: against double precision of the operands that the unit gets, with limits that are
+ * the rounding of what the kernels keep in 16 bits. Guards around every output, and the same bits
+ * once more. */
 #include "ops/attention.h"
 #include "support/device.h"
 
@@ -222,10 +223,10 @@ static void check(bcl_gemm *gemm, const int *lengths, int count, int NH, int HS,
     end(&s);
 }
 
-static bcl_gemm *create(int i, bool attention) {
+static bcl_gemm *create(const char *provider, bool attention) {
     bcl_gemm *gemm = NULL;
     char name[BCL_GEMM_NAME];
-    snprintf(name, sizeof name, "%s%s", units[i].name, attention ? ":attention" : "");
+    snprintf(name, sizeof name, "%s%s", provider, attention ? ":attention" : "");
     OK(bcl_gemm_create(&gemm, test_device, name,
                        strstr(name, "bf16") ? BCL_PRECISION_BF16 : BCL_PRECISION_FP16));
     return gemm;
@@ -233,35 +234,75 @@ static bcl_gemm *create(int i, bool attention) {
 
 /* A device whose groups are too small is a skip. */
 static bool has_groups(bcl_gemm *gemm) {
-    bcl_gemm_unit unit;
-    assert_true(bcl_gemm_find_unit(&unit, gemm));
-    const size_t items = (size_t)(unit.lanes * BCL_BLOCK / unit.rows);
-    if (items <= bcl_device_about(test_device)->max_work_group)
+    bcl_ops ops = test_ops;
+    bcl_attention_call call = {
+        .ops = &ops, .out = {.type = bcl_gemm_operands(gemm)}, .NH = 1, .HS = 32};
+    ops.gemm = gemm;
+    if (bcl_attention_matrix.suits(test_device, &call)) {
+        OK(call.failed);
         return true;
+    }
+    const size_t items = (size_t)call.items;
+    assert_true(items > bcl_device_about(test_device)->max_work_group ||
+                items > bcl_kernel_limit(call.kernel));
     printf("skipped: %s: no groups of %zu\n", bcl_gemm_name(gemm), items);
     return false;
 }
 
+static void check_all(bcl_gemm *gemm, const int sizes[2], bool few) {
+    static const int lengths[] = {1, 33, 7, 31, 32, 64, 93};
+    for (int k = test_small; k < (few ? 2 : 4); k++)
+        if (sizes[k / 2])
+            check(gemm, lengths,
+                  test_small ? 2
+                  : few      ? 3
+                             : 7,
+                  k / 2 ? 1 : 2, sizes[k / 2], k % 2 ? 0.1f : 0, 0);
+}
+
 static void test_units(void **state) {
-    static const int lengths[] = {1, 33, 7, 31, 32, 64, 93}, longest = 512;
+    static const int lengths[] = {1, 33}, longest = 512;
     const char *only = getenv("BERTCL_TEST_MMA"); /* a part of a name */
     (void)state;
     for (int i = 0; i < UNITS; i++) {
         if (only ? !strstr(units[i].name, only) : !units[i].always)
             continue;
-        bcl_gemm *gemm = create(i, true);
-        for (int k = test_small; has_groups(gemm) && k < (only ? 4 : 2); k++)
-            if (units[i].sizes[k / 2])
-                check(gemm, lengths,
-                      test_small ? 2
-                      : only     ? 7
-                                 : 3,
-                      k / 2 ? 1 : 2, units[i].sizes[k / 2], k % 2 ? 0.1f : 0, 0);
-        if (i == 0 && has_groups(gemm)) /* exp of a missing score would be infinite */
-            check(gemm, lengths, 2, 1, 32, 0, 5);
-        if (only && i == 0 && !test_small && has_groups(gemm))
-            check(gemm, &longest, 1, 1, 32, 0.25f, 0);
+        bcl_gemm *gemm = create(units[i].name, true);
+        if (has_groups(gemm)) {
+            check_all(gemm, units[i].sizes, !only);
+            if (i == 0) /* exp of a missing score would be infinite */
+                check(gemm, lengths, 2, 1, 32, 0, 5);
+            if (i == 0 && only && !test_small)
+                check(gemm, &longest, 1, 1, 32, 0.25f, 0);
+        }
         bcl_gemm_free(gemm);
+    }
+}
+
+/* The device's own unit. */
+static void test_own_unit(void **state) {
+    static const char *const names[] = {"mma-bf16", "mma-fp16"};
+    static const int lengths[] = {512, 1, 511, 30, 129};
+    (void)state;
+    if (!bcl_device_about(test_device)->gpu || test_small) /* the emulator says that it is one */
+        skip();
+    for (int i = 0; i < 2; i++) {
+        bcl_gemm *plain = NULL, *gemm;
+        bcl_gemm_unit unit;
+        const bcl_status status = bcl_gemm_create(&plain, test_device, names[i],
+                                                  i ? BCL_PRECISION_FP16 : BCL_PRECISION_BF16);
+        if (status == BCL_ERROR_UNSUPPORTED) {
+            printf("skipped: %s\n", bcl_message());
+            continue;
+        }
+        OK(status);
+        assert_true(bcl_gemm_find_unit(&unit, plain) && !unit.attention);
+        gemm = create(bcl_gemm_name(plain), true);
+        check_all(gemm, (const int[]){32, unit.rows < 16 ? 0 : 64}, false);
+        for (int k = 0; k < 2; k++)
+            check(gemm, lengths, 5, 3, k && unit.rows >= 16 ? 64 : 32, 0.1f, 0);
+        bcl_gemm_free(gemm);
+        bcl_gemm_free(plain);
     }
 }
 
@@ -275,14 +316,16 @@ static void test_suits(void **state) {
                                           : BCL_ELEMENT_BF16;
         bcl_attention_call call = {
             .ops = &ops, .out = {.type = type}, .NH = 1, .HS = k == 2 ? 48 : 32};
-        ops.gemm = create(0, k != 1);
-        if (has_groups(ops.gemm))
+        ops.gemm = create(units[0].name, k != 1);
+        if (k == 1 || has_groups(ops.gemm))
             assert_int_equal(bcl_attention_matrix.suits(test_device, &call), k == 0);
         bcl_gemm_free(ops.gemm);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_units), cmocka_unit_test(test_suits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_units),
+                                       cmocka_unit_test(test_own_unit),
+                                       cmocka_unit_test(test_suits)};
     return TEST_RUN_ON_DEVICE(tests);
 }
