@@ -257,7 +257,7 @@ static void check_all(bcl_gemm *gemm, const int sizes[2], bool few) {
                   test_small ? 2
                   : few      ? 3
                              : 7,
-                  k / 2 ? 1 : 2, sizes[k / 2], k % 2 ? 0.1f : 0, 0);
+                  k / 2 || test_small ? 1 : 2, sizes[k / 2], k % 2 ? 0.1f : 0, 0);
 }
 
 static void test_units(void **state) {
@@ -270,7 +270,7 @@ static void test_units(void **state) {
         bcl_gemm *gemm = create(units[i].name, true);
         if (has_groups(gemm)) {
             check_all(gemm, units[i].sizes, !only);
-            if (i == 0) /* exp of a missing score would be infinite */
+            if (i == 0 && !test_small) /* exp of a missing score would be infinite */
                 check(gemm, lengths, 2, 1, 32, 0, 5);
             if (i == 0 && only && !test_small)
                 check(gemm, &longest, 1, 1, 32, 0.25f, 0);
