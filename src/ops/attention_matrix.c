@@ -8,9 +8,21 @@ static size_t local_bytes(int HS) {
     return 5 * tile + BCL_BLOCK * (sizeof(cl_float2) + sizeof(cl_uint));
 }
 
-/* Sub-groups of Intel's fragments have not the registers for their part of 64 columns. */
-static bool has_size(const bcl_gemm_unit *unit, int HS) {
-    return HS == 32 || (HS == 64 && unit->rows >= 16);
+/* Sub-groups of Intel's fragments have not the registers for their part of 64 columns, those of 8
+ * lanes in fp16 not for 32. */
+static bool has_registers(const bcl_gemm_unit *unit, bcl_element type, int HS) {
+    return unit->lanes == 8 && type == BCL_ELEMENT_F16 ? false
+                                                       : HS == 32 || (HS == 64 && unit->rows >= 16);
+}
+
+static bool find_unit(bcl_gemm_unit *unit, const bcl_ops *ops, int HS) {
+    return ops->gemm && bcl_gemm_find_unit(unit, ops->gemm) && unit->attention &&
+           has_registers(unit, bcl_gemm_operands(ops->gemm), HS);
+}
+
+bool bcl_attention_on_unit(const bcl_ops *ops, int HS) {
+    bcl_gemm_unit unit;
+    return find_unit(&unit, ops, HS);
 }
 
 static bcl_status find_kernel(bcl_attention_call *c, const bcl_gemm_unit *unit) {
@@ -25,8 +37,7 @@ static bcl_status find_kernel(bcl_attention_call *c, const bcl_gemm_unit *unit) 
 static bool suits(const bcl_device *device, bcl_attention_call *c) {
     const bcl_device_info *info = bcl_device_about(device);
     bcl_gemm_unit unit;
-    if (!c->ops->gemm || !bcl_gemm_find_unit(&unit, c->ops->gemm) || !unit.attention ||
-        !has_size(&unit, c->HS) || c->out.type != bcl_gemm_operands(c->ops->gemm))
+    if (!find_unit(&unit, c->ops, c->HS) || c->out.type != bcl_gemm_operands(c->ops->gemm))
         return false;
     c->items = unit.lanes * BCL_BLOCK / unit.rows;
     if ((size_t)c->items > info->max_work_group || local_bytes(c->HS) > info->local_memory)

@@ -176,6 +176,8 @@ bcl_status bcl_layernorm_linear_backward(bcl_ops *ops, bcl_view dr, bcl_view dh,
 bcl_status bcl_attention_forward(bcl_ops *ops, bcl_view out, bcl_view lse,
                                  bcl_view qkv /* (T,3,NH,HS) */, const bcl_batch_layout *batch,
                                  int NH, int HS, bcl_dropout dropout);
+/* Whether products and attention of this head size are computed on the same matrix unit. */
+bool bcl_attention_on_unit(const bcl_ops *ops, int HS);
 /* delta (T,NH) is scratch. dqkv has the type of out. */
 bcl_status bcl_attention_backward(bcl_ops *ops, bcl_view dqkv, bcl_view delta, bcl_view dout,
                                   bcl_view out, bcl_view lse, bcl_view qkv,

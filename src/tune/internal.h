@@ -60,6 +60,17 @@ double bcl_tune_gflops(const bcl_tune_session *s, const bcl_tune_candidate *c);
  * slow compiler makes of the first candidate is in the cache for the run that follows. */
 double bcl_tune_seconds_left(const bcl_tune_session *s);
 
+/* ---- attention ---- */
+
+/* What becomes of `name`, which has attention on the matrix unit by which `plain_name` computes
+ * products: right if it is, and for every head size faster than without. *error: relative L2. */
+bcl_status bcl_tune_attention(bcl_tune_state *state, double *error, char *reason, size_t size,
+                              bcl_device *device, const char *name, const char *plain_name,
+                              bcl_precision precision);
+/* Behind the name of a provider. */
+#define BCL_TUNE_ATTENTION ":attention"
+bool bcl_tune_has_attention(const bcl_tune_candidate *c);
+
 /* ---- operands and what they should give ---- */
 
 typedef struct bcl_tune_operands bcl_tune_operands;

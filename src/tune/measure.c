@@ -4,6 +4,7 @@
 #include "tune/internal.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -287,6 +288,46 @@ static void run_rounds(measure *w) {
     }
 }
 
+/* The fastest right one, with attention on its matrix unit: a candidate of its own, whose products'
+ * times are known. */
+static bcl_status try_attention(measure *w) {
+    bcl_status status = BCL_OK;
+    bcl_tune_session *s = w->session;
+    const bcl_precision precision = s->options->precision;
+    int best = -1;
+    char name[BCL_GEMM_NAME], reason[200] = "";
+    bcl_gemm_unit unit;
+    bcl_tune_state state;
+    double error;
+    for (int c = 0; c < s->candidate_count; c++)
+        if (w->gemms[c] && s->candidates[c].state == BCL_TUNE_RIGHT &&
+            s->candidates[c].precision == precision &&
+            (best < 0 ||
+             bcl_tune_gflops(s, &s->candidates[c]) > bcl_tune_gflops(s, &s->candidates[best])))
+            best = c;
+    if (best < 0 || !bcl_gemm_find_unit(&unit, w->gemms[best]) || bcl_tune_seconds_left(s) <= 0)
+        return BCL_OK;
+    const int count = s->candidate_count;
+    snprintf(name, sizeof name, "%.400s" BCL_TUNE_ATTENTION, s->candidates[best].name);
+    list_one(w, name, precision);
+    if (s->candidate_count == count) /* it was tried, or there is no place */
+        return BCL_OK;
+    tell(w, (bcl_tune_message){.kind = BCL_TUNE_TRYING, .candidate = count});
+    for (int i = 0; i < s->shape_count; i++)
+        if (s->candidates[best].seconds[i] > 0)
+            tell(w, (bcl_tune_message){.kind = BCL_TUNE_TIMED,
+                                       .candidate = count,
+                                       .shape = i,
+                                       .value = s->candidates[best].seconds[i]});
+    BCL_TRY(bcl_tune_attention(&state, &error, reason, sizeof reason, w->device, name,
+                               s->candidates[best].name, precision));
+    tell_state(w, count, state, fmax(error, s->candidates[best].error), reason);
+out:
+    if (status)
+        tell_state(w, count, BCL_TUNE_FAILED, 0, bcl_message());
+    return BCL_OK;
+}
+
 static bcl_status work(measure *w) {
     bcl_status status = BCL_OK;
     bcl_tune_session *s = w->session;
@@ -300,10 +341,13 @@ static bcl_status work(measure *w) {
         const bool waiting = candidate->state == BCL_TUNE_WAITING;
         /* one that was right before another crashed only has to be made again */
         const bool again = candidate->state == BCL_TUNE_RIGHT && !provider->exclusive;
+        if (bcl_tune_has_attention(candidate))
+            continue;
         if ((waiting || again) && (provider != &bcl_gemm_reference || !any_right(s)))
             BCL_TRY(try_candidate(w, c));
     }
     run_rounds(w);
+    BCL_TRY(try_attention(w));
 out:
     for (int c = 0; c < BCL_TUNE_CANDIDATES; c++)
         drop(w, c);

@@ -66,6 +66,11 @@ double bcl_tune_gflops(const bcl_tune_session *s, const bcl_tune_candidate *c) {
     return groups ? exp(sum / groups) : 0;
 }
 
+bool bcl_tune_has_attention(const bcl_tune_candidate *c) {
+    const size_t n = strlen(c->name), end = sizeof BCL_TUNE_ATTENTION - 1;
+    return n > end && !strcmp(c->name + n - end, BCL_TUNE_ATTENTION);
+}
+
 void bcl_tune_apply(bcl_tune_session *s, const bcl_tune_message *m) {
     bcl_tune_candidate *c = &s->candidates[m->candidate];
     switch (m->kind) {

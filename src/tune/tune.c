@@ -88,7 +88,9 @@ static int better_first(const void *a, const void *b) {
     const bcl_tune_candidate *x = a, *y = b;
     if (is_right(x) != is_right(y))
         return is_right(y) - is_right(x);
-    return (x->gflops < y->gflops) - (x->gflops > y->gflops);
+    if (x->gflops != y->gflops)
+        return (x->gflops < y->gflops) - (x->gflops > y->gflops);
+    return bcl_tune_has_attention(y) - bcl_tune_has_attention(x);
 }
 
 __attribute__((format(printf, 2, 3))) static void set_reason(bcl_gemm_choice *choice,
@@ -117,7 +119,8 @@ static void choose(bcl_tune_result *out, const bcl_tune_session *s) {
         of_precision += c->precision == precision;
         if (c->precision != precision)
             fp32 = c;
-        else if (is_right(c) && (!best || c->gflops > WORTH * best->gflops))
+        else if (is_right(c) && !bcl_tune_has_attention(c) &&
+                 (!best || c->gflops > WORTH * best->gflops))
             best = c;
     }
     choice->quick = s->options->quick;
@@ -141,12 +144,26 @@ static void choose(bcl_tune_result *out, const bcl_tune_session *s) {
         snprintf(choice->name, sizeof choice->name, "%s", best->name);
 }
 
+/* The same with attention on the matrix unit, where that is right and the faster. */
+static void choose_attention(bcl_gemm_choice *choice, const bcl_tune_session *s) {
+    const size_t n = strlen(choice->name);
+    for (int i = 0; n && i < s->candidate_count; i++) {
+        const bcl_tune_candidate *c = &s->candidates[i];
+        if (is_right(c) && bcl_tune_has_attention(c) && !strncmp(c->name, choice->name, n) &&
+            !strcmp(c->name + n, BCL_TUNE_ATTENTION)) {
+            snprintf(choice->name, sizeof choice->name, "%s", c->name);
+            return;
+        }
+    }
+}
+
 /* Chosen first, then right by falling speed, then the rest. */
 static bcl_status make_result(bcl_tune_result *out, bcl_tune_session *s) {
     bcl_status status = BCL_OK;
     for (int i = 0; i < s->candidate_count; i++)
         s->candidates[i].gflops = bcl_tune_gflops(s, &s->candidates[i]);
     choose(out, s);
+    choose_attention(&out->choice, s);
     BCL_NEW(out->candidates, (size_t)s->candidate_count);
     for (int i = 0; i < s->candidate_count; i++)
         if (s->candidates[i].state != BCL_TUNE_SAME)

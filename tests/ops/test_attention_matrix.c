@@ -19,7 +19,6 @@ static const struct unit {
     {"mma-bf16:emulated-cdna:64x64x32x32x2", {64}, false},
     {"mma-fp16:emulated-cdna:64x32x64x32x2", {32}, false},
     {"mma-bf16:emulated-intel8:32x32x16x16x2", {32}, false},
-    {"mma-fp16:emulated-intel8:32x32x8x8x2", {32}, false},
     {"mma-bf16:emulated-intel16:32x64x16x32x2", {32}, false},
     {"mma-fp16:emulated-intel16:64x32x8x16x2", {32}, false},
 };
