@@ -3,6 +3,10 @@
 
 #include <math.h>
 
+/* Unit roundoff of operands. */
+static const double units[BCL_PRECISIONS] = {
+    [BCL_PRECISION_BF16] = 0x1p-8, [BCL_PRECISION_FP16] = 0x1p-11, [BCL_PRECISION_TF32] = 0x1p-11};
+
 static bool tanh_form(const bcl_bench_operation *o) {
     return o->config->activation == BCL_GELU_TANH;
 }
@@ -55,15 +59,34 @@ static bcl_exact_attention exact_attention(bcl_bench_operation *o) {
                                  .qkv = bcl_bench_exact(o, AQKV)};
 }
 
+/* What is right of an output, and with products on a matrix unit what rounding their operands
+ * gives: of the largest of its elements, as each is a sum of many. */
+static bcl_status expect_attention(bcl_bench_operation *o, int at, bcl_error_limit limit) {
+    const bool rounds = bcl_attention_on_unit(&o->ops, o->config->head_size);
+    if (rounds)
+        limit.rtol = 4 * units[bcl_gemm_precision(o->ops.gemm)];
+    return bcl_bench_expected(o, at, rounds, limit);
+}
+
+static void set_size(bcl_bench_tensor *t) {
+    double most = 0;
+    for (size_t i = 0; i < t->period; i++)
+        most = fmax(most, fabs(t->want[i]));
+    for (size_t i = 0; t->size && i < t->period; i++)
+        t->size[i] = most;
+}
+
 bcl_status bcl_bench_attention_expect(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     bcl_exact_attention a = exact_attention(o);
     BCL_TRY(a.qkv ? BCL_OK : BCL_ERROR_MEMORY);
-    BCL_TRY(bcl_bench_expected(o, AOUT, false, bcl_exact_limit.attention));
-    BCL_TRY(bcl_bench_expected(o, ALSE, false, bcl_exact_limit.attention_lse));
+    BCL_TRY(expect_attention(o, AOUT, bcl_exact_limit.attention));
+    BCL_TRY(expect_attention(o, ALSE, bcl_exact_limit.attention_lse));
     a.out = o->tensors[AOUT].want;
     a.lse = o->tensors[ALSE].want;
     BCL_TRY(bcl_exact_attention_run(&a));
+    set_size(&o->tensors[AOUT]);
+    set_size(&o->tensors[ALSE]);
 out:
     return status;
 }
@@ -109,7 +132,7 @@ bcl_status bcl_bench_attention_backward_expect(bcl_bench_operation *o) {
     bcl_exact_attention a = exact_attention(o);
     BCL_NEW(out, o->tensors[AOUT].count);
     BCL_NEW(lse, o->tensors[ALSE].count);
-    BCL_TRY(bcl_bench_expected(o, ADQKV, false, bcl_exact_limit.attention_gradient));
+    BCL_TRY(expect_attention(o, ADQKV, bcl_exact_limit.attention_gradient));
     a.out = out;
     a.lse = lse;
     a.dqkv = o->tensors[ADQKV].want;
@@ -117,6 +140,7 @@ bcl_status bcl_bench_attention_backward_expect(bcl_bench_operation *o) {
     a.given = bcl_bench_exact(o, AOUT);
     BCL_TRY(a.dout && a.given ? BCL_OK : BCL_ERROR_MEMORY);
     BCL_TRY(bcl_exact_attention_run(&a));
+    set_size(&o->tensors[ADQKV]);
 out:
     free(out);
     free(lse);
@@ -144,9 +168,6 @@ static void linear_shape(bcl_bench_operation *o, double products) {
 /* What rounding gives with operands of the provider's precision: as the tuner's limit, per element
  * of a sum of K terms of like size. */
 static double rounding(const bcl_bench_operation *o, int K) {
-    static const double units[BCL_PRECISIONS] = {[BCL_PRECISION_BF16] = 0x1p-8,
-                                                 [BCL_PRECISION_FP16] = 0x1p-11,
-                                                 [BCL_PRECISION_TF32] = 0x1p-11};
     return 6 * units[bcl_gemm_precision(o->ops.gemm)] / sqrt((double)K);
 }
 
