@@ -1,6 +1,6 @@
 /* Rows on GPUs, whose groups have many items and VW = 1: ROW_ITEMS of a group have a row, 32 or
  * with -DROW_GROUP all, and an item keeps its numbers of the row in registers, so that each is read
- * once, and all at once. WIDTH: columns of a row by 64, rounded up. Behind common.h. */
+ * once, and all at once. WIDTH: columns of a row. Behind common.h. */
 #ifdef ROW_GROUP
 #define ROW_ITEMS LS
 #else

@@ -1,20 +1,11 @@
 /* One operation of a step with its operands on a device and what they must become. Knows nothing of
  * what it computes: see kinds.c. */
 #include "bench/internal.h"
-#include "util/half.h"
 
 enum { BLOCK = 1 << 20 }; /* elements that are copied at once */
 
 static bool is_half(const bcl_bench_tensor *t) {
     return bcl_element_bytes(t->view.type) == sizeof(uint16_t);
-}
-
-static uint16_t round_half(float x, bcl_element type) {
-    return type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
-}
-
-static float widen_half(uint16_t x, bcl_element type) {
-    return type == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
 }
 
 /* The input as it lies on the device: NULL where there is none, *made to free. */
@@ -26,7 +17,7 @@ static bcl_status contents(const void **out, uint16_t **made, const bcl_bench_te
         goto out;
     BCL_NEW(*made, t->period);
     for (size_t i = 0; i < t->period; i++)
-        (*made)[i] = round_half(t->host[i], t->view.type);
+        (*made)[i] = bcl_element_round(t->host[i], t->view.type);
     *out = *made;
 out:
     return status;
@@ -85,7 +76,7 @@ bcl_element bcl_bench_operands(const bcl_bench_operation *o) {
 /* What is read of it is what the device is given. */
 static bcl_status put_in(bcl_bench_operation *o, bcl_bench_tensor *t) {
     for (size_t i = 0; is_half(t) && i < t->period; i++)
-        t->host[i] = widen_half(round_half(t->host[i], t->view.type), t->view.type);
+        t->host[i] = bcl_element_widen(bcl_element_round(t->host[i], t->view.type), t->view.type);
     return fill(o, t);
 }
 
@@ -185,7 +176,7 @@ static void widen(float *out, const char *bytes, const bcl_bench_tensor *t, size
             out[i] = (float)x;
         } else if (is_half(t)) {
             memcpy(&h, bytes + i * sizeof h, sizeof h);
-            out[i] = widen_half(h, type);
+            out[i] = bcl_element_widen(h, type);
         }
     }
 }
@@ -238,14 +229,6 @@ bcl_status bcl_bench_element(double *got, double *want, bcl_bench_operation *o, 
 
 /* ---- the batch ---- */
 
-static bcl_status upload(bcl_view *out, bcl_device *device, const int32_t *x, int count) {
-    bcl_status status = BCL_OK;
-    BCL_TRY(bcl_view_create(out, device, BCL_ELEMENT_I32, count, 1, "a batch"));
-    BCL_TRY(bcl_buffer_write(device, out->buffer, 0, x, out->bytes, true));
-out:
-    return status;
-}
-
 static bcl_status open_batch(bcl_bench_operation *o) {
     bcl_status status = BCL_OK;
     const bcl_bench_sentences *s = o->sentences;
@@ -254,14 +237,7 @@ static bcl_status open_batch(bcl_bench_operation *o) {
         which[i] = (uint32_t)i;
     BCL_TRY(bcl_batch_create(&o->host, s->tokens, s->count));
     BCL_TRY(bcl_batch_pack(&o->host, s->samples, which, s->count, s->slot_of));
-    const int T = o->batch.T = o->host.T, B = o->batch.B = o->host.B, N = o->batch.N = o->host.N;
-    const int U = o->batch.U = o->host.U;
-    o->batch.longest = o->host.longest;
-#define X(name, most, used)                                                                        \
-    if ((used) > 0)                                                                                \
-        BCL_TRY(upload(&o->batch.name, o->ops.device, o->host.name, used));
-    BCL_BATCH_LISTS(X)
-#undef X
+    BCL_TRY(bcl_batch_lists_create(&o->batch, &o->host, o->ops.device));
 out:
     return status;
 }
@@ -304,9 +280,7 @@ void bcl_bench_operation_close(bcl_bench_operation *o) {
             free(all[k]);
     }
     bcl_sums_free(o->ops.sums);
-#define X(name, most, used) bcl_buffer_free(o->ops.device, &o->batch.name.buffer);
-    BCL_BATCH_LISTS(X)
-#undef X
+    bcl_batch_lists_free(&o->batch, o->ops.device);
     bcl_batch_free(&o->host);
     *o = (bcl_bench_operation){0};
 }

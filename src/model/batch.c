@@ -131,3 +131,31 @@ bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uin
         sort_words(batch, slot_of);
     return BCL_OK;
 }
+
+static bcl_status upload(bcl_view *out, bcl_device *device, const int32_t *x, int count) {
+    bcl_status status = BCL_OK;
+    BCL_TRY(bcl_view_create(out, device, BCL_ELEMENT_I32, count, 1, "a batch"));
+    BCL_TRY(bcl_buffer_write(device, out->buffer, 0, x, out->bytes, true));
+out:
+    return status;
+}
+
+bcl_status bcl_batch_lists_create(bcl_batch_layout *out, const bcl_batch *batch,
+                                  bcl_device *device) {
+    bcl_status status = BCL_OK;
+    const int T = batch->T, B = batch->B, N = batch->N, U = batch->U;
+    *out = (bcl_batch_layout){.T = T, .B = B, .N = N, .longest = batch->longest, .U = U};
+#define X(name, most, used)                                                                        \
+    if ((used) > 0)                                                                                \
+        BCL_TRY(upload(&out->name, device, batch->name, (int)(used)));
+    BCL_BATCH_LISTS(X)
+#undef X
+out:
+    return status;
+}
+
+void bcl_batch_lists_free(bcl_batch_layout *lists, bcl_device *device) {
+#define X(name, most, used) bcl_buffer_free(device, &lists->name.buffer);
+    BCL_BATCH_LISTS(X)
+#undef X
+}

@@ -35,6 +35,12 @@ void bcl_batch_free(bcl_batch *batch);
 bcl_status bcl_batch_pack(bcl_batch *batch, const bcl_sample *samples, const uint32_t *which,
                           int count, const int32_t *slot_of);
 
+/* The lists of a packed batch on a device, each in a buffer of its own; to be freed also where this
+ * fails. */
+bcl_status bcl_batch_lists_create(bcl_batch_layout *out, const bcl_batch *batch,
+                                  bcl_device *device);
+void bcl_batch_lists_free(bcl_batch_layout *lists, bcl_device *device);
+
 /* ---- parameters ---- */
 
 /* What a new model has in a parameter: weights are drawn from N(0, initializer_range^2). */

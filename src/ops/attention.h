@@ -28,6 +28,10 @@ typedef struct bcl_attention_variant {
     bcl_status (*backward)(const bcl_attention_call *call);
 } bcl_attention_variant;
 
+/* Launch the kernel that the variant found, one that takes the list of blocks. */
+bcl_status bcl_attention_blocks_forward(const bcl_attention_call *call, bcl_grid grid);
+bcl_status bcl_attention_blocks_backward(const bcl_attention_call *call, bcl_grid grid);
+
 extern const bcl_attention_variant bcl_attention_blocked, bcl_attention_matrix, bcl_attention_tiled,
     bcl_attention_general;
 

@@ -51,25 +51,12 @@ static bcl_grid grid_of(const bcl_attention_call *c, size_t kinds) {
 }
 
 static bcl_status forward(const bcl_attention_call *c) {
-    bcl_status status = BCL_OK;
-    BCL_TRY(c->failed);
-    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, 1), bcl_ptr(c->out), bcl_ptr(c->lse), bcl_ptr(c->qkv),
-                       bcl_ptr(c->batch->blocks), bcl_int(c->NH), bcl_float(c->scale),
-                       BCL_DROPOUT_ARGS(c->dropout)));
-out:
-    return status;
+    return bcl_attention_blocks_forward(c, grid_of(c, 1));
 }
 
 /* A batch of sentences of one block has no groups for dQ alone. */
 static bcl_status backward(const bcl_attention_call *c) {
-    bcl_status status = BCL_OK;
-    const size_t kinds = c->batch->longest > BCL_BLOCK ? 2 : 1;
-    BCL_TRY(c->failed);
-    BCL_TRY(BCL_LAUNCH(c->kernel, grid_of(c, kinds), bcl_ptr(c->dqkv), bcl_ptr(c->dout),
-                       bcl_ptr(c->out), bcl_ptr(c->qkv), bcl_ptr(c->lse), bcl_ptr(c->batch->blocks),
-                       bcl_int(c->NH), bcl_float(c->scale), BCL_DROPOUT_ARGS(c->dropout)));
-out:
-    return status;
+    return bcl_attention_blocks_backward(c, grid_of(c, c->batch->longest > BCL_BLOCK ? 2 : 1));
 }
 
 const bcl_attention_variant bcl_attention_matrix = {"matrix", suits, forward, backward};

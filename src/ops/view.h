@@ -4,6 +4,7 @@
 #define BCL_OPS_VIEW_H
 
 #include "ocl/ocl.h"
+#include "util/half.h"
 
 typedef enum bcl_element {
     BCL_ELEMENT_F32,
@@ -16,6 +17,14 @@ typedef enum bcl_element {
 const char *bcl_element_name(bcl_element element);
 static inline size_t bcl_element_bytes(bcl_element element) {
     return element == BCL_ELEMENT_BF16 || element == BCL_ELEMENT_F16 ? 2 : 4;
+}
+
+/* Numbers of the two types of 16 bits. */
+static inline uint16_t bcl_element_round(float x, bcl_element element) {
+    return element == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
+}
+static inline float bcl_element_widen(uint16_t x, bcl_element element) {
+    return element == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
 }
 
 /* A row-major matrix at the start of a buffer, which may itself be a part of another. A vector of

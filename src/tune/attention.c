@@ -3,7 +3,6 @@
 #include "model/model.h"
 #include "ops/exact.h"
 #include "tune/internal.h"
-#include "util/half.h"
 
 #include <math.h>
 
@@ -36,9 +35,7 @@ static void trial_close(trial *t) {
     (void)bcl_device_finish(t->device);
     for (int i = 0; i < VIEWS; i++)
         bcl_buffer_free(t->device, &t->views[i].buffer);
-#define X(name, most, used) bcl_buffer_free(t->device, &t->batch.name.buffer);
-    BCL_BATCH_LISTS(X)
-#undef X
+    bcl_batch_lists_free(&t->batch, t->device);
     bcl_batch_free(&t->host);
     free(t->qkv);
     free(t->dout);
@@ -67,24 +64,13 @@ static bcl_status open_batch(trial *t, const int *lengths, int count) {
     }
     BCL_TRY(bcl_batch_create(&t->host, tokens, count));
     BCL_TRY(bcl_batch_pack(&t->host, samples, order, count, NULL));
-    const int T = t->batch.T = t->host.T, B = t->batch.B = t->host.B, N = t->batch.N = t->host.N;
-    const int U = t->batch.U = t->host.U;
-    t->batch.longest = t->host.longest;
-#define X(name, most, used)                                                                        \
-    if ((used) > 0)                                                                                \
-        BCL_TRY(upload(&t->batch.name, t->device, BCL_ELEMENT_I32, t->host.name, (int)(used), 1));
-    BCL_BATCH_LISTS(X)
-#undef X
+    BCL_TRY(bcl_batch_lists_create(&t->batch, &t->host, t->device));
 out:
     return status;
 }
 
-static float widen_half(uint16_t x, bcl_element type) {
-    return type == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
-}
-
 static float nearest(float x, bcl_element type) {
-    return widen_half(type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x), type);
+    return bcl_element_widen(bcl_element_round(x, type), type);
 }
 
 /* The operands of head size HS, rounded to the unit's so that only what it computes is checked. */
@@ -141,7 +127,7 @@ static bcl_status distance(double *out, trial *t, int view, const double *want) 
     BCL_NEW(got, n);
     BCL_TRY(bcl_buffer_read(t->device, v->buffer, 0, got, n * sizeof *got, true));
     for (size_t i = 0; i < n; i++) {
-        const double e = (double)widen_half(got[i], v->type) - want[i];
+        const double e = (double)bcl_element_widen(got[i], v->type) - want[i];
         off += e * e;
         all += want[i] * want[i];
     }

@@ -67,8 +67,6 @@ double bcl_tune_seconds_left(const bcl_tune_session *s);
 bcl_status bcl_tune_attention(bcl_tune_state *state, double *error, char *reason, size_t size,
                               bcl_device *device, const char *name, const char *plain_name,
                               bcl_precision precision);
-/* Behind the name of a provider. */
-#define BCL_TUNE_ATTENTION ":attention"
 bool bcl_tune_has_attention(const bcl_tune_candidate *c);
 
 /* ---- operands and what they should give ---- */

@@ -308,7 +308,7 @@ static bcl_status try_attention(measure *w) {
     if (best < 0 || !bcl_gemm_find_unit(&unit, w->gemms[best]) || bcl_tune_seconds_left(s) <= 0)
         return BCL_OK;
     const int count = s->candidate_count;
-    snprintf(name, sizeof name, "%.400s" BCL_TUNE_ATTENTION, s->candidates[best].name);
+    snprintf(name, sizeof name, "%.400s" BCL_GEMM_ATTENTION, s->candidates[best].name);
     list_one(w, name, precision);
     if (s->candidate_count == count) /* it was tried, or there is no place */
         return BCL_OK;

@@ -67,8 +67,8 @@ double bcl_tune_gflops(const bcl_tune_session *s, const bcl_tune_candidate *c) {
 }
 
 bool bcl_tune_has_attention(const bcl_tune_candidate *c) {
-    const size_t n = strlen(c->name), end = sizeof BCL_TUNE_ATTENTION - 1;
-    return n > end && !strcmp(c->name + n - end, BCL_TUNE_ATTENTION);
+    const size_t n = strlen(c->name), end = sizeof BCL_GEMM_ATTENTION - 1;
+    return n > end && !strcmp(c->name + n - end, BCL_GEMM_ATTENTION);
 }
 
 void bcl_tune_apply(bcl_tune_session *s, const bcl_tune_message *m) {

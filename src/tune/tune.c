@@ -150,7 +150,7 @@ static void choose_attention(bcl_gemm_choice *choice, const bcl_tune_session *s)
     for (int i = 0; n && i < s->candidate_count; i++) {
         const bcl_tune_candidate *c = &s->candidates[i];
         if (is_right(c) && bcl_tune_has_attention(c) && !strncmp(c->name, choice->name, n) &&
-            !strcmp(c->name + n, BCL_TUNE_ATTENTION)) {
+            !strcmp(c->name + n, BCL_GEMM_ATTENTION)) {
             snprintf(choice->name, sizeof choice->name, "%s", c->name);
             return;
         }

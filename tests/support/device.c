@@ -1,5 +1,4 @@
 #include "support/device.h"
-#include "util/half.h"
 
 bcl_device *test_device;
 bcl_ops test_ops;
@@ -116,11 +115,11 @@ uint16_t *read_halves(bcl_view view) {
 }
 
 uint16_t rounded_half(float x, bcl_element type) {
-    return type == BCL_ELEMENT_BF16 ? bcl_bf16_round(x) : bcl_fp16_round(x);
+    return bcl_element_round(x, type);
 }
 
 float widened_half(uint16_t x, bcl_element type) {
-    return type == BCL_ELEMENT_BF16 ? bcl_bf16_widen(x) : bcl_fp16_widen(x);
+    return bcl_element_widen(x, type);
 }
 
 float *widened_halves(bcl_view halves) {

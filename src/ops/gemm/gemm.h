@@ -82,6 +82,8 @@ bool bcl_gemm_fuses(const bcl_gemm *gemm);
  * would be rounded, or f32. A and B may each be f32 all the same; and so that C, or GELU's E, can
  * be the next product's operand, they may be of this type. */
 bcl_element bcl_gemm_operands(const bcl_gemm *gemm);
+/* Behind the name of such a provider: attention, too. */
+#define BCL_GEMM_ATTENTION ":attention"
 /* The matrix unit of 16-bit operands by which a provider computes. */
 typedef struct bcl_gemm_unit {
     char options[80]; /* -DMATRIX, -DOPERAND and maybe -DEMULATE of cl/matrix.h, and the compiler's

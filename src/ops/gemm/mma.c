@@ -141,7 +141,7 @@ static bcl_status check_tile(const mma_state *s) {
 
 /* "[emulated-]UNIT[:BMxBNxWMxWNxSTAGES][:attention]" */
 static bcl_status parse(mma_state *s, const char *text) {
-    static const char word[] = "emulated-", last[] = ":attention";
+    static const char word[] = "emulated-", last[] = BCL_GEMM_ATTENTION;
     const size_t n = sizeof word - 1, whole = strlen(text), end = sizeof last - 1;
     int used = 0;
     s->emulated = !strncmp(text, word, n);
@@ -288,7 +288,7 @@ static bcl_status create_fp16(void **out, bcl_device *device, const char *parame
 static void mma_parameters(const void *state, char *out, size_t size) {
     const mma_state *s = state;
     snprintf(out, size, "%s%s:%dx%dx%dx%dx%d%s", s->emulated ? "emulated-" : "", s->unit->name,
-             s->BM, s->BN, s->WM, s->WN, s->stages, s->attention ? ":attention" : "");
+             s->BM, s->BN, s->WM, s->WN, s->stages, s->attention ? BCL_GEMM_ATTENTION : "");
 }
 
 static void mma_unit(const void *state, bcl_gemm_unit *out) {
