@@ -28,20 +28,12 @@ __kernel void embedding_forward(COPY_PARAMETER __global float *restrict y /* (T,
     const int own = GROUP_ID(0, LS) * ROWS + get_local_id(0) / ROW_ITEMS, t = min(own, T - 1);
     word += (size_t)ids[t] * WIDTH;
     position += (size_t)positions[t] * WIDTH;
-    float v[KEPT], sum = 0, square = 0;
+    float v[KEPT];
     UNROLL
     for (int i = 0; i < KEPT; i++)
         v[i] = gather(word, position, type, row_place(item, i), 1);
-    UNROLL
-    for (int i = 0; i < KEPT; i++)
-        sum += IN_ROW(ROW_COLUMN(item, i)) ? v[i] : 0;
-    const float m = row_sum(sum, scratch) / WIDTH;
-    UNROLL
-    for (int i = 0; i < KEPT; i++) {
-        const float d = IN_ROW(ROW_COLUMN(item, i)) ? v[i] - m : 0;
-        square += d * d;
-    }
-    const float s = 1.0f / sqrt(row_sum(square, scratch + SCRATCH) / WIDTH + eps);
+    const float m = numbers_sum(v, item, scratch) / WIDTH;
+    const float s = 1.0f / sqrt(squares_sum(v, m, item, scratch + SCRATCH) / WIDTH + eps);
     if (own >= T)
         return;
     const size_t row = (size_t)t * WIDTH;

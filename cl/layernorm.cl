@@ -68,17 +68,8 @@ residual_layernorm_forward(COPY_PARAMETER __global float *restrict y /* (T,C) */
                 v[4 * k + w] += h[4 * k + w] * factor[w];
         }
     }
-    float sum = 0, square = 0;
-    UNROLL
-    for (int i = 0; i < KEPT; i++)
-        sum += IN_ROW(ROW_COLUMN(item, i)) ? v[i] : 0;
-    const float m = row_sum(sum, scratch) / WIDTH;
-    UNROLL
-    for (int i = 0; i < KEPT; i++) {
-        const float d = IN_ROW(ROW_COLUMN(item, i)) ? v[i] - m : 0;
-        square += d * d;
-    }
-    const float s = 1.0f / sqrt(row_sum(square, scratch + SCRATCH) / WIDTH + eps);
+    const float m = numbers_sum(v, item, scratch) / WIDTH;
+    const float s = 1.0f / sqrt(squares_sum(v, m, item, scratch + SCRATCH) / WIDTH + eps);
     if (own >= T)
         return;
     UNROLL

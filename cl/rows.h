@@ -42,3 +42,24 @@ static inline float row_sum(float x, __local float4 *scratch /* (SCRATCH) */) {
     return items_sum(each + lid / ROW_ITEMS * ROW_ITEMS);
 #endif
 }
+
+/* Of the numbers v that the items of a row keep, their sum and that of their squared distances from
+ * m. */
+__attribute__((always_inline)) static inline float
+numbers_sum(const float v[KEPT], int item, __local float4 *scratch /* (SCRATCH) */) {
+    float sum = 0;
+    UNROLL
+    for (int i = 0; i < KEPT; i++)
+        sum += IN_ROW(ROW_COLUMN(item, i)) ? v[i] : 0;
+    return row_sum(sum, scratch);
+}
+__attribute__((always_inline)) static inline float
+squares_sum(const float v[KEPT], float m, int item, __local float4 *scratch /* (SCRATCH) */) {
+    float sum = 0;
+    UNROLL
+    for (int i = 0; i < KEPT; i++) {
+        const float d = IN_ROW(ROW_COLUMN(item, i)) ? v[i] - m : 0;
+        sum += d * d;
+    }
+    return row_sum(sum, scratch);
+}
